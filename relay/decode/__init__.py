@@ -1,0 +1,1 @@
+"""Decoders: any split of bytes in, lines out. Pure."""

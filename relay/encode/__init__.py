@@ -1,0 +1,1 @@
+"""Encoders: pure functions from spans and matches to bytes."""

@@ -1,0 +1,212 @@
+"""
+What every source is.
+
+A source is a config model and an async generator. It connects, yields and raises; it never
+retries, counts or publishes: its supervisor does. The contract:
+
+1. ``batches(positions)`` yields lists of batches in the order in which they were read. While
+   the generator is suspended at a ``yield`` the lists it gave are being published, so a source
+   that does not read on holds back its input. It reads at most ``TURN_BYTES`` a turn.
+2. A batch's position covers what is published with it, never bytes that a decoder still holds.
+3. A reader's first position is yielded (in a batch without lines) before its first line.
+4. What it cannot reach for now is a :class:`~relay.errors.SourceError`; what only one of its
+   readers cannot reach is that reader's status.
+5. Cancelling it (``aclose``) releases everything: files, processes, watches.
+6. Returning means that it has ended and will not be started again.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from relay.config.values import Size
+from relay.entry import Batch, Level, Origin, Position, Stream
+
+__all__ = [
+    "TURN_BYTES",
+    "DefaultLevels",
+    "ReaderStatus",
+    "Source",
+    "SourceOptions",
+    "SourceState",
+    "SourceStatus",
+]
+
+TURN_BYTES = 128 * 1024
+"""How much a source reads before it yields to the loop: a few milliseconds of work."""
+
+
+class SourceState(StrEnum):
+    """What a source is doing."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"
+    """It runs, and there is nothing to read yet (no file matches, its command is restarted)."""
+    FAILING = "failing"
+    ENDED = "ended"
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True)
+class ReaderStatus:
+    """
+    One reader of a source as status shows it.
+
+    Args:
+        state: one word of the source's own, such as ``reading`` ``unreadable`` ``running``.
+        detail: a sentence, where there is something to say.
+        position: where it stands, for people: ``12345`` bytes, a time.
+        run: id of the run that it reads, where there is one.
+    """
+
+    state: str
+    detail: str | None = None
+    position: str | None = None
+    run: str | None = None
+
+
+@dataclass(slots=True)
+class SourceStatus:
+    """
+    A source as status shows it; the source and its supervisor both write it.
+
+    The supervisor keeps ``lines``, ``bytes``, ``restarts`` and the states ``failing``,
+    ``ended`` and ``stopped``; the source keeps ``readers``, ``invalid_bytes`` and
+    ``running`` / ``waiting``.
+    """
+
+    name: str
+    type: str
+    state: SourceState = SourceState.STARTING
+    since_ns: int = field(default_factory=time.time_ns)
+    last_error: str | None = None
+    last_error_ns: int | None = None
+    lines: int = 0
+    bytes: int = 0
+    invalid_bytes: int = 0
+    """Bytes that were no text and were replaced by U+FFFD."""
+    restarts: int = 0
+    readers: dict[str, ReaderStatus] = field(default_factory=dict)
+
+    def enter(self, state: SourceState) -> None:
+        """Change the state; a state that it is in already keeps its time."""
+        if state is not self.state:
+            self.state = state
+            self.since_ns = time.time_ns()
+
+    def fail(self, sentence: str) -> None:
+        """Note an error; the state is the caller's to change."""
+        self.last_error = sentence
+        self.last_error_ns = time.time_ns()
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultLevels:
+    """The level of a line that names none, by its stream."""
+
+    stdout: Level = Level.INFO
+    stderr: Level = Level.ERROR
+
+    def of(self, stream: Stream) -> Level:
+        """Return the level for a line of ``stream``."""
+        return self.stderr if stream is Stream.STDERR else self.stdout
+
+
+_LEVEL_WORDS = [level.word for level in Level]
+
+
+def _default_levels(value: Any) -> DefaultLevels:
+    allowed = "one of " + ", ".join(_LEVEL_WORDS) + ", or a table with stdout and stderr"
+    if isinstance(value, DefaultLevels):
+        return value
+    table = {"stdout": value, "stderr": value} if isinstance(value, str) else value
+    if not isinstance(table, dict) or not table.keys() <= {"stdout", "stderr"}:
+        raise ValueError(allowed)
+    if any(word not in _LEVEL_WORDS for word in table.values()):
+        raise ValueError(allowed)
+    return DefaultLevels(**{stream: Level[word.upper()] for stream, word in table.items()})
+
+
+class SourceOptions(BaseModel):
+    """Keys that every source takes; a source's own model adds its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    type: str
+    channel: str | None = Field(
+        None, description="Channel, or a template for it. Default: the source's name."
+    )
+    level: Annotated[
+        DefaultLevels,
+        BeforeValidator(_default_levels),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"enum": _LEVEL_WORDS},
+                    {
+                        "type": "object",
+                        "properties": {
+                            "stdout": {"enum": _LEVEL_WORDS},
+                            "stderr": {"enum": _LEVEL_WORDS},
+                        },
+                        "additionalProperties": False,
+                    },
+                ]
+            }
+        ),
+    ] = Field(
+        DefaultLevels(),
+        description="Level of a line that names none itself: a word, or a table with stdout "
+        'and stderr. Default: stdout "info", stderr "error".',
+    )
+    detect_level: bool = Field(
+        True, description="Whether to look for a level in the line. If not, it has `level`."
+    )
+    max_line_bytes: Size = Field(
+        256 * 1024, ge=256, le=1 << 20, description="A longer line is split into parts."
+    )
+
+
+class Source(ABC):
+    """
+    One configured source.
+
+    Args:
+        name: from the configuration's table.
+        options: its keys, as typed values.
+        status: what it tells about itself.
+    """
+
+    Options: ClassVar[type[SourceOptions]] = SourceOptions
+
+    def __init__(self, name: str, options: SourceOptions, status: SourceStatus) -> None:
+        self.name = name
+        self.options = options
+        self.status = status
+
+    @abstractmethod
+    def batches(self, positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        """
+        Read, by the contract at the top of this module.
+
+        Args:
+            positions: each reader's last published position.
+
+        Raises:
+            SourceError: it cannot go on for now.
+        """
+
+    def origin(
+        self,
+        stream: Stream = Stream.STDOUT,
+        instance: str | None = None,
+        run: str | None = None,
+    ) -> Origin:
+        """Return the origin of lines of ``stream``, with the level that they have by default."""
+        return Origin(self.name, instance, run, stream, self.options.level.of(stream))
