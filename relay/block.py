@@ -1,0 +1,259 @@
+"""
+A batch once published: immutable, with ids, seqs and levels.
+
+Rules of this file: nothing is kept per line but bytes in arrays; a column that is the same for
+all entries is one value. Seqs are always consecutive. As published, ids are consecutive too;
+:func:`pack` makes one block of neighbours, which then has an id per entry.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from relay.entry import Entry, Level, Loss, Origin
+from relay.lines import Lines, join
+
+__all__ = ["MAX_ORIGINS", "Block", "Column", "DeclaredLoss", "pack"]
+
+MAX_ORIGINS = 256
+"""An entry's origin is one byte."""
+
+_OVERHEAD_BYTES = 900
+"""What a block costs besides its columns: the objects themselves, as measured."""
+
+_block_keys = count(1)
+
+
+class Column:
+    """
+    An integer for each entry, as offsets from the least in the narrowest array that holds them.
+
+    Args:
+        values: at least one.
+    """
+
+    __slots__ = ("base", "offsets")
+
+    def __init__(self, values: "Sequence[int] | array[int]") -> None:
+        self.base = min(values)
+        code = "I" if max(values) - self.base < 1 << 32 else "Q"
+        self.offsets = array(code, [value - self.base for value in values])
+
+    def __getitem__(self, index: int) -> int:
+        return self.base + self.offsets[index]
+
+    def range(self, start: int, stop: int) -> list[int]:
+        """Return the values from ``start`` up to, not with, ``stop``."""
+        base = self.base
+        return [base + offset for offset in self.offsets[start:stop]]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the array."""
+        return len(self.offsets) * self.offsets.itemsize
+
+
+class Block:
+    """
+    Consecutive entries of one channel.
+
+    Args:
+        channel: its name.
+        first_id: id of the first entry.
+        first_seq: seq of the first entry.
+        lines: the text, at least one entry.
+        levels: a :class:`~relay.entry.Level` for each entry, one byte each.
+        origins: at most 256.
+        origin_index: for each entry the index of its origin; ``None``: all are of the first.
+        arrival_ns: when it was published; the timestamp where ``timestamps`` is ``None``.
+        timestamps: for each entry nanoseconds since the epoch.
+        ids: for each entry its id; ``None``: consecutive from ``first_id``.
+        parts: indexes of entries that are pieces of a longer line.
+    """
+
+    __slots__ = (
+        "arrival_ns",
+        "channel",
+        "count",
+        "first_id",
+        "first_seq",
+        "ids",
+        "key",
+        "last_id",
+        "levels",
+        "lines",
+        "newest_ns",
+        "oldest_ns",
+        "origin_index",
+        "origins",
+        "parts",
+        "size_bytes",
+        "timestamps",
+    )
+
+    def __init__(
+        self,
+        channel: str,
+        first_id: int,
+        first_seq: int,
+        lines: Lines,
+        levels: bytes,
+        origins: tuple[Origin, ...],
+        origin_index: bytes | None = None,
+        arrival_ns: int = 0,
+        timestamps: Column | None = None,
+        ids: Column | None = None,
+        parts: frozenset[int] = frozenset(),
+    ) -> None:
+        self.key = next(_block_keys)
+        """Never given twice in this process: what caches know a block by."""
+        self.channel = channel
+        self.first_id = first_id
+        self.first_seq = first_seq
+        self.lines = lines
+        self.count = lines.count
+        self.levels = levels
+        self.origins = origins
+        self.origin_index = origin_index
+        self.arrival_ns = arrival_ns
+        self.timestamps = timestamps
+        self.ids = ids
+        self.parts = parts
+        self.last_id = first_id + self.count - 1 if ids is None else ids[self.count - 1]
+        if timestamps is None:
+            self.oldest_ns = self.newest_ns = arrival_ns
+        else:
+            self.oldest_ns = timestamps.base
+            self.newest_ns = timestamps.base + max(timestamps.offsets)
+        self.size_bytes = (
+            _OVERHEAD_BYTES
+            + len(lines.text)
+            + self.count * (1 + (origin_index is not None) + 4 * lines.has_newlines)
+            + (timestamps.size_bytes if timestamps else 0)
+            + (ids.size_bytes if ids else 0)
+            + 64 * len(parts)
+        )
+
+    @property
+    def last_seq(self) -> int:
+        """Seq of the last entry."""
+        return self.first_seq + self.count - 1
+
+    def id_at(self, index: int) -> int:
+        """Return the id of the entry at ``index`` (from 0)."""
+        return self.first_id + index if self.ids is None else self.ids[index]
+
+    def id_range(self, start: int, stop: int) -> Sequence[int]:
+        """Return the ids of the entries from ``start`` up to, not with, ``stop``."""
+        if self.ids is None:
+            return range(self.first_id + start, self.first_id + stop)
+        return self.ids.range(start, stop)
+
+    def index_after(self, cursor: int) -> int:
+        """Return the index of the first entry whose id is greater than ``cursor``."""
+        if cursor < self.first_id:
+            return 0
+        if cursor >= self.last_id:
+            return self.count
+        if self.ids is None:
+            return cursor - self.first_id + 1
+        return bisect_right(self.ids.offsets, cursor - self.ids.base)
+
+    def timestamp_at(self, index: int) -> int:
+        """Return nanoseconds since the epoch for the entry at ``index``."""
+        return self.arrival_ns if self.timestamps is None else self.timestamps[index]
+
+    def origin_at(self, index: int) -> Origin:
+        """Return the origin of the entry at ``index``."""
+        return self.origins[0 if self.origin_index is None else self.origin_index[index]]
+
+    def entry(self, index: int) -> Entry:
+        """Return the entry at ``index`` by itself."""
+        return Entry(
+            id=self.id_at(index),
+            seq=self.first_seq + index,
+            channel=self.channel,
+            timestamp_ns=self.timestamp_at(index),
+            level=Level(self.levels[index]),
+            origin=self.origin_at(index),
+            message=self.lines.entry(index).decode(),
+            part=index in self.parts,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Block {self.channel} ids {self.first_id}-{self.last_id} seq {self.first_seq}+>"
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredLoss:
+    """
+    A loss at its place between blocks.
+
+    Args:
+        id: its own hub id.
+        channel: of which lines are missing.
+        loss: how many, and why.
+    """
+
+    id: int
+    channel: str
+    loss: Loss
+
+    @property
+    def first_id(self) -> int:
+        """Its id: what orders it among blocks."""
+        return self.id
+
+    @property
+    def last_id(self) -> int:
+        """Its id: what orders it among blocks."""
+        return self.id
+
+
+def pack(blocks: Sequence[Block]) -> Block:
+    """
+    Make one block of neighbours, with an id, an origin and a timestamp per entry.
+
+    Cost O(bytes). The caller sees to it that they are neighbours of one channel with
+    consecutive seqs and at most 256 origins together.
+
+    Args:
+        blocks: at least two, oldest first.
+    """
+    table: dict[Origin, int] = {}
+    index = b"".join([_origin_index(block, table) for block in blocks])
+    parts: list[int] = []
+    ids: list[int] = []
+    timestamps: list[int] = []
+    for block in blocks:
+        parts.extend([len(ids) + part for part in block.parts])
+        ids.extend(block.id_range(0, block.count))
+        if block.timestamps is None:
+            timestamps.extend([block.arrival_ns] * block.count)
+        else:
+            timestamps.extend(block.timestamps.range(0, block.count))
+    first, last = blocks[0], blocks[-1]
+    consecutive = last.last_id - first.first_id + 1 == len(ids)
+    return Block(
+        channel=first.channel,
+        first_id=first.first_id,
+        first_seq=first.first_seq,
+        lines=join([block.lines for block in blocks]),
+        levels=b"".join([block.levels for block in blocks]),
+        origins=tuple(table),
+        origin_index=index if len(table) > 1 else None,
+        arrival_ns=first.arrival_ns,
+        timestamps=Column(timestamps),
+        ids=None if consecutive else Column(ids),
+        parts=frozenset(parts),
+    )
+
+
+def _origin_index(block: Block, table: dict[Origin, int]) -> bytes:
+    """Return the block's origins as indexes into ``table``, which grows by what is new."""
+    places = bytes([table.setdefault(origin, len(table)) for origin in block.origins])
+    if block.origin_index is None:
+        return places[:1] * block.count
+    return block.origin_index.translate(places.ljust(MAX_ORIGINS, b"\0"))
