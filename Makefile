@@ -1,0 +1,70 @@
+# Everything that a contributor needs. `make` lists the commands.
+#
+# To override:  make run ARGS="/var/log/*.log"      arguments of the command
+#               make test PYTHON=python3.12         which Python makes the environment
+#               make test VENV=/tmp/v               where the environment is
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+export PYTHON
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+TYPESCRIPT := 5.9.3
+TSC := $(VENV)/typescript-$(TYPESCRIPT)/node_modules/.bin/tsc
+# What the tests drive that is no Python package, by command.
+TEST_COMMANDS := chromium curl node
+
+.PHONY: help run test check bench
+.PHONY: check-format check-lint check-types check-imports check-generated check-page
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+run: $(VENV)/.run ## start the relay with what this host has, and print its page's address
+	@exec $(BIN)/relay $(ARGS)
+
+test: $(VENV)/.test ## run all tests
+	@tools/setup commands $(TEST_COMMANDS)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: check-format check-lint check-types check-imports check-generated check-page ## format, lint, types, import layers, generated files
+
+bench: $(VENV)/.test ## measure against the floors
+	@$(BIN)/python -m bench $(ARGS)
+
+check-format: $(VENV)/.test
+	@$(BIN)/ruff format --check
+
+check-lint: $(VENV)/.test
+	@$(BIN)/ruff check
+
+check-types: $(VENV)/.test
+	@$(BIN)/mypy
+
+check-imports: $(VENV)/.test
+	@$(BIN)/lint-imports --no-logo
+
+check-generated: $(VENV)/.test
+	@$(BIN)/python tools/generate.py --check
+
+check-page: $(TSC)
+	@$(TSC) --project tools/tsconfig.json
+
+# The environment is made anew when the dependencies change. The second stamp rests on the
+# first, so that `make -j` never runs two installations in one environment.
+$(VENV)/.run: pyproject.toml
+	@tools/setup venv $(VENV)
+	@tools/setup install $(VENV) $@ ""
+
+$(VENV)/.test: $(VENV)/.run
+	@tools/setup install $(VENV) $@ test,dev
+
+$(TSC): $(VENV)/.run
+	@tools/setup typescript $(VENV)/typescript-$(TYPESCRIPT) $(TYPESCRIPT)
+	@touch $@
