@@ -3,7 +3,7 @@ A batch once published: immutable, with ids, seqs and levels.
 
 Rules of this file: nothing is kept per line but bytes in arrays; a column that is the same for
 all entries is one value. Seqs are always consecutive. As published, ids are consecutive too;
-:func:`pack` makes one block of neighbours, which then has an id per entry.
+a packed block (:mod:`relay.packing`) has an id per entry.
 """
 
 from array import array
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import count
 
 from relay.entry import Entry, Level, Loss, Origin
-from relay.lines import Lines, join
+from relay.lines import Lines
 
-__all__ = ["MAX_ORIGINS", "Block", "Column", "DeclaredLoss", "pack"]
+__all__ = ["MAX_ORIGINS", "Block", "Column", "DeclaredLoss"]
 
 MAX_ORIGINS = 256
 """An entry's origin is one byte."""
@@ -165,6 +165,12 @@ class Block:
         """Return nanoseconds since the epoch for the entry at ``index``."""
         return self.arrival_ns if self.timestamps is None else self.timestamps[index]
 
+    def timestamp_range(self, start: int, stop: int) -> list[int]:
+        """Return the timestamps of the entries from ``start`` up to, not with, ``stop``."""
+        if self.timestamps is None:
+            return [self.arrival_ns] * (stop - start)
+        return self.timestamps.range(start, stop)
+
     def origin_at(self, index: int) -> Origin:
         """Return the origin of the entry at ``index``."""
         return self.origins[0 if self.origin_index is None else self.origin_index[index]]
@@ -211,49 +217,7 @@ class DeclaredLoss:
         """Its id: what orders it among blocks."""
         return self.id
 
-
-def pack(blocks: Sequence[Block]) -> Block:
-    """
-    Make one block of neighbours, with an id, an origin and a timestamp per entry.
-
-    Cost O(bytes). The caller sees to it that they are neighbours of one channel with
-    consecutive seqs and at most 256 origins together.
-
-    Args:
-        blocks: at least two, oldest first.
-    """
-    table: dict[Origin, int] = {}
-    index = b"".join([_origin_index(block, table) for block in blocks])
-    parts: list[int] = []
-    ids: list[int] = []
-    timestamps: list[int] = []
-    for block in blocks:
-        parts.extend([len(ids) + part for part in block.parts])
-        ids.extend(block.id_range(0, block.count))
-        if block.timestamps is None:
-            timestamps.extend([block.arrival_ns] * block.count)
-        else:
-            timestamps.extend(block.timestamps.range(0, block.count))
-    first, last = blocks[0], blocks[-1]
-    consecutive = last.last_id - first.first_id + 1 == len(ids)
-    return Block(
-        channel=first.channel,
-        first_id=first.first_id,
-        first_seq=first.first_seq,
-        lines=join([block.lines for block in blocks]),
-        levels=b"".join([block.levels for block in blocks]),
-        origins=tuple(table),
-        origin_index=index if len(table) > 1 else None,
-        arrival_ns=first.arrival_ns,
-        timestamps=Column(timestamps),
-        ids=None if consecutive else Column(ids),
-        parts=frozenset(parts),
-    )
-
-
-def _origin_index(block: Block, table: dict[Origin, int]) -> bytes:
-    """Return the block's origins as indexes into ``table``, which grows by what is new."""
-    places = bytes([table.setdefault(origin, len(table)) for origin in block.origins])
-    if block.origin_index is None:
-        return places[:1] * block.count
-    return block.origin_index.translate(places.ljust(MAX_ORIGINS, b"\0"))
+    @property
+    def size_bytes(self) -> int:
+        """What it counts for against the bytes of a ring."""
+        return 200

@@ -1,0 +1,147 @@
+"""
+What is remembered of entries that left: enough to count and place a gap.
+
+A mark is (first id, first seq, count) of a run of entries with consecutive ids, as published.
+A cursor inside or after the oldest mark gives an exact count; before it nobody can say which
+of the forgotten entries it had passed.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from relay.block import Block, DeclaredLoss
+
+__all__ = ["Marks", "Missing"]
+
+MAX_MARKS = 4096
+"""Marks, and losses, that are kept for a channel."""
+
+_SLACK = 1024
+"""Forgetting is done by this many at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """
+    Entries, or a declared loss, that left; consecutive ids of one channel.
+
+    Args:
+        first_id: of the first.
+        last_id: of the last.
+        count: how many; ``None`` for a loss that nobody could count.
+        at_least: how many are certain.
+    """
+
+    first_id: int
+    last_id: int
+    count: int | None
+    at_least: int
+
+
+class Marks:
+    """Marks of one channel, oldest first. Adding costs O(1), looking up O(log marks)."""
+
+    __slots__ = ("_counts", "_ids", "_losses", "_seqs", "forgotten_loss_id", "last_id", "last_seq")
+
+    def __init__(self) -> None:
+        self._ids: array[int] = array("Q")
+        self._seqs: array[int] = array("Q")
+        self._counts: array[int] = array("I")
+        self._losses: list[DeclaredLoss] = []
+        self.forgotten_loss_id = 0
+        """Id of the newest loss that is no longer kept."""
+        self.last_id = 0
+        """Id of the last entry that left."""
+        self.last_seq = 0
+        """Its seq: how many entries of the channel have left."""
+
+    def add_block(self, block: Block) -> None:
+        """Remember a block that left."""
+        if block.ids is None:
+            self._add(block.first_id, block.first_seq, block.count)
+        else:
+            ids = block.ids.range(0, block.count)
+            starts = [0, *(k for k in range(1, len(ids)) if ids[k] != ids[k - 1] + 1), len(ids)]
+            for start, stop in zip(starts, starts[1:], strict=False):
+                self._add(ids[start], block.first_seq + start, stop - start)
+        self.last_id = block.last_id
+        self.last_seq = block.last_seq
+        excess = len(self._ids) - MAX_MARKS
+        if excess >= _SLACK:
+            del self._ids[:excess], self._seqs[:excess], self._counts[:excess]
+
+    def add_loss(self, loss: DeclaredLoss) -> None:
+        """Remember a declared loss that left."""
+        self._losses.append(loss)
+        excess = len(self._losses) - MAX_MARKS
+        if excess >= _SLACK:
+            self.forgotten_loss_id = self._losses[excess - 1].id
+            del self._losses[:excess]
+
+    def _add(self, first_id: int, first_seq: int, count: int) -> None:
+        self._ids.append(first_id)
+        self._seqs.append(first_seq)
+        self._counts.append(count)
+
+    @property
+    def first_id(self) -> int | None:
+        """Id of the first entry that is marked."""
+        return self._ids[0] if self._ids else None
+
+    @property
+    def first_seq(self) -> int | None:
+        """Seq of the first entry that is marked: 1 while nothing was forgotten."""
+        return self._seqs[0] if self._seqs else None
+
+    def seq_at(self, cursor: int) -> int | None:
+        """
+        Return the seq of the last entry that left with an id of at most ``cursor``.
+
+        Returns:
+            ``None`` where the cursor lies before the oldest mark and entries were forgotten.
+        """
+        index = bisect_right(self._ids, cursor) - 1
+        if index < 0:
+            return 0 if self.first_seq in (None, 1) else None
+        passed = min(cursor - self._ids[index] + 1, self._counts[index])
+        return self._seqs[index] + passed - 1
+
+    def after(self, cursor: int) -> Iterator[Missing]:
+        """Iterate over what is marked with an id greater than ``cursor``, in order of ids."""
+        losses = iter([loss for loss in self._losses if loss.id > cursor])
+        loss = next(losses, None)
+        for index in range(max(0, bisect_right(self._ids, cursor) - 1), len(self._ids)):
+            first, count = self._ids[index], self._counts[index]
+            last = first + count - 1
+            if last <= cursor:
+                continue
+            while loss is not None and loss.id < first:
+                yield _missing_loss(loss)
+                loss = next(losses, None)
+            first = max(first, cursor + 1)
+            yield Missing(first, last, last - first + 1, last - first + 1)
+        while loss is not None:
+            yield _missing_loss(loss)
+            loss = next(losses, None)
+
+    def losses_after(self, cursor: int) -> tuple[int | None, int]:
+        """
+        Sum the losses that left with an id greater than ``cursor``.
+
+        Returns:
+            Count and at least; the count is ``None`` where one of them is, or was forgotten.
+        """
+        count: int | None = None if cursor < self.forgotten_loss_id else 0
+        at_least = 0
+        for loss in reversed(self._losses):
+            if loss.id <= cursor:
+                break
+            at_least += loss.loss.at_least
+            count = None if count is None or loss.loss.count is None else count + loss.loss.count
+        return count, at_least
+
+
+def _missing_loss(loss: DeclaredLoss) -> Missing:
+    return Missing(loss.id, loss.id, loss.loss.count, loss.loss.at_least)
