@@ -11,7 +11,17 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from relay.names import ALLOWED_NAME, is_channel_name
 
-__all__ = ["ChannelName", "Duration", "Size", "parse_duration", "parse_size"]
+__all__ = [
+    "DURATION_PATTERN",
+    "SIZE_PATTERN",
+    "ChannelName",
+    "Duration",
+    "Size",
+    "format_duration",
+    "format_size",
+    "parse_duration",
+    "parse_size",
+]
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _BYTES = {
@@ -26,6 +36,9 @@ _BYTES = {
     "TiB": 1 << 40,
 }
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", re.ASCII)
+
+DURATION_PATTERN = r"^(\d+(\.\d+)?\s*(us|ms|s|m|h|d|w))+$"
+SIZE_PATTERN = r"^(\d+(\.\d+)?\s*([KMGT]i?)?B)+$"
 
 
 def parse_duration(text: str) -> float:
@@ -46,6 +59,21 @@ def parse_size(text: str) -> int:
         ValueError: ``text`` is no size.
     """
     return int(_sum(text, _BYTES))
+
+
+def format_duration(seconds: float) -> str:
+    """Return the shortest way to write ``seconds`` with one unit: ``1m`` for 60."""
+    return _shortest(seconds, _SECONDS)
+
+
+def format_size(size_bytes: int) -> str:
+    """Return the shortest way to write ``size_bytes`` with one unit: ``64KiB``."""
+    return _shortest(size_bytes, _BYTES)
+
+
+def _shortest(value: float, units: dict[str, float] | dict[str, int]) -> str:
+    texts = [f"{value / size:.15g}{unit}" for unit, size in units.items()]
+    return min((text for text in texts if "e" not in text), key=len)
 
 
 def _sum(text: str, units: dict[str, float] | dict[str, int]) -> float:
@@ -88,14 +116,14 @@ def _channel_name(value: str) -> str:
 Duration = Annotated[
     float,
     BeforeValidator(_duration),
-    WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?\s*(us|ms|s|m|h|d|w))+$"}),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN}),
 ]
 """Seconds; written as ``"10s"``. Validators raise the noun phrase of what is allowed."""
 
 Size = Annotated[
     int,
     BeforeValidator(_size),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*([KMGT]i?)?B$"}),
+    WithJsonSchema({"type": "string", "pattern": SIZE_PATTERN}),
 ]
 """Bytes; written as ``"64KiB"``."""
 
