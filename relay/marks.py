@@ -39,11 +39,20 @@ class Missing:
     count: int | None
     at_least: int
 
+    def cut(self, limit: int) -> "tuple[Missing, Missing]":
+        """Split it before the id ``limit``, which lies within."""
+        head = limit - self.first_id
+        tail = self.last_id - limit + 1
+        return (
+            Missing(self.first_id, limit - 1, head, head),
+            Missing(limit, self.last_id, tail, tail),
+        )
+
 
 class Marks:
     """Marks of one channel, oldest first. Adding costs O(1), looking up O(log marks)."""
 
-    __slots__ = ("_counts", "_ids", "_losses", "_seqs", "forgotten_loss_id", "last_id", "last_seq")
+    __slots__ = ("_counts", "_ids", "_losses", "_seqs", "forgotten_loss_id", "last_id", "last_loss_id", "last_seq")
 
     def __init__(self) -> None:
         self._ids: array[int] = array("Q")
@@ -52,6 +61,8 @@ class Marks:
         self._losses: list[DeclaredLoss] = []
         self.forgotten_loss_id = 0
         """Id of the newest loss that is no longer kept."""
+        self.last_loss_id = 0
+        """Id of the last declared loss that left."""
         self.last_id = 0
         """Id of the last entry that left."""
         self.last_seq = 0
@@ -75,6 +86,7 @@ class Marks:
     def add_loss(self, loss: DeclaredLoss) -> None:
         """Remember a declared loss that left."""
         self._losses.append(loss)
+        self.last_loss_id = loss.id
         excess = len(self._losses) - MAX_MARKS
         if excess >= _SLACK:
             self.forgotten_loss_id = self._losses[excess - 1].id
@@ -94,6 +106,10 @@ class Marks:
     def first_seq(self) -> int | None:
         """Seq of the first entry that is marked: 1 while nothing was forgotten."""
         return self._seqs[0] if self._seqs else None
+
+    def is_after(self, cursor: int) -> bool:
+        """Tell whether anything left that has an id greater than ``cursor``."""
+        return max(self.last_id, self.last_loss_id) > cursor
 
     def seq_at(self, cursor: int) -> int | None:
         """

@@ -1,0 +1,125 @@
+"""
+A channel: a name, a ring of blocks, its runs, and who waits for news of it.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from relay.block import Block, DeclaredLoss
+from relay.marks import Missing
+from relay.meter import Meter
+from relay.ring import Item, Ring
+from relay.run import Ending, Run
+from relay.span import Span
+
+if TYPE_CHECKING:
+    from relay.subscription import Subscription
+
+__all__ = ["Channel"]
+
+MAX_ENDED_RUNS = 10_000
+"""Ended runs that one channel keeps, however short they were."""
+
+
+class Channel:
+    """
+    One named channel.
+
+    Args:
+        name: by the rule of :mod:`relay.names`.
+        max_lines: of its ring.
+        max_bytes: of its ring.
+        born_id: the hub's last id when it was made: all of its entries come after it.
+    """
+
+    def __init__(self, name: str, max_lines: int, max_bytes: int, born_id: int) -> None:
+        self.name = name
+        self.ring = Ring(max_lines, max_bytes)
+        self.born_id = born_id
+        self.numbered_seq = 0
+        """The last seq that was given out; visible only once its block is in the ring."""
+        self.last_seq = 0
+        self.last_id = born_id
+        """Id of the last entry, loss or run ending that is visible."""
+        self.before_latest_id = born_id
+        self.latest: list[Span] | None = None
+        """The newest block as all readers at the tail are given it."""
+        self.lines = Meter()
+        self.bytes = Meter()
+        self.runs: dict[str, Run] = {}
+        self.endings: list[Ending] = []
+        self.subscriptions: set[Subscription] = set()
+
+    def append(self, item: Item) -> None:
+        """Make a block or loss visible."""
+        self.ring.append(item)
+        self.before_latest_id = self.last_id
+        self.last_id = item.last_id
+        if isinstance(item, Block):
+            self.last_seq = item.last_seq
+            self.latest = [Span(item, 0, item.count)]
+
+    def end(self, ending: Ending) -> None:
+        """Make a run's ending visible."""
+        self.endings.append(ending)
+        self.last_id = ending.id
+
+    def reopen(self, run: str) -> None:
+        """Take back the ending of a run whose name came again."""
+        self.endings = [ending for ending in self.endings if ending.run != run]
+
+    def gone_runs(self) -> list[str]:
+        """Forget ended runs that have no entry here any more, oldest first, and return them."""
+        gone = 0
+        held_after = self.ring.marks.last_id
+        for ending in self.endings:
+            # Until the ending itself has left, so that whoever still reads here is told of it.
+            if ending.id > held_after and len(self.endings) - gone <= MAX_ENDED_RUNS:
+                break
+            gone += 1
+        if not gone:
+            return []
+        names = [ending.run for ending in self.endings[:gone]]
+        del self.endings[:gone]
+        for name in names:
+            self.runs.pop(name, None)
+        return names
+
+    def seq_at(self, cursor: int) -> int | None:
+        """
+        Return the seq of the last entry whose id is at most ``cursor``.
+
+        Returns:
+            ``None`` where entries were forgotten that the cursor may or may not have passed.
+        """
+        if cursor >= self.last_id:
+            return self.last_seq
+        if cursor <= self.born_id:
+            return 0
+        return self.ring.seq_at(cursor)
+
+    @property
+    def held_from_seq(self) -> int:
+        """Seq of the first entry that is held, or that is still to come."""
+        return self.ring.marks.last_seq + 1
+
+    def missing_after(self, cursor: int) -> Iterator[Missing]:
+        """Iterate over what left with an id greater than ``cursor`` and is still marked."""
+        return self.ring.marks.after(cursor)
+
+    def endings_after(self, cursor: int) -> list[Ending]:
+        """Return the run endings with an id greater than ``cursor``, oldest first."""
+        if not self.endings or self.endings[-1].id <= cursor:
+            return []
+        return self.endings[bisect_right(self.endings, cursor, key=_id) :]
+
+    def blocks_before(self, id_: int) -> Iterator[Block]:
+        """Iterate over the blocks with an entry before ``id_``, newest first."""
+        for item in self.ring.before(id_):
+            if not isinstance(item, DeclaredLoss):
+                yield item
+
+
+def _id(ending: Ending) -> int:
+    return ending.id

@@ -1,0 +1,183 @@
+"""
+The objects that go over the wire, as JSON: one rendering for every format.
+
+Rule of this file: the work per line is one ``%`` of bytes in the formats' own comprehension.
+Everything else is made for a whole span at once: JSON strings by one call of orjson, heads
+(all that stands between ``seq`` and the message) once per origin and level.
+
+Source: DESIGN section 6, "What goes over the wire".
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from itertools import compress
+
+import orjson
+
+from relay.block import Block
+from relay.entry import Gap, Level, Origin
+from relay.matcher import ALL, NONE, Selection
+from relay.run import Ending
+from relay.span import Span
+
+__all__ = [
+    "columns",
+    "cursor_object",
+    "ending_object",
+    "error_object",
+    "gap_object",
+    "hello_object",
+    "timestamp",
+    "timestamps",
+]
+
+Row = tuple[int, int, bytes, bytes]
+"""Of one entry: id, seq, head and message; the last two are ready JSON."""
+
+
+def columns(span: Span, selection: Selection) -> Iterable[Row]:
+    """
+    Return what each selected entry's object is put together from.
+
+    An object is ``b'{"type":"log","id":%d,"seq":%d%b%b}' % (id, seq, head, message)``.
+    """
+    if selection is NONE:
+        return ()
+    block, start, stop = span.block, span.start, span.stop
+    first_seq = block.first_seq
+    rows = zip(
+        block.id_range(start, stop),
+        range(first_seq + start, first_seq + stop),
+        _heads(block, start, stop),
+        _messages(block, start, stop, selection),
+        strict=True,
+    )
+    if selection is ALL:
+        return rows
+    return compress(rows, selection[start:stop])
+
+
+def _messages(block: Block, start: int, stop: int, selection: Selection) -> Sequence[bytes]:
+    """Return each entry's message as a JSON string; what is not selected is left empty."""
+    strings = block.lines.slice(start, stop).strings()
+    if isinstance(selection, bytes):
+        chosen = iter(json_strings(list(compress(strings, selection[start:stop]))))
+        return [next(chosen) if wanted else b"" for wanted in selection[start:stop]]
+    return json_strings(strings)
+
+
+def json_strings(strings: list[str]) -> list[bytes]:
+    """
+    Encode many strings at once.
+
+    With an indent every element stands on a line of its own, and a raw newline cannot occur
+    inside a JSON string: 0.1 µs a line against 0.6 for a call each.
+    """
+    if not strings:
+        return []
+    return orjson.dumps(strings, option=orjson.OPT_INDENT_2)[4:-2].split(b",\n  ")
+
+
+def _heads(block: Block, start: int, stop: int) -> list[bytes]:
+    """Return for each entry all that stands between its seq and its message."""
+    levels = block.levels[start:stop]
+    if block.origin_index is None:
+        after = _by_level(block.origins[0])
+        ends = [after[level] for level in levels]
+    else:
+        tables = [_by_level(origin) for origin in block.origins]
+        places = block.origin_index[start:stop]
+        ends = [tables[place][level] for place, level in zip(places, levels, strict=True)]
+    for part in block.parts:
+        if start <= part < stop:
+            ends[part - start] = ends[part - start].replace(b',"message":', b',"part":true,"message":')
+    before = b',"channel":"%b","timestamp":"' % block.channel.encode()
+    if block.timestamps is None:
+        before += timestamp(block.arrival_ns)
+        if block.origin_index is None and not block.parts:
+            # As published: one head for each level.
+            heads = [before + end for end in after]
+            return [heads[level] for level in levels]
+        return [before + end for end in ends]
+    stamps = timestamps(block.timestamps.range(start, stop))
+    return [before + stamp + end for stamp, end in zip(stamps, ends, strict=True)]
+
+
+_LEVEL_WORDS = [level.word.encode() for level in Level]
+
+
+def _by_level(origin: Origin) -> list[bytes]:
+    """Return what stands from behind the timestamp up to the message, for each level."""
+    rest = b'","stream":"%b","source":%b' % (origin.stream.word.encode(), orjson.dumps(origin.source))
+    if origin.instance is not None:
+        rest += b',"instance":' + orjson.dumps(origin.instance)
+    if origin.run is not None:
+        rest += b',"run":' + orjson.dumps(origin.run)
+    rest += b',"message":'
+    return [b'","level":"' + word + rest for word in _LEVEL_WORDS]
+
+
+def timestamp(ns: int) -> bytes:
+    """Return nanoseconds since the epoch as RFC 3339 in UTC, with all nine digits."""
+    seconds, fraction = divmod(ns, 1_000_000_000)
+    return b"%b.%09dZ" % (_second(seconds), fraction)
+
+
+def timestamps(all_ns: Sequence[int]) -> list[bytes]:
+    """Return many times as :func:`timestamp` does; each second is formatted once."""
+    pairs = [divmod(ns, 1_000_000_000) for ns in all_ns]
+    texts = {seconds: _second(seconds) for seconds in {pair[0] for pair in pairs}}
+    return [b"%b.%09dZ" % (texts[seconds], fraction) for seconds, fraction in pairs]
+
+
+def _second(seconds: int) -> bytes:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode()
+
+
+def hello_object(version: str, cursor: int, channels: Sequence[str]) -> bytes:
+    """Return the start of a stream."""
+    return orjson.dumps(
+        {"type": "hello", "version": version, "cursor": cursor, "channels": list(channels)}
+    )
+
+
+def gap_object(gap: Gap) -> bytes:
+    """Return what is missing."""
+    return orjson.dumps(
+        {
+            "type": "gap",
+            "id": gap.id,
+            "channel": gap.channel,
+            "after": gap.after,
+            "until": gap.until,
+            "count": gap.count,
+            "at_least": gap.at_least,
+            "reason": gap.reason,
+        }
+    )
+
+
+def ending_object(ending: Ending) -> bytes:
+    """Return the end of a run."""
+    return orjson.dumps(
+        {
+            "type": "complete",
+            "id": ending.id,
+            "channel": ending.channel,
+            "run": ending.run,
+            "timestamp": timestamp(ending.timestamp_ns).decode(),
+            "status": ending.status,
+            "exit_code": ending.exit_code,
+            "signal": ending.signal,
+        }
+    )
+
+
+def cursor_object(cursor: int) -> bytes:
+    """Return a heartbeat."""
+    return b'{"type":"cursor","id":%d}' % cursor
+
+
+def error_object(code: str, message: str) -> bytes:
+    """Return why something could not be given."""
+    return orjson.dumps({"type": "error", "code": code, "message": message})

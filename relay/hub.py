@@ -1,0 +1,392 @@
+"""
+All channels: gives out ids, commits, makes visible, wakes.
+
+Rules of this file:
+
+* Ids come from one counter, ``max(last id + 1, arrival time in µs)``, and become visible in
+  order: a cursor never passes an entry that is still to come.
+* Publishing belongs to the hub, not to who asked for it: one who is cancelled meanwhile does
+  not interrupt it.
+* With a store, batches that arrive while a commit is under way form the next group, and a
+  block enters its ring only when its group is committed. Without, groups are published at once.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from relay import levels
+from relay.block import Block, Column, DeclaredLoss
+from relay.channel import Channel
+from relay.entry import Batch, Origin, Position, RunEnded, RunStarted
+from relay.errors import NotFoundError
+from relay.names import near
+from relay.query import Query
+from relay.run import Ending, Run
+from relay.subscription import Subscription
+
+__all__ = ["ChannelBounds", "Group", "Hub", "Store"]
+
+log = logging.getLogger(__name__)
+
+MAX_GROUP_BYTES = 4 * 1024 * 1024
+"""Text of one commit: what comes beyond it waits for the next."""
+
+
+class ChannelBounds(Protocol):
+    """What a channel's ring may hold."""
+
+    @property
+    def lines(self) -> int:
+        """Most entries, besides those of the oldest block."""
+
+    @property
+    def bytes(self) -> int:
+        """Most bytes."""
+
+
+@dataclass(slots=True)
+class Group:
+    """
+    What one commit makes durable and then visible, in the order of ids.
+
+    Args:
+        items: blocks, declared losses and run endings.
+        positions: for each (source, reader) where it stands now.
+        started: run starts with their channel.
+    """
+
+    items: "list[Block | DeclaredLoss | Ending]" = field(default_factory=list)
+    positions: dict[tuple[str, str], Position] = field(default_factory=dict)
+    started: list[tuple[Batch, RunStarted]] = field(default_factory=list)
+
+
+class Store(Protocol):
+    """What makes groups durable; the package ``relay.store`` will implement it."""
+
+    def commit(self, group: Group) -> Awaitable[None]:
+        """
+        Make a group durable: once it returns a crash does not undo it.
+
+        A store that cannot says so in its status and returns: the group is published without.
+        """
+
+
+_Waiting = tuple[Sequence[Batch], "asyncio.Future[None]"]
+"""Batches of one publishing, and who waits for them."""
+
+
+class Hub:
+    """
+    All channels and runs.
+
+    Args:
+        bounds: for a channel's name what its ring may hold.
+        store: makes groups durable; ``None``: memory only.
+        clock: nanoseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        bounds: Callable[[str], ChannelBounds],
+        store: Store | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.channels: dict[str, Channel] = {}
+        self.runs: dict[str, Run] = {}
+        self.start_id = clock() // 1000
+        """All ids that this hub gives out are greater; a lesser cursor is from another life."""
+        self.last_id = self.start_id
+        """The last id that is visible."""
+        self._numbered_id = self.start_id
+        self._bounds = bounds
+        self._store = store
+        self._clock = clock
+        self._everywhere: set[Subscription] = set()
+        self._by_name: set[Subscription] = set()
+        self._waiting: list[_Waiting] = []
+        self._committer: asyncio.Task[None] | None = None
+
+    async def publish(self, batches: Sequence[Batch]) -> int:
+        """
+        Give batches ids and make them visible.
+
+        Args:
+            batches: in the order in which they were read.
+
+        Returns:
+            The last visible id; what was published lies at or below it.
+        """
+        if self._store is None:
+            self._show(self._number(batches))
+            return self.last_id
+        published = asyncio.get_running_loop().create_future()
+        self._waiting.append((batches, published))
+        if self._committer is None:
+            self._committer = asyncio.create_task(self._commit(self._store))
+        await asyncio.shield(published)
+        return self.last_id
+
+    async def _commit(self, store: Store) -> None:
+        """Commit group after group until nothing waits."""
+        while self._waiting:
+            waiting = self._take_group()
+            group = self._number(batch for batches, _ in waiting for batch in batches)
+            await store.commit(group)
+            self._show(group)
+            for _, published in waiting:
+                if not published.done():
+                    published.set_result(None)
+        self._committer = None
+
+    def _take_group(self) -> "list[_Waiting]":
+        size = count = 0
+        for batches, _ in self._waiting:
+            count += 1
+            size += sum(len(batch.lines.text) for batch in batches)
+            if size >= MAX_GROUP_BYTES:
+                break
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        return group
+
+    def _number(self, batches: Iterable[Batch]) -> Group:
+        """Give ids and seqs, and find levels."""
+        group = Group()
+        arrival_ns = self._clock()
+        next_id = max(self._numbered_id + 1, arrival_ns // 1000)
+        for batch in batches:
+            if batch.lines.count:
+                group.items.append(self._block(batch, next_id, arrival_ns))
+                next_id += batch.lines.count
+            for change in batch.runs:
+                if isinstance(change, RunStarted):
+                    group.started.append((batch, change))
+                else:
+                    group.items.append(_ending(next_id, batch.channel, change))
+                    next_id += 1
+            if batch.loss is not None:
+                self._channel(batch.channel)
+                group.items.append(DeclaredLoss(next_id, batch.channel, batch.loss))
+                next_id += 1
+            if batch.position is not None:
+                group.positions[batch.source, batch.reader] = batch.position
+        self._numbered_id = next_id - 1
+        return group
+
+    def _block(self, batch: Batch, first_id: int, arrival_ns: int) -> Block:
+        channel = self._channel(batch.channel)
+        first_seq = channel.numbered_seq + 1
+        channel.numbered_seq += batch.lines.count
+        return Block(
+            channel=batch.channel,
+            first_id=first_id,
+            first_seq=first_seq,
+            lines=batch.lines,
+            levels=_levels(batch),
+            origins=batch.origins,
+            origin_index=batch.origin_index,
+            arrival_ns=arrival_ns,
+            timestamps=None if batch.timestamps is None else Column(batch.timestamps),
+            parts=batch.parts,
+        )
+
+    def _channel(self, name: str) -> Channel:
+        """Return a channel, made if it is new; subscriptions that it matches take it in."""
+        channel = self.channels.get(name)
+        if channel is None:
+            bounds = self._bounds(name)
+            channel = Channel(name, bounds.lines, bounds.bytes, self.last_id)
+            self.channels[name] = channel
+            for subscription in self._by_name:
+                if not subscription.query.runs and subscription.query.selects(name):
+                    channel.subscriptions.add(subscription)
+        return channel
+
+    def _show(self, group: Group) -> None:
+        """Make a group visible, in the order of ids, and wake who waits for it."""
+        for batch, change in group.started:
+            self._start_run(batch, change)
+        seqs_before: dict[Channel, int] = {}
+        id_before = self.last_id
+        for item in group.items:
+            channel = self._channel(item.channel)
+            seqs_before.setdefault(channel, channel.last_seq)
+            if isinstance(item, Ending):
+                self._end_run(channel, item, seqs_before)
+            elif isinstance(item, Block):
+                self._count(channel, item)
+                channel.append(item)
+            else:
+                channel.append(item)
+            self.last_id = item.last_id
+        for channel, seq_before in seqs_before.items():
+            for run in channel.gone_runs():
+                self._forget_run(channel, run)
+            for subscription in channel.subscriptions:
+                subscription.notify(channel, seq_before, id_before)
+            for subscription in self._everywhere:
+                subscription.notify(channel, seq_before, id_before)
+
+    def _count(self, channel: Channel, block: Block) -> None:
+        channel.lines.add(block.count)
+        channel.bytes.add(len(block.lines.text))
+        for index, origin in enumerate(block.origins):
+            if origin.run is not None:
+                self._enter_run(channel, origin, origin.run, block, index)
+
+    def _enter_run(
+        self, channel: Channel, origin: Origin, name: str, block: Block, index: int
+    ) -> None:
+        """Note that a block has lines of a run."""
+        run = self.runs.get(name)
+        if run is None:
+            run = self.runs[name] = Run(name, origin.source, block.arrival_ns, origin.instance)
+        if block.origin_index is None:
+            run.lines += block.count
+        else:
+            run.lines += block.origin_index.count(index)
+        self._join_run(channel, run)
+        run.last_ids[channel.name] = block.last_id
+
+    def _join_run(self, channel: Channel, run: Run) -> None:
+        """Let a channel have a run; subscriptions to the run take the channel in."""
+        if run.id in channel.runs:
+            return
+        channel.runs[run.id] = run
+        for subscription in self._by_name:
+            if subscription.query.runs and self._selects(subscription.query, channel):
+                channel.subscriptions.add(subscription)
+
+    def _start_run(self, batch: Batch, change: RunStarted) -> None:
+        run = self.runs.get(change.run)
+        if run is None:
+            run = Run(change.run, batch.source, change.started_ns, change.instance, change.pid)
+            self.runs[change.run] = run
+        elif run.ending_id is not None:
+            for name in run.last_ids:
+                self._channel(name).reopen(run.id)
+            run.ending_id = run.ended_ns = run.exit_code = run.signal = None
+            run.status = "running"
+        channel = self._channel(batch.channel)
+        run.last_ids.setdefault(channel.name, self.last_id)
+        self._join_run(channel, run)
+
+    def _end_run(
+        self, channel: Channel, ending: Ending, seqs_before: dict[Channel, int]
+    ) -> None:
+        run = self.runs.get(ending.run)
+        if run is None:
+            run = self.runs[ending.run] = Run(ending.run, "", ending.timestamp_ns)
+        run.last_ids.setdefault(channel.name, ending.id)
+        self._join_run(channel, run)
+        run.ended_ns, run.ending_id = ending.timestamp_ns, ending.id
+        run.status, run.exit_code, run.signal = ending.status, ending.exit_code, ending.signal
+        for name in run.last_ids:
+            member = self._channel(name)
+            seqs_before.setdefault(member, member.last_seq)
+            member.end(ending)
+
+    def _forget_run(self, channel: Channel, name: str) -> None:
+        run = self.runs.get(name)
+        if run is None:
+            return
+        run.last_ids.pop(channel.name, None)
+        if not run.last_ids:
+            del self.runs[name]
+
+    def subscribe(self, query: Query, cursor: int) -> Subscription:
+        """
+        Return a subscription; it follows from when it is entered as a context manager.
+
+        Args:
+            query: what the reader asks for.
+            cursor: the id after which it starts; at most :attr:`last_id`.
+        """
+        return Subscription(self, query, cursor)
+
+    def attach(self, subscription: Subscription) -> None:
+        """Let a subscription follow its channels, and those to come."""
+        query = subscription.query
+        if not query.channels and not query.runs:
+            self._everywhere.add(subscription)
+        else:
+            self._by_name.add(subscription)
+        for channel in self.selected(query):
+            if subscription in self._by_name:
+                channel.subscriptions.add(subscription)
+            subscription.follow(channel)
+
+    def detach(self, subscription: Subscription) -> None:
+        """Let a subscription go."""
+        self._everywhere.discard(subscription)
+        if subscription in self._by_name:
+            self._by_name.discard(subscription)
+            for channel in self.channels.values():
+                channel.subscriptions.discard(subscription)
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """All that follow now."""
+        return [*self._everywhere, *self._by_name]
+
+    def selected(self, query: Query) -> list[Channel]:
+        """Return the channels that a query reads from, by name."""
+        return [
+            self.channels[name]
+            for name in sorted(self.channels)
+            if self._selects(query, self.channels[name])
+        ]
+
+    def _selects(self, query: Query, channel: Channel) -> bool:
+        if not query.selects(channel.name):
+            return False
+        return not query.runs or any(query.selects_run(run) for run in channel.runs)
+
+    def channel(self, name: str) -> Channel:
+        """
+        Return a channel.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        if name not in self.channels:
+            raise NotFoundError("channel", name, near(name, self.channels))
+        return self.channels[name]
+
+    def run(self, name: str) -> Run:
+        """
+        Return a run.
+
+        Raises:
+            NotFoundError: none of that id is known.
+        """
+        if name not in self.runs:
+            raise NotFoundError("run", name, near(name, self.runs))
+        return self.runs[name]
+
+
+def _ending(id_: int, channel: str, change: RunEnded) -> Ending:
+    return Ending(
+        id=id_,
+        channel=channel,
+        run=change.run,
+        timestamp_ns=change.ended_ns,
+        status=change.status,
+        exit_code=change.exit_code,
+        signal=change.signal,
+    )
+
+
+def _levels(batch: Batch) -> bytes:
+    count, origins = batch.lines.count, batch.origins
+    if batch.origin_index is None:
+        defaults = bytes([origins[0].level])
+    else:
+        table = bytes([origin.level for origin in origins])
+        defaults = batch.origin_index.translate(table.ljust(256, b"\0"))
+    if batch.detect_levels:
+        return levels.detect(batch.lines, defaults)
+    return defaults if len(defaults) == count else defaults * count

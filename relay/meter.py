@@ -1,0 +1,45 @@
+"""
+A counter that knows its rate.
+
+Cost of counting is two additions and, at most once a second, one exponential.
+"""
+
+import math
+import time
+
+__all__ = ["Meter"]
+
+WINDOW_SECONDS = 10.0
+"""After this long without counts a rate has fallen to 37 %."""
+
+
+class Meter:
+    """Counts, and how fast they came lately."""
+
+    __slots__ = ("_at", "_pending", "_rate", "total")
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._pending = 0
+        self._rate = 0.0
+        self._at = time.monotonic()
+
+    def add(self, count: int) -> None:
+        """Count."""
+        self.total += count
+        self._pending += count
+        if time.monotonic() - self._at >= 1.0:
+            self._fold()
+
+    def per_second(self) -> float:
+        """Return the rate over about the last ten seconds."""
+        if time.monotonic() - self._at >= 1.0:
+            self._fold()
+        return self._rate
+
+    def _fold(self) -> None:
+        now = time.monotonic()
+        elapsed = now - self._at
+        weight = 1.0 - math.exp(-elapsed / WINDOW_SECONDS)
+        self._rate += weight * (self._pending / elapsed - self._rate)
+        self._pending, self._at = 0, now

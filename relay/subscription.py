@@ -1,0 +1,353 @@
+"""
+A query and a cursor: what one reader still has to be given.
+
+Rules of this file:
+
+* It holds no queue: only its cursor and, for channels with news, the last seq that it passed
+  there. A slow reader costs what an idle one does.
+* What it gives is in the order of ids over all of its channels, and before anything with id
+  *n* every loss in (cursor, *n*) has been declared. So whatever lies at or below an id that
+  was delivered, was delivered or declared.
+* A loss that can be counted and placed is cut where another channel's id falls between, and
+  has the id of its last entry. Any other is declared as a whole before anything else, with
+  the reader's cursor as its id: a reader that resumes inside it is told the rest again.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from relay.block import Block, DeclaredLoss
+from relay.channel import Channel
+from relay.entry import Gap, Reason
+from relay.marks import Missing
+from relay.query import Query
+from relay.run import Ending
+from relay.span import Span
+
+if TYPE_CHECKING:
+    from relay.hub import Hub
+
+__all__ = ["Delivery", "Span", "Subscription"]
+
+MAX_PIECES = 1000
+"""Most deliveries of one read: many channels with a line each must not hold the loop."""
+
+
+Delivery = Span | Gap | Ending
+"""What a subscription gives: each has a ``last_id`` or ``id`` that a reader may resume after."""
+
+_Piece = Missing | Span | DeclaredLoss | Ending
+
+
+@dataclass(slots=True)
+class _Behind:
+    """Where a subscription stands in a channel with news."""
+
+    passed: int | None
+    """Seq of the last entry that it passed; ``None``: nobody knows."""
+    told: int
+    """Everything of this channel at or below this id was delivered or declared."""
+
+
+class Subscription:
+    """
+    What one reader still has to be given; made by :meth:`relay.hub.Hub.subscribe`.
+
+    Use as a context manager. ``await wait()`` returns when there is news, ``await read()``
+    gives some of it.
+    """
+
+    def __init__(self, hub: "Hub", query: Query, cursor: int) -> None:
+        self._hub = hub
+        self.query = query
+        self.cursor = cursor
+        """Whatever has an id up to this was delivered, declared, or is not of the query."""
+        self._news: dict[Channel, _Behind] = {}
+        self._waiter: asyncio.Future[None] | None = None
+        self.closed = False
+
+    def __enter__(self) -> Self:
+        self._hub.attach(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop following; a reader that waits is woken."""
+        self.closed = True
+        self._hub.detach(self)
+        self._news.clear()
+        self._wake()
+
+    def follow(self, channel: Channel) -> None:
+        """Look into a channel from the cursor on; the hub calls it when it attaches."""
+        if channel.last_id > self.cursor:
+            self._news[channel] = _Behind(channel.seq_at(self.cursor), self.cursor)
+
+    def notify(self, channel: Channel, seq_before: int, id_before: int) -> None:
+        """
+        Take note of news; the hub calls it after each publishing.
+
+        Args:
+            channel: that has news.
+            seq_before: seq of its last entry before the news.
+            id_before: the hub's last id before the news.
+        """
+        if channel not in self._news:
+            self._news[channel] = _Behind(seq_before, id_before)
+        if self._waiter is not None:
+            self._wake()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether :meth:`read` would give something."""
+        return bool(self._news)
+
+    async def wait(self) -> None:
+        """Return when there is news, when :meth:`poke` is called, or when it is closed."""
+        if self._news or self.closed:
+            return
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def poke(self) -> None:
+        """Let :meth:`wait` return, for a heartbeat or the end."""
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def read(self, max_bytes: int = 256 * 1024) -> "list[Delivery]":
+        """
+        Return what comes next, and move the cursor behind it.
+
+        Args:
+            max_bytes: of text, after which it stops; at least one block is given.
+
+        Returns:
+            Deliveries in the order of ids, never to be changed (readers share the list);
+            nothing where the reader has all there is.
+        """
+        if not self._news:
+            self.cursor = max(self.cursor, self._hub.last_id)
+            return []
+        if len(self._news) == 1 and (latest := self._latest()) is not None:
+            return latest
+        deliveries: list[Delivery] = []
+        for channel, behind in self._news.items():
+            deliveries.extend(self._unplaceable(channel, behind))
+        deliveries.extend(self._merge(max_bytes))
+        return deliveries
+
+    def _latest(self) -> "list[Delivery] | None":
+        """Return the newest block of the only channel with news, where that is all the news."""
+        ((channel, behind),) = self._news.items()
+        latest = channel.latest
+        if latest is None or behind.passed != latest[0].block.first_seq - 1:
+            return None
+        if channel.last_id != latest[0].block.last_id or behind.told < channel.before_latest_id:
+            return None
+        self._news.clear()
+        self.cursor = self._hub.last_id
+        return latest  # type: ignore[return-value]
+
+    def _unplaceable(self, channel: Channel, behind: _Behind) -> "Iterator[Gap]":
+        """Declare as a whole what cannot be counted, and what is older than all marks."""
+        marks = channel.ring.marks
+        lost_until = max(marks.last_id, marks.last_loss_id)
+        if lost_until <= behind.told:
+            return
+        losses, losses_at_least = marks.losses_after(behind.told)
+        marked_from = marks.first_seq or marks.last_seq + 1
+        if behind.passed is None:
+            # Nobody knows what the reader had of what is forgotten; what is marked is certain.
+            count, at_least = None, marks.last_seq + 1 - marked_from + losses_at_least
+        elif losses is None:
+            count, at_least = None, marks.last_seq - behind.passed + losses_at_least
+        elif behind.passed + 1 < marked_from:
+            # Counted by seq, but where among other channels it lay is forgotten.
+            lost_until = (marks.first_id or channel.last_id) - 1
+            count = at_least = marked_from - 1 - behind.passed
+        else:
+            return
+        yield Gap(
+            id=self.cursor,
+            channel=channel.name,
+            after=behind.told,
+            until=lost_until,
+            count=count,
+            at_least=at_least,
+            reason=Reason.EVICTED,
+        )
+        behind.told = lost_until
+        behind.passed = marks.last_seq if count is None else marked_from - 1
+
+    def _merge(self, max_bytes: int) -> "Iterator[Delivery]":
+        """Give the channels' pieces in the order of ids, and keep the books."""
+        heap = self._heads()
+        given_bytes = given = 0
+        gap: Gap | None = None
+        while heap and given_bytes < max_bytes and given < MAX_PIECES:
+            head = heap[0]
+            piece, rest = _cut(head.piece, min((other.id for other in heap[1:3]), default=None))
+            if gap is not None and not (isinstance(piece, Missing) and gap.channel == head.name):
+                yield gap
+                gap = None
+            if isinstance(piece, Missing):
+                gap = _extended(gap, piece, head.name, max(head.behind.told, self.cursor))
+            elif isinstance(piece, Span):
+                given_bytes += piece.text_bytes
+                yield piece
+            elif isinstance(piece, DeclaredLoss):
+                yield _declared(piece)
+            elif piece.id > self.cursor:
+                # A run of several channels stands in each of them, and ends once.
+                yield piece
+            given += 1
+            self.cursor = max(self.cursor, piece.last_id)
+            head.pass_by(piece)
+            if head.advance(rest):
+                heapq.heapreplace(heap, head)
+            else:
+                heapq.heappop(heap)
+                del self._news[head.channel]
+        if gap is not None:
+            yield gap
+        if not self._news:
+            self.cursor = max(self.cursor, self._hub.last_id)
+
+    def _heads(self) -> "list[_Head]":
+        """Return a heap of the channels with news by their next id; others have none."""
+        heads = []
+        for channel, behind in list(self._news.items()):
+            head = _Head(channel, behind, max(behind.told, self.cursor))
+            if head.advance(None):
+                heads.append(head)
+            else:
+                del self._news[channel]
+        heapq.heapify(heads)
+        return heads
+
+
+class _Head:
+    """One channel in a merge: its next piece, and what follows."""
+
+    __slots__ = ("behind", "channel", "id", "name", "piece", "pieces")
+
+    def __init__(self, channel: Channel, behind: _Behind, cursor: int) -> None:
+        self.channel = channel
+        self.name = channel.name
+        self.behind = behind
+        self.pieces = _pieces(channel, cursor)
+        self.piece: _Piece
+        self.id = 0
+
+    def advance(self, rest: _Piece | None) -> bool:
+        """Go on with ``rest`` or the next piece; tell whether there is one."""
+        piece = rest if rest is not None else next(self.pieces, None)
+        if piece is None:
+            return False
+        self.piece, self.id = piece, piece.first_id
+        return True
+
+    def pass_by(self, piece: _Piece) -> None:
+        """Note that the reader has had ``piece``."""
+        self.behind.told = max(self.behind.told, piece.last_id)
+        if isinstance(piece, Span):
+            self.behind.passed = piece.block.first_seq + piece.stop - 1
+        elif isinstance(piece, Missing):
+            self.behind.passed = self.channel.ring.marks.seq_at(piece.last_id)
+
+    def __lt__(self, other: "_Head") -> bool:
+        return self.id < other.id
+
+
+def _pieces(channel: Channel, cursor: int) -> Iterator[_Piece]:
+    """Give everything of a channel after ``cursor``, in the order of ids."""
+    endings = channel.endings_after(cursor)
+    if not endings:
+        yield from _entries(channel, cursor)
+        return
+    ending = iter(endings)
+    next_ending = next(ending, None)
+    for entry in _entries(channel, cursor):
+        piece: _Piece | None = entry
+        while piece is not None and next_ending is not None and next_ending.id < piece.last_id:
+            # Only a packed block spans the id of an ending.
+            if piece.first_id < next_ending.id:
+                before, piece = _cut(piece, next_ending.id)
+                yield before
+            yield next_ending
+            next_ending = next(ending, None)
+        if piece is not None:
+            yield piece
+    if next_ending is not None:
+        yield next_ending
+        yield from ending
+
+
+def _entries(channel: Channel, cursor: int) -> Iterator[_Piece]:
+    if channel.ring.marks.is_after(cursor):
+        yield from channel.missing_after(cursor)
+    for item in channel.ring.after(cursor):
+        if isinstance(item, Block):
+            yield Span(item, item.index_after(cursor), item.count)
+        else:
+            yield item
+
+
+def _cut(piece: _Piece, limit: int | None) -> tuple[_Piece, _Piece | None]:
+    """Split a piece before the id ``limit``, another channel's next."""
+    if limit is None or piece.last_id < limit:
+        return piece, None
+    if isinstance(piece, Missing):
+        return piece.cut(limit)
+    if isinstance(piece, Span):
+        middle = piece.block.index_after(limit - 1)
+        return Span(piece.block, piece.start, middle), Span(piece.block, middle, piece.stop)
+    return piece, None
+
+
+def _extended(gap: Gap | None, piece: Missing, channel: str, after: int) -> Gap:
+    """Return the gap that covers ``piece`` too, or a new one of it."""
+    count: int | None = piece.count
+    at_least = piece.at_least
+    if gap is not None:
+        count = None if gap.count is None or count is None else gap.count + count
+        at_least += gap.at_least
+        after = gap.after
+    return Gap(
+        id=piece.last_id,
+        channel=channel,
+        after=after,
+        until=piece.last_id,
+        count=count,
+        at_least=at_least,
+        reason=Reason.EVICTED,
+    )
+
+
+def _declared(item: DeclaredLoss) -> Gap:
+    return Gap(
+        id=item.id,
+        channel=item.channel,
+        after=item.id - 1,
+        until=item.id,
+        count=item.loss.count,
+        at_least=item.loss.at_least,
+        reason=item.loss.reason,
+    )
