@@ -1,0 +1,118 @@
+"""
+What a row of the table is: something measured of the relay, and of its floor.
+
+Samples of both are taken by turns, and the ratio is that of neighbours, so that what the
+machine does meanwhile touches both alike.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bench.workspace import Workspace
+
+__all__ = ["Bar", "DiscardedError", "Figure", "Row", "Sample", "Scale"]
+
+Sample: TypeAlias = Mapping[str, float]
+"""Values of one run, by the names of the row's figures."""
+
+
+class DiscardedError(Exception):
+    """A run that does not count, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """
+    How much is done.
+
+    Args:
+        pairs: runs of relay and floor, by turns.
+        lines: of the file that one client reads.
+        fanout_lines: of what 100 clients read.
+        ring_lines: that a ring holds.
+        clients: of a fan-out.
+        idle_clients: that only wait.
+        seconds: of writing at a steady rate.
+    """
+
+    pairs: int = 5
+    lines: int = 1_000_000
+    fanout_lines: int = 100_000
+    ring_lines: int = 1_000_000
+    clients: int = 100
+    idle_clients: int = 1000
+    seconds: float = 4.0
+
+
+QUICK = Scale(
+    pairs=1, lines=200_000, fanout_lines=20_000, ring_lines=200_000, idle_clients=200, seconds=2.0
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """
+    What a figure is to reach.
+
+    Args:
+        limit: the value.
+        at_most: whether less is better.
+        of_share: whether it is the ratio to the floor that counts, not the relay's own value.
+        unit: of a value of the relay's own.
+    """
+
+    limit: float
+    at_most: bool = False
+    of_share: bool = True
+    unit: str = ""
+
+    def is_met(self, relay: float, share: float | None) -> bool:
+        """Return whether the figure reaches it."""
+        value = share if self.of_share else relay
+        if value is None:
+            return False
+        return value <= self.limit if self.at_most else value >= self.limit
+
+    def __str__(self) -> str:
+        sign = "≤" if self.at_most else "≥"
+        return f"{sign} {self.limit:,g}{' ×' if self.of_share else self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """
+    One thing that a row tells.
+
+    Args:
+        name: in the samples.
+        unit: with the space before it, where there is one.
+        bars: what it is to reach; none where it only explains another.
+    """
+
+    name: str
+    unit: str = ""
+    bars: tuple[Bar, ...] = ()
+
+
+Measure: TypeAlias = Callable[[Workspace, Scale], Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One row of the table.
+
+    Args:
+        name: as the command line has it.
+        title: what is measured.
+        figures: what it tells.
+        relay: one run of the relay.
+        floor: one run of the floor; ``None`` where there is none.
+    """
+
+    name: str
+    title: str
+    figures: tuple[Figure, ...]
+    relay: Measure
+    floor: Measure | None = None

@@ -1,0 +1,168 @@
+"""
+The processes under measurement: the relay and its floors.
+
+Each is started anew for every run, listens on a free port of the loopback, and is asked for
+its processor time and its memory from outside, by ``/proc``.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.floors import SOURCE
+from bench.workspace import Workspace
+
+__all__ = ["Server", "floor", "held", "live", "relay", "rss_bytes", "start_floor", "start_relay"]
+
+PATIENCE_SECONDS = 30.0
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+CONFIGURATION = """
+[server]
+listen = "127.0.0.1:{port}"
+
+[channel]
+lines = 2_000_000
+bytes = "1GiB"
+
+[sources.{source}]
+type = "file"
+path = ["{watched}"]
+channel = "{source}"
+start = "beginning"
+"""
+
+
+class Server:
+    """
+    A process that serves on a port.
+
+    Args:
+        command: what to start.
+        port: where it will listen.
+        log: file that takes what it says.
+    """
+
+    def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
+        self.port = port
+        self._log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that it has used, all threads, user and system."""
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        # The command's name is in parentheses and may hold anything: count from behind it.
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+    def rss_bytes(self) -> int:
+        """Return its resident memory."""
+        return rss_bytes(self.pid)
+
+    def wait_for_word(self) -> None:
+        """Wait until it has said that it is ready; for servers that take only their clients."""
+        self._wait(lambda: b"ready" in self._log.read_bytes())
+
+    def wait_for_answer(self) -> None:
+        """Wait until it answers a request."""
+        self._wait(lambda: answers(self.port))
+
+    def stop(self) -> None:
+        """End it: no run measures how, and a bare server waits for streams to end."""
+        self._process.kill()
+        self._process.wait()
+
+    def _wait(self, is_ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"did not start:\n{self._log.read_text(errors='replace')}")
+            time.sleep(0.001)
+
+
+def rss_bytes(pid: int) -> int:
+    """Return the resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+def live() -> str:
+    """Return the path of a stream that starts with what comes next."""
+    return f"/{SOURCE}/sse?tail=0"
+
+
+def held(cursor: int) -> str:
+    """Return the path of a stream that ends with what is held now, from after ``cursor`` on."""
+    return f"/{SOURCE}/sse?after={cursor}&follow=0"
+
+
+def answers(port: int) -> bool:
+    """Return whether a request for ``/healthz`` is answered now."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def start_relay(workspace: Workspace) -> Server:
+    """Start a relay that reads what appears in the workspace; it may not answer yet."""
+    port = free_port()
+    configuration = workspace.folder / "relay.toml"
+    configuration.write_text(
+        CONFIGURATION.format(port=port, watched=workspace.watched, source=SOURCE)
+    )
+    command = [sys.executable, "-m", "relay", "serve", "-c", str(configuration)]
+    return Server(command, port, workspace.folder / "relay.out")
+
+
+def start_floor(workspace: Workspace, name: str, argument: str = "") -> Server:
+    """Start a floor; it may not listen yet."""
+    port = free_port()
+    command = [sys.executable, "-m", "bench.floors", name, str(port), argument]
+    return Server(command, port, workspace.folder / "floor.out")
+
+
+@contextmanager
+def relay(workspace: Workspace) -> Iterator[Server]:
+    """Run a relay that answers, on a workspace without logs."""
+    workspace.clear()
+    server = start_relay(workspace)
+    server.wait_for_answer()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def floor(workspace: Workspace, name: str, argument: str = "") -> Iterator[Server]:
+    """Run a floor that listens."""
+    server = start_floor(workspace, name, argument)
+    server.wait_for_word()
+    try:
+        yield server
+    finally:
+        server.stop()
