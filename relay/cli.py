@@ -1,0 +1,222 @@
+"""
+The command ``relay``: commands, arguments, exit codes.
+
+Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration, 130 interrupted; ``tail``
+also that of the run it follows. Heavy modules are imported by the commands that need them, so
+that ``--version`` and completion answer at once.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import relay
+from relay.errors import ConfigError, RelayError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from relay.tail import Request
+
+__all__ = ["commands", "main"]
+
+DEFAULT_FILE = "relay.toml"
+START = 10
+
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 99}
+
+
+class Commands(click.Group):
+    """The commands; anything that is none of them is for ``serve``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put ``serve`` before arguments that name no command."""
+        own = {*self.commands, *ctx.help_option_names, "--version"}
+        if not args or args[0] not in own:
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Tell errors of ours in a sentence."""
+        try:
+            return super().invoke(ctx)
+        except RelayError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(2 if isinstance(error, ConfigError) else 1)
+
+
+@click.group(cls=Commands, context_settings=SETTINGS)
+@click.version_option(relay.__version__, prog_name="relay", message="%(prog)s %(version)s")
+def commands() -> None:
+    """
+    Read logs once and send them to many: to a page, to curl, to programs.
+
+    Without a command it is "serve": "relay -", "relay app.log", "relay 'cmd:ping localhost'".
+    """
+
+
+def _config_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option("-c", "--config", "file", metavar="FILE", help=help_text)
+
+
+@commands.command()
+@click.argument("arguments", metavar="[SOURCE]...", nargs=-1)
+@_config_option("Configuration file.")
+@click.option("--listen", metavar="ADDRESS", help="HOST:PORT or unix:PATH, instead of the file's.")
+@click.option(
+    "--anonymous", is_flag=True, help="Let everyone in who can reach an address that is not local."
+)
+@click.option("--lines", type=click.IntRange(min=1), help="How many lines each channel keeps.")
+@click.option(
+    "--start",
+    metavar="WHERE",
+    default=str(START),
+    show_default=True,
+    help="Where files given as SOURCE are begun: end, beginning, or how many of their last lines.",
+)
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    arguments: tuple[str, ...],
+    file: str | None,
+    listen: str | None,
+    anonymous: bool,
+    lines: int | None,
+    start: str,
+) -> None:
+    """
+    Start the relay.
+
+    SOURCE is a path or a quoted glob, "-" for stdin, or "cmd:COMMAND", which is run by the shell,
+    once. NAME=SOURCE also names its channel; else a file's channel is its name without what
+    follows the last dot, a command's its program's name.
+
+    With neither -c nor SOURCE it is ./relay.toml, and without that file what this host has: the
+    logs under /var/log, and stdin if something is piped in. The relay's own log is the channel
+    "relay".
+    """
+    from relay.startup import Startup, configure
+
+    startup = Startup(file, arguments, start, listen, anonymous, lines)
+    config, name = configure(startup, _models(), os.environ, commands.commands)
+
+    # Not before the configuration is known to be right: it is heavy.
+    from relay.app import serve as run
+
+    ctx.exit(run(config, file=name, announce=click.echo))
+
+
+def _models() -> "dict[str, type[BaseModel]]":
+    from relay.sources import SOURCES
+
+    return {kind: source.Options for kind, source in SOURCES.items()}
+
+
+@commands.command()
+@_config_option(f"Configuration file. Default: ./{DEFAULT_FILE}.")
+def check(file: str | None) -> None:
+    """Look for errors in a configuration file, and tell them all; exit code 2 if there are any."""
+    from relay.config.loader import load
+
+    file = file or DEFAULT_FILE
+    count = len(load(file, _models()).sources)
+    click.echo(f"{file}: no errors, {count} {'source' if count == 1 else 'sources'}")
+
+
+@commands.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration file, for editors."""
+    from relay.config.schema import schema_text
+
+    click.echo(schema_text(_models()), nl=False)
+
+
+@commands.command()
+@click.argument("channels", metavar="[CHANNEL]...", nargs=-1)
+@click.option(
+    "--url",
+    envvar="RELAY_URL",
+    default="http://127.0.0.1:8514",
+    show_default=True,
+    show_envvar=True,
+    help="Address of the relay, with its base path; or unix:PATH.",
+)
+@click.option("--run", help="Only this run; ends with it, and with its exit code.")
+@click.option(
+    "--tail", type=click.IntRange(min=0), metavar="N", help="Begin with the last N lines. [100]"
+)
+@click.option("--no-follow", is_flag=True, help="End where history ends.")
+@click.option("--level", metavar="LEVELS", help="Only these levels, such as warn,error.")
+@click.option("--min-level", metavar="LEVEL", help="Only this level and worse.")
+@click.option("-q", "--query", metavar="TEXT", help="Only lines that contain TEXT, in any case.")
+@click.option("--regex", metavar="PATTERN", help="Only lines that match PATTERN.")
+@click.option("--exclude", metavar="TEXT", help="Only lines that do not contain TEXT.")
+@click.option("--since", metavar="TIME", help="Not before TIME: RFC 3339, seconds, or 10m ago.")
+@click.option("--until", metavar="TIME", help="Before TIME.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Messages, or all that was received as NDJSON.",
+)
+@click.pass_context
+def tail(
+    ctx: click.Context,
+    /,
+    channels: tuple[str, ...],
+    url: str,
+    run: str | None,
+    tail: int | None,
+    no_follow: bool,
+    output: str,
+    query: str | None,
+    **filters: str | None,
+) -> None:
+    """
+    Follow channels of a running relay; all of them without CHANNEL.
+
+    CHANNEL is a name or a quoted glob. Where lines of several channels may come, each begins
+    with its channel's name. A connection that is lost is made again and goes on where it was; what
+    the relay no longer has is told on stderr.
+    """
+    from relay.tail import Request
+
+    wanted = {"q": query, **filters}
+    parameters = {name: value for name, value in wanted.items() if value is not None}
+    request = Request(url, channels, run, tail, not no_follow, parameters)
+    ctx.exit(_tail(request, as_json=output == "json"))
+
+
+def _tail(request: "Request", *, as_json: bool) -> int:
+    import asyncio
+
+    from relay.tail import Output, Tail
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    output = Output(
+        sys.stdout,
+        sys.stderr,
+        as_json=as_json,
+        colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ,
+        channel=not request.is_one_channel,
+    )
+    try:
+        return asyncio.run(Tail(request, output).run())
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Who reads has enough. What is still buffered must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def main() -> None:
+    """Run the command."""
+    commands(prog_name="relay")
