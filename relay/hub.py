@@ -26,6 +26,7 @@ from relay.errors import NotFoundError
 from relay.names import near
 from relay.query import Query
 from relay.run import Ending, Run
+from relay.status import SourceStatus
 from relay.subscription import Subscription
 
 __all__ = ["ChannelBounds", "Group", "Hub", "Store"]
@@ -97,6 +98,8 @@ class Hub:
     ) -> None:
         self.channels: dict[str, Channel] = {}
         self.runs: dict[str, Run] = {}
+        self.sources: dict[str, SourceStatus] = {}
+        """What the sources tell about themselves, by name."""
         self.start_id = clock() // 1000
         """All ids that this hub gives out are greater; a lesser cursor is from another life."""
         self.last_id = self.start_id
@@ -158,8 +161,10 @@ class Hub:
         arrival_ns = self._clock()
         next_id = max(self._numbered_id + 1, arrival_ns // 1000)
         for batch in batches:
+            # A channel is there from its source's first position on, before its first line.
+            channel = self._channel(batch.channel)
             if batch.lines.count:
-                group.items.append(self._block(batch, next_id, arrival_ns))
+                group.items.append(_block(channel, batch, next_id, arrival_ns))
                 next_id += batch.lines.count
             for change in batch.runs:
                 if isinstance(change, RunStarted):
@@ -168,30 +173,12 @@ class Hub:
                     group.items.append(_ending(next_id, batch.channel, change))
                     next_id += 1
             if batch.loss is not None:
-                self._channel(batch.channel)
                 group.items.append(DeclaredLoss(next_id, batch.channel, batch.loss))
                 next_id += 1
             if batch.position is not None:
                 group.positions[batch.source, batch.reader] = batch.position
         self._numbered_id = next_id - 1
         return group
-
-    def _block(self, batch: Batch, first_id: int, arrival_ns: int) -> Block:
-        channel = self._channel(batch.channel)
-        first_seq = channel.numbered_seq + 1
-        channel.numbered_seq += batch.lines.count
-        return Block(
-            channel=batch.channel,
-            first_id=first_id,
-            first_seq=first_seq,
-            lines=batch.lines,
-            levels=_levels(batch),
-            origins=batch.origins,
-            origin_index=batch.origin_index,
-            arrival_ns=arrival_ns,
-            timestamps=None if batch.timestamps is None else Column(batch.timestamps),
-            parts=batch.parts,
-        )
 
     def _channel(self, name: str) -> Channel:
         """Return a channel, made if it is new; subscriptions that it matches take it in."""
@@ -390,3 +377,20 @@ def _levels(batch: Batch) -> bytes:
     if batch.detect_levels:
         return levels.detect(batch.lines, defaults)
     return defaults if len(defaults) == count else defaults * count
+
+
+def _block(channel: Channel, batch: Batch, first_id: int, arrival_ns: int) -> Block:
+    first_seq = channel.numbered_seq + 1
+    channel.numbered_seq += batch.lines.count
+    return Block(
+        channel=batch.channel,
+        first_id=first_id,
+        first_seq=first_seq,
+        lines=batch.lines,
+        levels=_levels(batch),
+        origins=batch.origins,
+        origin_index=batch.origin_index,
+        arrival_ns=arrival_ns,
+        timestamps=None if batch.timestamps is None else Column(batch.timestamps),
+        parts=batch.parts,
+    )

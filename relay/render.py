@@ -7,8 +7,9 @@ One LRU for the hub, bounded in bytes; with HTTP chunk framing where the connect
 from collections import OrderedDict
 
 from relay.encode import Encoder
-from relay.matcher import ALL, NONE, MatchCache
+from relay.matcher import MatchCache
 from relay.query import Query
+from relay.selection import ALL, NONE
 from relay.span import Span
 
 __all__ = ["Renderer", "chunk"]

@@ -83,8 +83,16 @@ class Ring:
         return None
 
     @property
-    def blocks(self) -> int:
-        """How many items are held."""
+    def last_block(self) -> Block | None:
+        """The newest block that is held."""
+        for index in range(len(self._items) - 1, self._start - 1, -1):
+            item = self._items[index]
+            if isinstance(item, Block):
+                return item
+        return None
+
+    def __len__(self) -> int:
+        """Return how many items are held."""
         return len(self._items) - self._start
 
     def after(self, cursor: int) -> Iterator[Item]:

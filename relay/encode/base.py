@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from relay.entry import Gap
-from relay.matcher import Selection
+from relay.selection import Selection
 from relay.run import Ending
 from relay.span import Span
 

@@ -12,7 +12,7 @@ from relay.encode.objects import (
     hello_object,
 )
 from relay.entry import Gap
-from relay.matcher import Selection
+from relay.selection import Selection
 from relay.run import Ending
 from relay.span import Span
 

@@ -16,7 +16,7 @@ import orjson
 
 from relay.block import Block
 from relay.entry import Gap, Level, Origin
-from relay.matcher import ALL, NONE, Selection
+from relay.selection import ALL, NONE, Selection
 from relay.run import Ending
 from relay.span import Span
 

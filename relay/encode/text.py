@@ -10,7 +10,7 @@ from itertools import compress
 from typing import ClassVar
 
 from relay.entry import Gap
-from relay.matcher import ALL, NONE, Selection
+from relay.selection import ALL, NONE, Selection
 from relay.run import Ending
 from relay.span import Span
 

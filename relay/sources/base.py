@@ -15,17 +15,16 @@ retries, counts or publishes: its supervisor does. The contract:
 6. Returning means that it has ended and will not be started again.
 """
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from relay.config.values import Size
 from relay.entry import Batch, Level, Origin, Position, Stream
+from relay.status import ReaderStatus, SourceState, SourceStatus
 
 __all__ = [
     "TURN_BYTES",
@@ -39,71 +38,6 @@ __all__ = [
 
 TURN_BYTES = 128 * 1024
 """How much a source reads before it yields to the loop: a few milliseconds of work."""
-
-
-class SourceState(StrEnum):
-    """What a source is doing."""
-
-    STARTING = "starting"
-    RUNNING = "running"
-    WAITING = "waiting"
-    """It runs, and there is nothing to read yet (no file matches, its command is restarted)."""
-    FAILING = "failing"
-    ENDED = "ended"
-    STOPPED = "stopped"
-
-
-@dataclass(slots=True)
-class ReaderStatus:
-    """
-    One reader of a source as status shows it.
-
-    Args:
-        state: one word of the source's own, such as ``reading`` ``unreadable`` ``running``.
-        detail: a sentence, where there is something to say.
-        position: where it stands, for people: ``12345`` bytes, a time.
-        run: id of the run that it reads, where there is one.
-    """
-
-    state: str
-    detail: str | None = None
-    position: str | None = None
-    run: str | None = None
-
-
-@dataclass(slots=True)
-class SourceStatus:
-    """
-    A source as status shows it; the source and its supervisor both write it.
-
-    The supervisor keeps ``lines``, ``bytes``, ``restarts`` and the states ``failing``,
-    ``ended`` and ``stopped``; the source keeps ``readers``, ``invalid_bytes`` and
-    ``running`` / ``waiting``.
-    """
-
-    name: str
-    type: str
-    state: SourceState = SourceState.STARTING
-    since_ns: int = field(default_factory=time.time_ns)
-    last_error: str | None = None
-    last_error_ns: int | None = None
-    lines: int = 0
-    bytes: int = 0
-    invalid_bytes: int = 0
-    """Bytes that were no text and were replaced by U+FFFD."""
-    restarts: int = 0
-    readers: dict[str, ReaderStatus] = field(default_factory=dict)
-
-    def enter(self, state: SourceState) -> None:
-        """Change the state; a state that it is in already keeps its time."""
-        if state is not self.state:
-            self.state = state
-            self.since_ns = time.time_ns()
-
-    def fail(self, sentence: str) -> None:
-        """Note an error; the state is the caller's to change."""
-        self.last_error = sentence
-        self.last_error_ns = time.time_ns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +135,14 @@ class Source(ABC):
         Raises:
             SourceError: it cannot go on for now.
         """
+
+    async def stop(self) -> list[Batch]:
+        """
+        Return the last batches, which a cancelled generator could not yield any more.
+
+        Called once, after the generator was closed; ends what it left running.
+        """
+        return []
 
     def origin(
         self,

@@ -1,0 +1,177 @@
+"""
+Composition: a configuration becomes a running relay. The only module that knows all others.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from aiohttp import web
+
+from relay import __version__
+from relay.config.address import Address, TcpAddress
+from relay.config.model import Config
+from relay.errors import ConfigError, ConfigProblem
+from relay.hub import Hub
+from relay.sources import SOURCES
+from relay.sources.base import Source, SourceOptions
+from relay.sources.supervisor import Supervisor
+from relay.status import SourceStatus
+from relay.web.app import create_app
+from relay.web.keys import CONNECTIONS, Settings
+
+__all__ = ["Relay", "serve"]
+
+log = logging.getLogger("relay")
+
+BACKLOG = 1024
+"""Connections that wait to be accepted: hundreds of clients come back at once."""
+
+
+def serve(config: Config, *, file: str, announce: Callable[[str], None]) -> int:
+    """
+    Run a relay until it is told to stop.
+
+    Args:
+        config: what it does.
+        file: name of the configuration's file, for errors.
+        announce: is given the line that says where its page is.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        ConfigError: it cannot listen where it is told to.
+    """
+    _log_to_stderr()
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(config, file, announce))
+
+
+async def _serve(config: Config, file: str, announce: Callable[[str], None]) -> int:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    relay = Relay(config)
+    await relay.start(file)
+    announce(f"relay: serving {relay.url}")
+    log.info("version %s serves %s", __version__, relay.url)
+    # What is there now stays: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    await stopped.wait()
+    log.info("stopping")
+    await relay.stop()
+    return 0
+
+
+class Relay:
+    """
+    A relay: hub, sources and server.
+
+    Args:
+        config: what it does.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.hub = Hub(config.channel_options)
+        server = config.server
+        self._app = create_app(
+            self.hub,
+            Settings(
+                base_path=server.base_path,
+                loopback=isinstance(server.listen, TcpAddress) and server.listen.is_local,
+                hosts=server.hosts,
+                cors_origins=server.cors_origins,
+                heartbeat_seconds=server.heartbeat,
+                write_seconds=server.write_timeout,
+            ),
+        )
+        self._runner = web.AppRunner(
+            self._app,
+            handler_cancellation=True,
+            access_log=None,
+            shutdown_timeout=server.stop_timeout,
+            keepalive_timeout=75.0,
+        )
+        self._sources = [self._source(name) for name in config.sources]
+        self._tasks: list[asyncio.Task[None]] = []
+        self.url = ""
+
+    def _source(self, name: str) -> Source:
+        options = self._config.sources[name]
+        assert isinstance(options, SourceOptions)
+        status = self.hub.sources[name] = SourceStatus(name, options.type)
+        return SOURCES[options.type](name, options, status)
+
+    async def start(self, file: str = "") -> None:
+        """
+        Listen, then start the sources.
+
+        Args:
+            file: name of the configuration's file, for errors.
+
+        Raises:
+            ConfigError: the address cannot be listened at.
+        """
+        listen = self._config.server.listen
+        await self._runner.setup()
+        try:
+            await self._site(listen).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ConfigError(file, [_cannot_listen(listen, error)]) from None
+        self.url = self._url(listen)
+        self._tasks = [
+            asyncio.create_task(Supervisor(source, self.hub).run(), name=f"source {source.name}")
+            for source in self._sources
+        ]
+        self._tasks.append(asyncio.create_task(self._app[CONNECTIONS].run(), name="heartbeats"))
+
+    async def stop(self) -> None:
+        """Stop the sources, give clients what is left, and close."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self._app[CONNECTIONS].stop()
+        await self._runner.cleanup()
+
+    def _site(self, listen: Address) -> web.BaseSite:
+        if isinstance(listen, TcpAddress):
+            return web.TCPSite(self._runner, listen.host, listen.port, backlog=BACKLOG)
+        return web.UnixSite(self._runner, listen.path, backlog=BACKLOG)
+
+    def _url(self, listen: Address) -> str:
+        base = self._config.server.base_path
+        if not isinstance(listen, TcpAddress):
+            return f"{listen}{base}"
+        port = self._runner.addresses[0][1]
+        return f"http://{TcpAddress(listen.host, port)}{base}/"
+
+
+def _cannot_listen(listen: Address, error: OSError) -> ConfigProblem:
+    if error.errno == 98 or "in use" in str(error):
+        return ConfigProblem("server.listen", f"{listen} is in use")
+    return ConfigProblem("server.listen", f"cannot listen at {listen}: {error.strerror or error}")
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # It does not install everywhere; asyncio's own loop serves too.
+        return None
+    return uvloop.new_event_loop
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -1,0 +1,268 @@
+"""
+What is held, read once: pages, and where the newest entries of a query begin.
+
+Rule of this file: blocks are looked at in the order of ids, newest first where the newest are
+wanted, and no more of them than the answer needs. Long searches are cut into turns.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import compress
+
+from relay.block import Block
+from relay.channel import Channel
+from relay.entry import Gap, Reason
+from relay.hub import Hub
+from relay.matcher import MatchCache
+from relay.query import Query
+from relay.run import Ending
+from relay.selection import ALL, NONE, Selection, count, indexes
+from relay.span import Span
+from relay.turn import Turn
+
+__all__ = [
+    "Bounds",
+    "Page",
+    "Picked",
+    "add_context",
+    "count_matches",
+    "newest_cursor",
+    "read_page",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Entries of a span that were chosen for a page."""
+
+    span: Span
+    selection: Selection
+
+
+@dataclass(slots=True)
+class Page:
+    """
+    A page of history.
+
+    Args:
+        picked: its entries, ascending.
+        gaps: what lies between and can no longer be had.
+        endings: run endings that were passed.
+        count: how many entries it has.
+        total: how many are held and match; ``None`` where that was not asked for.
+        truncated: whether more match than it has.
+        cursor: the id after which the next page starts.
+    """
+
+    picked: list[Picked] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    endings: list[Ending] = field(default_factory=list)
+    count: int = 0
+    total: int | None = None
+    truncated: bool = False
+    cursor: int = 0
+
+
+async def newest_cursor(
+    hub: Hub, matches: MatchCache, query: Query, most: int, before: int | None = None
+) -> tuple[int, bool]:
+    """
+    Return the cursor after which exactly the newest ``most`` entries of a query lie.
+
+    Args:
+        hub: of which channels.
+        matches: decides which entries match.
+        query: whose entries.
+        most: how many.
+        before: only entries with a lesser id; ``None``: all.
+
+    Returns:
+        The id before the first of them, and whether there are older ones that match. Where
+        none match, the end: the last visible id, or ``before - 1``.
+    """
+    end = hub.last_id if before is None else min(hub.last_id, before - 1)
+    newest: list[int] = []
+    turn = Turn()
+    for block in _newest_first(hub.selected(query), end):
+        if len(newest) > most and block.last_id < newest[0]:
+            break
+        for id_ in _last_ids(block, matches.select(block, query), end, most + 1):
+            if len(newest) <= most:
+                heapq.heappush(newest, id_)
+            elif id_ > newest[0]:
+                heapq.heapreplace(newest, id_)
+            else:
+                break
+        await turn.end_if_over()
+    if len(newest) > most:
+        # One more than wanted was looked for: it is the last that does not belong.
+        return newest[0], True
+    return (newest[0] - 1 if newest else end), False
+
+
+def _newest_first(channels: Iterable[Channel], end: int) -> Iterator[Block]:
+    """Give the blocks of several channels by their last id, descending."""
+    snapshots = [list(channel.blocks_before(end + 1)) for channel in channels]
+    return iter(heapq.merge(*snapshots, key=lambda block: -block.last_id))
+
+
+def _last_ids(block: Block, selection: Selection, end: int, most: int) -> list[int]:
+    """Return the ids of the last selected entries of a block up to ``end``, newest first."""
+    if selection is NONE:
+        return []
+    stop = block.index_after(end)
+    if selection is ALL:
+        return list(block.id_range(max(0, stop - most), stop))[::-1]
+    ids = list(compress(block.id_range(0, stop), selection[:stop]))
+    return ids[-1 : -most - 1 : -1]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """
+    Which entries a page is made of.
+
+    Args:
+        after: entries with a greater id.
+        until: entries with at most this id.
+        limit: how many are returned.
+        offset: how many matching entries are passed over first.
+        declare_lost: whether the reader named the cursor, and is told what left since.
+    """
+
+    after: int
+    until: int
+    limit: int
+    offset: int = 0
+    declare_lost: bool = False
+
+
+async def read_page(hub: Hub, matches: MatchCache, query: Query, bounds: Bounds) -> Page:
+    """
+    Read a page forward.
+
+    Args:
+        hub: of which channels.
+        matches: decides which entries match.
+        query: whose entries.
+        bounds: from where, and how many.
+    """
+    page = _Reading(bounds)
+    turn = Turn()
+    with hub.subscribe(query, bounds.after) as subscription:
+        while subscription.cursor < bounds.until and not page.is_full:
+            for delivery in await subscription.read():
+                if isinstance(delivery, Span):
+                    page.take(delivery, matches.select(delivery.block, query))
+                    if page.is_full:
+                        break
+                    await turn.end_if_over()
+                elif delivery.id <= bounds.until:
+                    page.note(delivery)
+    return page.close()
+
+
+class _Reading:
+    """A page that is being filled."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._left_out = bounds.offset
+        self._page = Page(cursor=bounds.until)
+        self._last_id = bounds.after
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more matches than fit have been seen."""
+        return self._page.truncated
+
+    def take(self, span: Span, selection: Selection) -> None:
+        """Add what is selected of a span, as far as there is room."""
+        page, bounds = self._page, self._bounds
+        stop = min(span.stop, span.block.index_after(bounds.until))
+        chosen = indexes(selection, span.start, stop)
+        if self._left_out:
+            left_out = min(self._left_out, len(chosen))
+            self._left_out -= left_out
+            chosen = chosen[left_out:]
+        if len(chosen) > bounds.limit - page.count:
+            page.truncated = True
+            chosen = chosen[: bounds.limit - page.count]
+        if not chosen:
+            return
+        page.count += len(chosen)
+        self._last_id = span.block.id_at(chosen[-1])
+        page.picked.append(Picked(Span(span.block, chosen[0], chosen[-1] + 1), selection))
+
+    def note(self, delivery: Gap | Ending) -> None:
+        """Add a gap or the end of a run."""
+        if isinstance(delivery, Ending):
+            self._page.endings.append(delivery)
+        elif self._bounds.declare_lost or delivery.reason is not Reason.EVICTED:
+            self._page.gaps.append(delivery)
+
+    def close(self) -> Page:
+        """Return the page; what lies behind its last entry belongs to the next."""
+        page = self._page
+        if page.truncated:
+            page.cursor = self._last_id
+            page.gaps = [gap for gap in page.gaps if gap.id <= page.cursor]
+            page.endings = [ending for ending in page.endings if ending.id <= page.cursor]
+        return page
+
+
+async def count_matches(hub: Hub, matches: MatchCache, query: Query) -> int:
+    """Return how many held entries match; where only channels are named, without looking."""
+    channels = hub.selected(query)
+    if query.is_plain:
+        return sum(channel.ring.lines for channel in channels)
+    total = 0
+    turn = Turn()
+    for channel in channels:
+        for block in list(channel.blocks_before(hub.last_id + 1)):
+            total += count(matches.select(block, query), 0, block.count)
+            await turn.end_if_over()
+    return total
+
+
+async def add_context(hub: Hub, query: Query, page: Page, lines: int) -> None:
+    """
+    Add to a page the neighbours of its entries.
+
+    Args:
+        hub: of which channels.
+        query: names the channels; its other conditions do not hold for neighbours.
+        page: is changed; its cursor and gaps stay.
+        lines: how many neighbours before and after each entry, of the same channel.
+    """
+    wanted: dict[str, set[int]] = {}
+    for picked in page.picked:
+        block, span = picked.span.block, picked.span
+        seqs = wanted.setdefault(block.channel, set())
+        for index in indexes(picked.selection, span.start, span.stop):
+            seq = block.first_seq + index
+            seqs.update(range(seq - lines, seq + lines + 1))
+    if not wanted:
+        return
+    page.picked = []
+    turn = Turn()
+    around = Query(channels=tuple(sorted(wanted)))
+    with hub.subscribe(around, hub.start_id) as subscription:
+        end = hub.last_id
+        while subscription.cursor < end:
+            for delivery in await subscription.read():
+                if isinstance(delivery, Span) and (picked_ := _chosen(delivery, wanted)):
+                    page.picked.append(picked_)
+                await turn.end_if_over()
+
+
+def _chosen(span: Span, wanted: dict[str, set[int]]) -> Picked | None:
+    block, seqs = span.block, wanted[span.block.channel]
+    inside = seqs.intersection(range(block.first_seq + span.start, block.first_seq + span.stop))
+    if not inside:
+        return None
+    mask = bytearray(block.count)
+    for seq in inside:
+        mask[seq - block.first_seq] = 1
+    return Picked(span, bytes(mask))

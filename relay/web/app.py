@@ -1,0 +1,57 @@
+"""The routes, and the application that has them."""
+
+from aiohttp import web
+
+from relay.hub import Hub
+from relay.matcher import MatchCache
+from relay.render import Renderer
+from relay.web.channels import all_channels, one_channel
+from relay.web.connections import Connections
+from relay.web.keys import CONNECTIONS, HUB, MATCHES, RENDERER, SETTINGS, Settings
+from relay.web.logs import logs
+from relay.web.middleware import MIDDLEWARES, add_headers
+from relay.web.page import add_page
+from relay.web.runs import all_runs, one_run
+from relay.web.status import health, ready, status
+from relay.web.stream import stream
+
+__all__ = ["create_app"]
+
+CACHED_MATCHES_BYTES = 32 * 1024 * 1024
+
+
+def create_app(hub: Hub, settings: Settings) -> web.Application:
+    """
+    Return the application that serves a hub.
+
+    Args:
+        hub: whose channels.
+        settings: how it behaves.
+    """
+    app = web.Application(middlewares=MIDDLEWARES)
+    matches = MatchCache(CACHED_MATCHES_BYTES)
+    app[HUB] = hub
+    app[MATCHES] = matches
+    app[RENDERER] = Renderer(matches)
+    app[SETTINGS] = settings
+    app[CONNECTIONS] = Connections(settings.heartbeat_seconds)
+    app.on_response_prepare.append(add_headers)
+    _add_routes(app, settings.base_path)
+    return app
+
+
+def _add_routes(app: web.Application, prefix: str) -> None:
+    get, api = app.router.add_get, f"{prefix}/api/v1"
+    add_page(app, prefix)
+    get(f"{prefix}/healthz", health)
+    get(f"{prefix}/readyz", ready)
+    get(f"{api}/status", status)
+    get(f"{api}/channels", all_channels)
+    get(f"{api}/channels/{{channel}}", one_channel)
+    get(f"{api}/runs", all_runs)
+    get(f"{api}/runs/{{run}}", one_run)
+    for owner in ("", "/channels/{channel}", "/runs/{run}"):
+        get(f"{api}{owner}/logs", logs)
+        get(f"{api}{owner}/logs/stream", stream)
+    for channels in ("", "/{channels}"):
+        get(f"{prefix}{channels}/{{format:raw|json|sse}}", stream)

@@ -1,0 +1,93 @@
+"""
+Open streams: who they are, and the one clock that gives them heartbeats.
+
+One timer for all of them: a timer for each client would cost more than an idle client does.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+from relay.query import Query
+from relay.subscription import Subscription
+
+__all__ = ["Connection", "Connections"]
+
+_TICKS_PER_HEARTBEAT = 15
+
+_numbers = count(1)
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """
+    One open stream.
+
+    Args:
+        protocol: ``sse``, ``ndjson`` or ``text``.
+        query: what it reads.
+        peer: address of the client.
+        subscription: where it stands.
+        heard: the tick at which something was last sent.
+        number: of the connection, in the order of arrival.
+    """
+
+    protocol: str
+    query: Query
+    peer: str
+    subscription: Subscription
+    heard: int = 0
+    sent_bytes: int = 0
+    number: int = field(default_factory=lambda: next(_numbers))
+
+
+class Connections:
+    """
+    All open streams.
+
+    Args:
+        heartbeat_seconds: how long a stream may be silent.
+    """
+
+    def __init__(self, heartbeat_seconds: float) -> None:
+        self._open: set[Connection] = set()
+        self._tick_seconds = heartbeat_seconds / _TICKS_PER_HEARTBEAT
+        self.tick = 0
+        self.stopping = False
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(sorted(self._open, key=lambda connection: connection.number))
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @contextmanager
+    def opened(self, connection: Connection) -> Iterator[Connection]:
+        """Count a connection while it is open."""
+        connection.heard = self.tick
+        self._open.add(connection)
+        try:
+            yield connection
+        finally:
+            self._open.discard(connection)
+
+    def is_silent(self, connection: Connection) -> bool:
+        """Tell whether a heartbeat is due."""
+        return self.tick - connection.heard >= _TICKS_PER_HEARTBEAT
+
+    async def run(self) -> None:
+        """Wake those for whom a heartbeat is due, until cancelled."""
+        while True:
+            await asyncio.sleep(self._tick_seconds)
+            self.tick += 1
+            for connection in self._open:
+                if self.is_silent(connection):
+                    connection.subscription.poke()
+
+    def stop(self) -> None:
+        """Tell all streams to end."""
+        self.stopping = True
+        for connection in self._open:
+            connection.subscription.poke()

@@ -1,0 +1,106 @@
+"""A page of history."""
+
+import asyncio
+import time
+
+import orjson
+from aiohttp import web
+
+from relay.encode.ndjson import NdjsonEncoder
+from relay.encode.objects import ending_object, gap_object
+from relay.entry import Gap
+from relay.history import (
+    Bounds,
+    Page,
+    add_context,
+    count_matches,
+    newest_cursor,
+    read_page,
+)
+from relay.query import Request
+from relay.restart import restart_gaps
+from relay.web.keys import CONNECTIONS, HUB, MATCHES
+from relay.web.parameters import parse_request, require_known
+
+__all__ = ["logs"]
+
+_NDJSON = NdjsonEncoder()
+
+
+async def logs(request: web.Request) -> web.Response:
+    """Answer with a page of what the request asks for."""
+    asked = parse_request(request)
+    hub, matches = request.app[HUB], request.app[MATCHES]
+    require_known(hub, asked.query)
+    lost = restart_gaps(hub, asked.query, asked.after) if asked.after is not None else []
+    page = await _page(request, asked, lost)
+    if asked.after is not None and asked.wait_seconds:
+        page = await _wait(request, asked, lost, page)
+    if asked.context:
+        await add_context(hub, asked.query, page, asked.context)
+    if asked.query.is_plain or asked.total:
+        page.total = await count_matches(hub, matches, asked.query)
+    page.gaps[:0] = lost
+    return web.Response(body=_body(page, asked), content_type="application/json")
+
+
+async def _wait(request: web.Request, asked: Request, lost: list[Gap], page: Page) -> Page:
+    """Hold an empty page until something matches, a run of it ends, or the time is over."""
+    hub, connections = request.app[HUB], request.app[CONNECTIONS]
+    deadline = time.monotonic() + (asked.wait_seconds or 0)
+    while not (page.count or page.endings or page.gaps or connections.stopping):
+        with hub.subscribe(asked.query, page.cursor) as subscription:
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    await subscription.wait()
+            except TimeoutError:
+                break
+        page = await _page(request, asked, lost)
+    return page
+
+
+async def _page(request: web.Request, asked: Request, lost: list[Gap]) -> Page:
+    """Read the page: forward from a place that was named, else the newest entries."""
+    hub, matches, query = request.app[HUB], request.app[MATCHES], asked.query
+    until = hub.last_id if asked.before is None else min(hub.last_id, asked.before - 1)
+    limit = asked.limit if asked.tail is None else asked.tail
+    is_forward = asked.tail is None and (
+        asked.after is not None or query.since_ns is not None or asked.offset is not None
+    )
+    after = hub.start_id if lost or asked.after is None else asked.after
+    if is_forward and not asked.descending:
+        return await read_page(
+            hub,
+            matches,
+            query,
+            Bounds(after, until, limit, asked.offset or 0, asked.after is not None),
+        )
+    if asked.offset:
+        until, _ = await newest_cursor(hub, matches, query, asked.offset, until + 1)
+    cursor, has_older = await newest_cursor(hub, matches, query, limit, until + 1)
+    bounds = Bounds(max(after, cursor), until, limit, 0, asked.after is not None)
+    page = await read_page(hub, matches, query, bounds)
+    page.truncated = has_older and cursor > after
+    return page
+
+
+def _body(page: Page, asked: Request) -> bytes:
+    """Put the page's JSON together from the entries' own rendering."""
+    rendered = b"".join(
+        [_NDJSON.entries(picked.span, picked.selection) for picked in page.picked]
+    )
+    # A raw newline cannot stand inside an object: they are the objects' ends.
+    entries = rendered[:-1].split(b"\n") if rendered else []
+    if asked.descending:
+        entries.reverse()
+    return b'{"logs":[%b],"gaps":[%b],"endings":[%b],"count":%d,"total":%b,"truncated":%b,"cursor":%d}' % (
+        b",".join(entries),
+        b",".join([gap_object(gap) for gap in page.gaps]),
+        b",".join(
+            [ending_object(ending) for ending in page.endings if asked.query.selects_run(ending.run)]
+        ),
+        len(entries),
+        orjson.dumps(page.total),
+        orjson.dumps(page.truncated),
+        page.cursor,
+    )

@@ -1,0 +1,121 @@
+"""
+What holds for every request: who may ask, and how errors are told.
+
+A page of another site must not read logs through a visitor's browser. While the relay listens
+on loopback, a ``Host`` that is no name of it is refused (DNS rebinding); methods that change
+something are refused to foreign origins.
+
+Source: DESIGN section 6, "Browsers"; WHATWG Fetch for CORS.
+"""
+
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from relay.errors import NotFoundError, QueryError
+from relay.web.answers import refuse
+from relay.web.keys import SETTINGS, Settings
+
+__all__ = ["MIDDLEWARES", "add_headers"]
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what handlers raise into JSON errors; users never see a traceback."""
+    try:
+        return await handler(request)
+    except QueryError as error:
+        return refuse(
+            400, "invalid_parameter", str(error), parameter=error.parameter, allowed=error.allowed
+        )
+    except NotFoundError as error:
+        return refuse(404, f"unknown_{error.kind}", str(error), near=list(error.near))
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        refusal = refuse(
+            405, "method_not_allowed", f"{request.method}: expected one of {allowed}"
+        )
+        refusal.headers["Allow"] = allowed
+        return refusal
+    except web.HTTPNotFound:
+        return refuse(404, "unknown_path", f"no page {request.path!r}")
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return refuse(error.status, "refused", error.reason.lower())
+    except Exception:
+        # The border of a request: whatever went wrong is ours, and stays with us.
+        log.exception("a request failed: %s %s", request.method, request.path)
+        return refuse(500, "internal_error", "the relay failed at this request; its log says more")
+
+
+@web.middleware
+async def check_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse names that are not ours while we listen on loopback."""
+    settings = request.app[SETTINGS]
+    if settings.loopback and not _is_ours(request.host, settings):
+        return refuse(
+            403,
+            "foreign_host",
+            f"host: expected localhost, a loopback address or one of [server] hosts, "
+            f"got {request.host!r}",
+        )
+    return await handler(request)
+
+
+@web.middleware
+async def check_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse foreign origins where a request could do harm, and answer preflights."""
+    origin = request.headers.get("Origin")
+    if origin is None or request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return await handler(request)
+    is_known = origin in request.app[SETTINGS].cors_origins
+    if request.method == "OPTIONS" and is_known:
+        return web.Response(status=204, headers=_PREFLIGHT)
+    is_own = urlsplit(origin).netloc == request.host
+    harmless = request.method in ("GET", "HEAD") and not _is_websocket(request)
+    if not (is_own or is_known or harmless):
+        return refuse(
+            403, "foreign_origin", f"origin: expected this host or one of [server] cors_origins, "
+            f"got {origin!r}",
+        )
+    return await handler(request)
+
+
+MIDDLEWARES = [tell_errors, check_host, check_origin]
+
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "Last-Event-ID, Authorization, Content-Type",
+    "Access-Control-Max-Age": "600",
+}
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add what every answer carries; called when it is prepared."""
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    origin = request.headers.get("Origin")
+    if origin is not None and origin in request.app[SETTINGS].cors_origins:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Vary"] = "Origin"
+
+
+def _is_websocket(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _is_ours(host: str, settings: Settings) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost" or name.endswith(".localhost") or name in settings.hosts:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,40 @@
+"""The page and its files, as they stand in ``relay/static``."""
+
+from pathlib import Path
+
+from aiohttp import web
+
+__all__ = ["add_page"]
+
+STATIC = Path(__file__).parent.parent / "static"
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'self'; "
+    "form-action 'none'; object-src 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+async def index(request: web.Request) -> web.FileResponse:
+    """Answer with the page; its paths are relative, so that any base path works."""
+    return web.FileResponse(STATIC / "index.html", headers=PAGE_HEADERS)
+
+
+async def file(request: web.Request) -> web.FileResponse:
+    """
+    Answer with a file of the page.
+
+    Raises:
+        HTTPNotFound: there is none of that name; a path that leads out of the folder is none.
+    """
+    path = (STATIC / request.match_info["path"]).resolve()
+    if not path.is_relative_to(STATIC) or not path.is_file():
+        raise web.HTTPNotFound
+    return web.FileResponse(path, headers=PAGE_HEADERS)
+
+
+def add_page(app: web.Application, prefix: str) -> None:
+    """Add the routes of the page under ``prefix``."""
+    app.router.add_get(f"{prefix}/", index)
+    app.router.add_get(f"{prefix}/static/{{path:.+}}", file)

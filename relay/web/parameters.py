@@ -1,0 +1,93 @@
+"""From an HTTP request to what it asks for: path, query string and headers together."""
+
+import time
+from collections.abc import Iterator
+
+from aiohttp import web
+
+from relay.encode import ENCODERS, Encoder
+from relay.errors import QueryError
+from relay.hub import Hub
+from relay.query import Query, Request, parse
+
+__all__ = ["choose_encoder", "parse_request", "require_known"]
+
+FORMATS = {
+    "sse": "sse",
+    "ndjson": "ndjson",
+    "json": "ndjson",
+    "text": "text",
+    "raw": "text",
+}
+"""What ``format`` may say, and the encoder that it means."""
+
+_ACCEPTED = {
+    "text/event-stream": "sse",
+    "application/x-ndjson": "ndjson",
+    "application/ndjson": "ndjson",
+    "application/json": "ndjson",
+    "text/plain": "text",
+}
+
+
+def parse_request(request: web.Request) -> Request:
+    """
+    Return what a request asks for.
+
+    Raises:
+        QueryError: a parameter cannot be used.
+    """
+    return parse(list(_pairs(request)), now_ns=time.time_ns())
+
+
+def _pairs(request: web.Request) -> Iterator[tuple[str, str]]:
+    """Give all parameters: those of the path, of the query string, and the cursor."""
+    for name, parameter in (("channels", "channel"), ("channel", "channel"), ("run", "run")):
+        if name in request.match_info:
+            yield parameter, request.match_info[name]
+    cursors = {"after": request.query.get("after")}
+    cursors["last_event_id"] = request.query.get("last_event_id")
+    cursors["Last-Event-ID"] = request.headers.get("Last-Event-ID")
+    given = [(name, value) for name, value in cursors.items() if value]
+    if given:
+        name, value = given[-1]
+        if not value.isdecimal():
+            raise QueryError(name, value, "an id, a number")
+        yield "after", value
+    for name, value in request.query.items():
+        if name not in cursors:
+            yield name, value
+
+
+def choose_encoder(request: web.Request, asked: Request) -> Encoder:
+    """
+    Return the encoder that a stream is written with: by the route, ``format``, or ``Accept``.
+
+    Raises:
+        QueryError: ``format`` is not one of them.
+    """
+    name = request.match_info.get("format") or asked.format
+    if name is None:
+        wanted = request.headers.get("Accept", "")
+        types = [part.partition(";")[0].strip().lower() for part in wanted.split(",")]
+        name = next((_ACCEPTED[type_] for type_ in types if type_ in _ACCEPTED), "sse")
+    if name not in FORMATS:
+        raise QueryError("format", name, "one of " + ", ".join(sorted(FORMATS)))
+    name = FORMATS[name]
+    return ENCODERS["text+gaps" if name == "text" and asked.gaps else name]
+
+
+def require_known(hub: Hub, query: Query) -> None:
+    """
+    Refuse a query that names what is not there; patterns may match nothing.
+
+    Raises:
+        NotFoundError: no such channel or run, with near names.
+    """
+    for name in query.channels:
+        if "*" not in name and "?" not in name:
+            hub.channel(name)
+    if query.single_run is not None:
+        hub.run(query.single_run)
+
+

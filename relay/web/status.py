@@ -1,0 +1,98 @@
+"""What the relay is doing: sources, channels, connections; and whether it lives."""
+
+import resource
+import time
+from collections import Counter
+from typing import Any
+
+from aiohttp import web
+
+from relay import __version__
+from relay.encode.objects import timestamp
+from relay.status import SourceState, SourceStatus
+from relay.web.answers import answer
+from relay.web.channels import channel_object
+from relay.web.connections import Connections
+from relay.web.keys import CONNECTIONS, HUB
+from relay.web.runs import run_object
+
+__all__ = ["health", "ready", "status"]
+
+
+async def status(request: web.Request) -> web.Response:
+    """Answer with everything that is known."""
+    hub = request.app[HUB]
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return answer(
+        {
+            "version": __version__,
+            "started": timestamp(hub.start_id * 1000).decode(),
+            "uptime_seconds": round(time.time() - hub.start_id / 1e6, 3),
+            "last_id": hub.last_id,
+            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+            "sources": [source_object(source) for source in hub.sources.values()],
+            "channels": [channel_object(hub.channels[name]) for name in sorted(hub.channels)],
+            "runs": [run_object(run) for run in hub.runs.values()],
+            "connections": _connections(request.app[CONNECTIONS]),
+        }
+    )
+
+
+async def health(request: web.Request) -> web.Response:
+    """Answer that the process lives."""
+    return answer({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Answer whether every source has been started; a failing one is ready to be asked."""
+    sources = request.app[HUB].sources.values()
+    starting = [source.name for source in sources if source.state is SourceState.STARTING]
+    if request.app[CONNECTIONS].stopping:
+        return answer({"status": "stopping"}, 503)
+    if starting:
+        return answer({"status": "starting", "sources": starting}, 503)
+    return answer({"status": "ready"})
+
+
+def source_object(source: SourceStatus) -> dict[str, Any]:
+    """Return a source as JSON shows it."""
+    return {
+        "name": source.name,
+        "type": source.type,
+        "state": source.state,
+        "since": timestamp(source.since_ns).decode(),
+        "last_error": source.last_error,
+        "last_error_at": (
+            None if source.last_error_ns is None else timestamp(source.last_error_ns).decode()
+        ),
+        "lines": source.lines,
+        "bytes": source.bytes,
+        "invalid_bytes": source.invalid_bytes,
+        "restarts": source.restarts,
+        "readers": {
+            name: {
+                "state": reader.state,
+                "detail": reader.detail,
+                "position": reader.position,
+                "run": reader.run,
+            }
+            for name, reader in source.readers.items()
+        },
+    }
+
+
+def _connections(connections: Connections) -> dict[str, Any]:
+    """Return who reads, counted by channel, run and protocol."""
+    channels: Counter[str] = Counter()
+    runs: Counter[str] = Counter()
+    protocols: Counter[str] = Counter()
+    for connection in connections:
+        protocols[connection.protocol] += 1
+        channels.update(connection.query.channels or ["*"])
+        runs.update(connection.query.runs)
+    return {
+        "total": len(connections),
+        "by_channel": dict(channels),
+        "by_run": dict(runs),
+        "by_protocol": dict(protocols),
+    }

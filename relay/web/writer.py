@@ -1,0 +1,77 @@
+"""
+Ready bytes to one client.
+
+``transport.write`` takes the shared bytes as they are (aiohttp's own ``write`` copies them
+into its chunk framing, which is part of our bytes already). A write is at most 256 KiB, and
+none is made while the last ones wait: a client that does not read costs its buffer and no more.
+"""
+
+import asyncio
+import socket
+
+from aiohttp import web
+from aiohttp.http import HttpVersion11
+
+__all__ = ["StreamWriter"]
+
+MAX_WRITE_BYTES = 256 * 1024
+MAX_WAITING_BYTES = 64 * 1024
+"""With more than this in the transport's buffer the writer waits."""
+
+SEND_BUFFER_BYTES = 256 * 1024
+"""Of the socket: the kernel would otherwise take several MiB for a client that never reads."""
+
+
+class StreamWriter:
+    """
+    Writes one response's body.
+
+    Args:
+        request: whose response has been prepared.
+        timeout_seconds: how long the client may take nothing.
+    """
+
+    def __init__(self, request: web.Request, timeout_seconds: float) -> None:
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client is gone")
+        self._transport = transport
+        self._payload = request.writer
+        self._timeout_seconds = timeout_seconds
+        self.chunked = request.version >= HttpVersion11
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        self._payload.send_headers()
+
+    async def write(self, data: bytes) -> None:
+        """
+        Send bytes with their framing, and wait while the client is behind.
+
+        Raises:
+            ConnectionResetError: the client is gone, or took nothing for too long.
+        """
+        transport = self._transport
+        if transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        if len(data) <= MAX_WRITE_BYTES:
+            transport.write(data)
+            if transport.get_write_buffer_size() > MAX_WAITING_BYTES:
+                await self._drain()
+            return
+        view = memoryview(data)
+        for start in range(0, len(data), MAX_WRITE_BYTES):
+            transport.write(view[start : start + MAX_WRITE_BYTES])
+            if transport.get_write_buffer_size() > MAX_WAITING_BYTES:
+                await self._drain()
+
+    async def _drain(self) -> None:
+        while True:
+            waiting = self._transport.get_write_buffer_size()
+            try:
+                async with asyncio.timeout(self._timeout_seconds):
+                    return await self._payload.drain()
+            except TimeoutError:
+                if self._transport.get_write_buffer_size() >= waiting:
+                    self._transport.abort()
+                    raise ConnectionResetError("the client takes nothing") from None
