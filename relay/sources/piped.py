@@ -43,7 +43,11 @@ class PipedSource(Source):
         self._last: list[Batch] = []
 
     async def stop(self) -> list[Batch]:
-        """End what still runs; return the last batches, with the end of the run."""
+        """
+        End what still runs; return the last batches, with the end of the run.
+
+        A source that is started again after a fault gives them out first.
+        """
         await self.finish()
         last, self._last = self._last, []
         return last

@@ -108,6 +108,8 @@ class ProcessSource(PipedSource):
         Raises:
             SourceError: it cannot be started.
         """
+        if last := await self.stop():
+            yield last
         backoff = Backoff()
         while True:
             life = self._start()

@@ -67,6 +67,8 @@ class StdinSource(PipedSource):
         self, positions: Mapping[str, Position]
     ) -> AsyncGenerator[list[Batch], None]:
         """Read until it ends."""
+        if last := await self.stop():
+            yield last
         reader = self._open()
         try:
             yield [self.batch(RunStarted(self._run, time.time_ns()))]

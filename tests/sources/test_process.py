@@ -353,6 +353,18 @@ class TestStop:
         await lists.aclose()
         assert await source.stop() == []
 
+    async def test_after_a_fault_the_old_run_ends_first(self) -> None:
+        """A source that is started again says what became of the life before."""
+        source = process("echo ready; exec sleep 1000")
+        lists = source.batches({})
+        started = changes(await read_until(lists, "ready"))[0]
+        with pytest.raises(ZeroDivisionError):
+            await lists.athrow(ZeroDivisionError())
+        async with aclosing(source.batches({})) as lists:
+            batches = await anext(lists)
+        assert ending(batches) == ("stopped", 143, "SIGTERM")
+        assert changes(batches)[0].run == started.run
+
     async def test_a_cancelled_reader_leaves_nothing_behind(self) -> None:
         """Cancelling while it waits for lines ends the group too."""
         source = process("echo ready; exec sleep 1000")
