@@ -8,7 +8,7 @@ counted, and everything since this start is given.
 
 from relay.entry import Gap, Reason
 from relay.hub import Hub
-from relay.query import Query
+from relay.query import Query, is_glob
 
 __all__ = ["restart_gaps"]
 
@@ -28,7 +28,7 @@ def restart_gaps(hub: Hub, query: Query, cursor: int) -> list[Gap]:
     """
     if hub.start_id <= cursor <= hub.last_id:
         return []
-    named = [name for name in query.channels if "*" not in name and "?" not in name]
+    named = [name for name in query.channels if not is_glob(name)]
     known = [channel.name for channel in hub.selected(query)]
     names = sorted({*named, *known}) or [",".join(query.channels) or "*"]
     return [

@@ -17,7 +17,7 @@ from relay.history import (
     newest_cursor,
     read_page,
 )
-from relay.query import Request
+from relay.request import Request
 from relay.restart import restart_gaps
 from relay.web.keys import CONNECTIONS, HUB, MATCHES
 from relay.web.parameters import parse_request, require_known
@@ -29,7 +29,7 @@ _NDJSON = NdjsonEncoder()
 
 async def logs(request: web.Request) -> web.Response:
     """Answer with a page of what the request asks for."""
-    asked = parse_request(request)
+    asked = await parse_request(request)
     hub, matches = request.app[HUB], request.app[MATCHES]
     require_known(hub, asked.query)
     lost = restart_gaps(hub, asked.query, asked.after) if asked.after is not None else []
@@ -68,7 +68,7 @@ async def _page(request: web.Request, asked: Request, lost: list[Gap]) -> Page:
         asked.after is not None or query.since_ns is not None or asked.offset is not None
     )
     after = hub.start_id if lost or asked.after is None else asked.after
-    if is_forward and not asked.descending:
+    if is_forward and asked.order == "asc":
         return await read_page(
             hub,
             matches,
@@ -91,7 +91,7 @@ def _body(page: Page, asked: Request) -> bytes:
     )
     # A raw newline cannot stand inside an object: they are the objects' ends.
     entries = rendered[:-1].split(b"\n") if rendered else []
-    if asked.descending:
+    if asked.order == "desc":
         entries.reverse()
     return b'{"logs":[%b],"gaps":[%b],"endings":[%b],"count":%d,"total":%b,"truncated":%b,"cursor":%d}' % (
         b",".join(entries),

@@ -1,5 +1,6 @@
 """From an HTTP request to what it asks for: path, query string and headers together."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 
@@ -8,7 +9,9 @@ from aiohttp import web
 from relay.encode import ENCODERS, Encoder
 from relay.errors import QueryError
 from relay.hub import Hub
-from relay.query import Query, Request, parse
+from relay.query import Query, is_glob
+from relay.request import Request, parse, parse_id
+from relay.web.keys import MATCHES
 
 __all__ = ["choose_encoder", "parse_request", "require_known"]
 
@@ -30,14 +33,22 @@ _ACCEPTED = {
 }
 
 
-def parse_request(request: web.Request) -> Request:
+async def parse_request(request: web.Request) -> Request:
     """
-    Return what a request asks for.
+    Return what a request asks for, with its patterns compiled.
+
+    Compiling blocks, and so is done in a thread; the request holds the result while it lives.
 
     Raises:
         QueryError: a parameter cannot be used.
     """
-    return parse(list(_pairs(request)), now_ns=time.time_ns())
+    asked = parse(list(_pairs(request)), now_ns=time.time_ns())
+    prepare = request.app[MATCHES].prepare
+    if asked.query.has_patterns:
+        request["matcher"] = await asyncio.to_thread(prepare, asked.query)
+    else:
+        request["matcher"] = prepare(asked.query)
+    return asked
 
 
 def _pairs(request: web.Request) -> Iterator[tuple[str, str]]:
@@ -45,17 +56,11 @@ def _pairs(request: web.Request) -> Iterator[tuple[str, str]]:
     for name, parameter in (("channels", "channel"), ("channel", "channel"), ("run", "run")):
         if name in request.match_info:
             yield parameter, request.match_info[name]
-    cursors = {"after": request.query.get("after")}
-    cursors["last_event_id"] = request.query.get("last_event_id")
-    cursors["Last-Event-ID"] = request.headers.get("Last-Event-ID")
-    given = [(name, value) for name, value in cursors.items() if value]
-    if given:
-        name, value = given[-1]
-        if not value.isdecimal():
-            raise QueryError(name, value, "an id, a number")
-        yield "after", value
+    brought = request.headers.get("Last-Event-ID")
+    if brought:
+        yield "last_event_id", str(parse_id("Last-Event-ID", brought))
     for name, value in request.query.items():
-        if name not in cursors:
+        if not (brought and name == "last_event_id"):
             yield name, value
 
 
@@ -85,7 +90,7 @@ def require_known(hub: Hub, query: Query) -> None:
         NotFoundError: no such channel or run, with near names.
     """
     for name in query.channels:
-        if "*" not in name and "?" not in name:
+        if not is_glob(name):
             hub.channel(name)
     if query.single_run is not None:
         hub.run(query.single_run)

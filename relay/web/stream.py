@@ -14,7 +14,7 @@ from relay.encode import Encoder
 from relay.entry import Gap
 from relay.history import newest_cursor
 from relay.hub import Hub
-from relay.query import Request
+from relay.request import Request
 from relay.render import chunk
 from relay.restart import restart_gaps
 from relay.span import Span
@@ -33,7 +33,7 @@ NEVER_SECONDS = 86_400.0 * 365
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """Answer with a live stream of what the request asks for."""
-    asked = parse_request(request)
+    asked = await parse_request(request)
     hub = request.app[HUB]
     encoder = choose_encoder(request, asked)
     if _is_over(hub, asked):
@@ -86,20 +86,18 @@ async def _pump(
     while True:
         deliveries = await subscription.read()
         body, ended = _render(request, asked, encoder, writer, deliveries)
-        if not deliveries and (connections.stopping or connections.is_silent(connection)):
+        is_last = connections.stopping and not deliveries
+        if not body and (is_last or connections.is_silent(connection)):
             body = _framed(writer, encoder.cursor(subscription.cursor))
-        if body or not deliveries:
             connection.heard = connections.tick
         if body:
+            connection.heard = connections.tick
             connection.sent_bytes += len(body)
             await writer.write(body)
-        if ended or (not asked.follow and subscription.cursor >= end):
+        if ended or is_last or (not asked.follow and subscription.cursor >= end):
             return
-        if subscription.has_news:
+        if subscription.has_news or connections.stopping:
             await asyncio.sleep(0)
-        elif connections.stopping:
-            if not deliveries:
-                return
         else:
             await subscription.wait()
 
