@@ -70,7 +70,9 @@ def _config_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..
 @click.option(
     "--anonymous", is_flag=True, help="Let everyone in who can reach an address that is not local."
 )
-@click.option("--lines", type=click.IntRange(min=1), help="How many lines each channel keeps.")
+@click.option(
+    "--lines", type=click.IntRange(min=1), metavar="N", help="How many lines each channel keeps."
+)
 @click.option(
     "--start",
     metavar="WHERE",
@@ -119,7 +121,7 @@ def _models() -> "dict[str, type[BaseModel]]":
 @commands.command()
 @_config_option(f"Configuration file. Default: ./{DEFAULT_FILE}.")
 def check(file: str | None) -> None:
-    """Look for errors in a configuration file, and tell them all; exit code 2 if there are any."""
+    """Tell all errors in a configuration file; exit code 2 if there are any."""
     from relay.config.loader import load
 
     file = file or DEFAULT_FILE
@@ -147,7 +149,11 @@ def schema() -> None:
 )
 @click.option("--run", help="Only this run; ends with it, and with its exit code.")
 @click.option(
-    "--tail", type=click.IntRange(min=0), metavar="N", help="Begin with the last N lines. [100]"
+    "-n",
+    "--tail",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Begin with the last N lines; 100 where nothing else is asked for.",
 )
 @click.option("--no-follow", is_flag=True, help="End where history ends.")
 @click.option("--level", metavar="LEVELS", help="Only these levels, such as warn,error.")

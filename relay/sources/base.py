@@ -97,7 +97,9 @@ class SourceOptions(BaseModel):
     ] = Field(
         DefaultLevels(),
         description="Level of a line that names none itself: a word, or a table with stdout "
-        'and stderr. Default: stdout "info", stderr "error".',
+        "and stderr.",
+        # As a file writes it, for the schema and the reference.
+        json_schema_extra={"default": {"stdout": "info", "stderr": "error"}},
     )
     detect_level: bool = Field(
         True, description="Whether to look for a level in the line. If not, it has `level`."

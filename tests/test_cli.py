@@ -1,0 +1,222 @@
+"""The command as a user meets it: a process, its output and its exit code."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from relay.config.schema import schema
+from relay.sources import SOURCES
+from tests.fakes.ndjson import Answer, serve
+from tests.test_tail import complete, entry
+
+ROOT = Path(__file__).parents[1]
+RELAY = [sys.executable, "-m", "relay"]
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+}
+DEADLINE_SECONDS = 30
+
+
+def relay(*arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*RELAY, *arguments],
+        cwd=directory,
+        env=ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+
+
+async def start(*arguments: str) -> asyncio.subprocess.Process:
+    """Start a command."""
+    return await asyncio.create_subprocess_exec(
+        *RELAY,
+        *arguments,
+        env=ENVIRONMENT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+def test_the_version_is_told_at_once(tmp_path: Path) -> None:
+    """No heavy module is imported for it, so that a shell does not wait."""
+    done = relay("--version", directory=tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == ("relay 0.1.0\n", "", 0)
+    seconds = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        relay("--version", directory=tmp_path)
+        seconds.append(time.perf_counter() - begun)
+    assert min(seconds) < 0.15
+
+
+def test_help_names_the_commands(tmp_path: Path) -> None:
+    """Asking for help is no error."""
+    done = relay("-h", directory=tmp_path)
+    assert re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE) == [
+        "check",
+        "schema",
+        "serve",
+        "tail",
+    ]
+    assert done.returncode == 0
+
+
+def test_check_says_that_a_file_is_right(tmp_path: Path) -> None:
+    """With how much there is in it, so that an empty one is noticed."""
+    (tmp_path / "relay.toml").write_text('[sources.x]\ntype = "stdin"\n')
+    done = relay("check", directory=tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == (
+        "relay.toml: no errors, 1 source\n",
+        "",
+        0,
+    )
+
+
+def test_check_tells_all_errors_and_exits_with_2(tmp_path: Path) -> None:
+    """On stderr, a line for each, and no traceback."""
+    (tmp_path / "my.toml").write_text(
+        '[sources.app]\ntype = "file"\npath = 5\n[server]\nlisten = "0.0.0.0:80"\n'
+        "[sources.worker]\ntype = 'process'\ncommand = 'x'\nrestrat = 'always'\n"
+    )
+    done = relay("check", "-c", "my.toml", directory=tmp_path)
+    assert done.stderr.splitlines() == [
+        (
+            "my.toml: server.listen: expected a loopback address or a unix socket, "
+            "or server.anonymous = true to let all in, got '0.0.0.0:80'"
+        ),
+        "my.toml: sources.app.path: expected a list of paths, got 5",
+        "my.toml: sources.worker: unknown key 'restrat'; did you mean 'restart'?",
+    ]
+    assert (done.stdout, done.returncode) == ("", 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check"], "relay.toml: cannot be read: no such file or directory\n"),
+        (["serve", "-c", "x.toml"], "x.toml: cannot be read: no such file or directory\n"),
+        (["chekc"], "arguments: chekc: no such file or command; did you mean 'check'?\n"),
+        (["a=-", "-"], "arguments: -: stdin can be read only once\n"),
+        (
+            ["--start", "middle", "./x.log"],
+            (
+                "arguments: sources.files.start: expected 'end' or 'beginning' or a whole number, "
+                "got 'middle'\n"
+            ),
+        ),
+    ],
+)
+def test_what_cannot_be_started_is_a_sentence(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    """Arguments that name no command are for serve."""
+    done = relay(*arguments, directory=tmp_path)
+    assert (done.stderr, done.stdout, done.returncode) == (message, "", 2)
+
+
+def test_an_unknown_option_is_told_with_the_usage(tmp_path: Path) -> None:
+    """By its name, with exit code 2."""
+    done = relay("--lsten", "x", directory=tmp_path)
+    assert (
+        done.stderr.splitlines()[-1] == "Error: No such option '--lsten'. Did you mean '--listen'?"
+    )
+    assert done.returncode == 2
+
+
+def test_an_address_in_use_is_told_before_anything_starts(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    """By the key that says so."""
+    with socket.create_server(("127.0.0.1", unused_tcp_port)):
+        (tmp_path / "relay.toml").write_text(f'server.listen = "127.0.0.1:{unused_tcp_port}"\n')
+        done = relay("serve", directory=tmp_path)
+    assert done.stderr.splitlines()[-1] == (
+        f"relay.toml: server.listen: 127.0.0.1:{unused_tcp_port} is in use"
+    )
+    assert (done.stdout, done.returncode) == ("", 2)
+
+
+def test_the_schema_is_printed(tmp_path: Path) -> None:
+    """As it is made from the sources that there are."""
+    done = relay("schema", directory=tmp_path)
+    assert json.loads(done.stdout) == schema(
+        {kind: source.Options for kind, source in SOURCES.items()}
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_the_example_is_free_of_errors(tmp_path: Path) -> None:
+    """As a user would find out."""
+    done = relay("check", "-c", str(ROOT / "relay.toml.example"), directory=tmp_path)
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+async def test_tail_ends_with_the_exit_code_of_its_run() -> None:
+    """What it asks for are its options by the relay's own names; a pipe gets no colours."""
+    answer = Answer((entry(8, "ä", "error"), complete("job-1", "failed", 3)), hold=True)
+    async with serve(answer) as fake:
+        process = await start(
+            *("tail", "--url", fake.url, "--run", "job-1", "--tail", "5", "--min-level", "warn"),
+            *("-q", "x y", "--since", "10m", "web", "db"),
+        )
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            out, err = await process.communicate()
+    assert (out.decode(), err.decode(), process.returncode) == ("web | ä\n", "", 3)
+    assert fake.asked == [
+        "/web,db/json?q=x+y&min_level=warn&since=10m&run=job-1&tail=5",
+    ]
+
+
+async def test_tail_tells_that_nobody_is_there(unused_tcp_port: int) -> None:
+    """In a sentence, with exit code 1."""
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    process = await start("tail", "--url", url)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        out, err = await process.communicate()
+    assert (out, err.decode()) == (b"", f"cannot reach {url}: connection refused\n")
+    assert process.returncode == 1
+
+
+async def test_tail_is_interrupted_quietly() -> None:
+    """By Ctrl-C, as its users end it."""
+    async with serve(Answer((entry(8),), hold=True)) as fake:
+        process = await start("tail", "--url", fake.url, "web")
+        assert process.stdout is not None
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert await process.stdout.readline() == b"line 8\n"
+            process.send_signal(signal.SIGINT)
+            out, err = await process.communicate()
+    assert (out, err, process.returncode) == (b"", b"", 130)
+
+
+async def test_tail_ends_quietly_when_its_reader_has_enough(tmp_path: Path) -> None:
+    """As in ``relay tail web | head``."""
+    many = b"".join(entry(number) for number in range(1, 5000))
+    async with serve(Answer((many,), hold=True)) as fake:
+        process = await asyncio.create_subprocess_shell(
+            f"{' '.join(RELAY)} tail --url {fake.url} web 2>err | head -n 2; "
+            "echo ${PIPESTATUS[0]}; cat err",
+            executable="/bin/bash",
+            env=ENVIRONMENT,
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            out, _ = await process.communicate()
+    assert out == b"line 1\nline 2\n0\n"
