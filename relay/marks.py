@@ -18,9 +18,6 @@ __all__ = ["Marks", "Missing"]
 MAX_MARKS = 4096
 """Marks, and losses, that are kept for a channel."""
 
-_SLACK = 1024
-"""Forgetting is done by this many at once."""
-
 
 @dataclass(frozen=True, slots=True)
 class Missing:
@@ -50,11 +47,18 @@ class Missing:
 
 
 class Marks:
-    """Marks of one channel, oldest first. Adding costs O(1), looking up O(log marks)."""
+    """
+    Marks of one channel, oldest first. Adding costs O(1), looking up O(log marks).
 
-    __slots__ = ("_counts", "_ids", "_losses", "_seqs", "forgotten_loss_id", "last_id", "last_loss_id", "last_seq")
+    Args:
+        most: how many are kept at least, and at most a quarter more.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_counts", "_ids", "_losses", "_most", "_seqs", "_slack", "forgotten_loss_id", "last_id", "last_loss_id", "last_seq")
+
+    def __init__(self, most: int = MAX_MARKS) -> None:
+        self._most = most
+        self._slack = max(1, most // 4)
         self._ids: array[int] = array("Q")
         self._seqs: array[int] = array("Q")
         self._counts: array[int] = array("I")
@@ -79,16 +83,16 @@ class Marks:
                 self._add(ids[start], block.first_seq + start, stop - start)
         self.last_id = block.last_id
         self.last_seq = block.last_seq
-        excess = len(self._ids) - MAX_MARKS
-        if excess >= _SLACK:
+        excess = len(self._ids) - self._most
+        if excess >= self._slack:
             del self._ids[:excess], self._seqs[:excess], self._counts[:excess]
 
     def add_loss(self, loss: DeclaredLoss) -> None:
         """Remember a declared loss that left."""
         self._losses.append(loss)
         self.last_loss_id = loss.id
-        excess = len(self._losses) - MAX_MARKS
-        if excess >= _SLACK:
+        excess = len(self._losses) - self._most
+        if excess >= self._slack:
             self.forgotten_loss_id = self._losses[excess - 1].id
             del self._losses[:excess]
 
