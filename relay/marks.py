@@ -146,20 +146,22 @@ class Marks:
             yield _missing_loss(loss)
             loss = next(losses, None)
 
-    def losses_after(self, cursor: int) -> tuple[int | None, int]:
+    def losses_between(self, after: int, until: int) -> tuple[int | None, int]:
         """
-        Sum the losses that left with an id greater than ``cursor``.
+        Sum the losses that left with an id greater than ``after`` and at most ``until``.
 
         Returns:
             Count and at least; the count is ``None`` where one of them is, or was forgotten.
         """
-        count: int | None = None if cursor < self.forgotten_loss_id else 0
+        count: int | None = None if after < self.forgotten_loss_id else 0
         at_least = 0
         for loss in reversed(self._losses):
-            if loss.id <= cursor:
+            if loss.id <= after:
                 break
-            at_least += loss.loss.at_least
-            count = None if count is None or loss.loss.count is None else count + loss.loss.count
+            if loss.id <= until:
+                at_least += loss.loss.at_least
+                unknown = count is None or loss.loss.count is None
+                count = None if unknown else (count or 0) + (loss.loss.count or 0)
         return count, at_least
 
 

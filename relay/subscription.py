@@ -171,17 +171,19 @@ class Subscription:
         lost_until = max(marks.last_id, marks.last_loss_id)
         if lost_until <= behind.told:
             return
-        losses, losses_at_least = marks.losses_after(behind.told)
+        losses, losses_at_least = marks.losses_between(behind.told, lost_until)
         marked_from = marks.first_seq or marks.last_seq + 1
+        count: int | None = None
         if behind.passed is None:
             # Nobody knows what the reader had of what is forgotten; what is marked is certain.
-            count, at_least = None, marks.last_seq + 1 - marked_from + losses_at_least
+            at_least = marks.last_seq + 1 - marked_from + losses_at_least
         elif losses is None:
-            count, at_least = None, marks.last_seq - behind.passed + losses_at_least
+            at_least = marks.last_seq - behind.passed + losses_at_least
         elif behind.passed + 1 < marked_from:
             # Counted by seq, but where among other channels it lay is forgotten.
             lost_until = (marks.first_id or channel.last_id) - 1
-            count = at_least = marked_from - 1 - behind.passed
+            losses, _ = marks.losses_between(behind.told, lost_until)
+            count = at_least = marked_from - 1 - behind.passed + (losses or 0)
         else:
             return
         yield Gap(

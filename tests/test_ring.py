@@ -58,7 +58,7 @@ def test_a_loss_stands_at_its_place_and_leaves_with_the_next_block() -> None:
     assert [item.first_id for item in ring.after(0)] == [50, 100, 150]
     ring.append(block("b", 200, 2))
     assert [item.first_id for item in ring.after(0)] == [150, 200]
-    assert ring.marks.losses_after(0) == (3, 3)
+    assert ring.marks.losses_between(0, 200) == (3, 3)
 
 
 def test_finding_by_cursor() -> None:
