@@ -76,7 +76,7 @@ class Bar:
 
     def __str__(self) -> str:
         sign = "≤" if self.at_most else "≥"
-        return f"{sign} {self.limit:,g}{' ×' if self.of_share else self.unit}"
+        return f"{sign} {self.limit:,.9g}{' ×' if self.of_share else self.unit}"
 
 
 @dataclass(frozen=True, slots=True)

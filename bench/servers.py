@@ -5,6 +5,7 @@ Each is started anew for every run, listens on a free port of the loopback, and 
 its processor time and its memory from outside, by ``/proc``.
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -19,9 +20,21 @@ from pathlib import Path
 from bench.floors import SOURCE
 from bench.workspace import Workspace
 
-__all__ = ["Server", "floor", "held", "live", "relay", "rss_bytes", "start_floor", "start_relay"]
+__all__ = [
+    "FIRST_LINES",
+    "Server",
+    "floor",
+    "held",
+    "live",
+    "relay",
+    "rss_bytes",
+    "start_floor",
+    "start_relay",
+]
 
 PATIENCE_SECONDS = 30.0
+FIRST_LINES = 1
+"""What a relay has read before it is measured."""
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -83,6 +96,10 @@ class Server:
         """Wait until it answers a request."""
         self._wait(lambda: answers(self.port))
 
+    def wait_for_lines(self, lines: int) -> None:
+        """Wait until it holds so many lines."""
+        self._wait(lambda: newest_seq(self.port) >= lines)
+
     def stop(self) -> None:
         """End it: no run measures how, and a bare server waits for streams to end."""
         self._process.kill()
@@ -93,7 +110,8 @@ class Server:
         while not is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise RuntimeError(f"did not start:\n{self._log.read_text(errors='replace')}")
+                said = self._log.read_text(errors="replace")
+                raise RuntimeError(f"not ready after {PATIENCE_SECONDS:g} seconds:\n{said}")
             time.sleep(0.001)
 
 
@@ -114,11 +132,23 @@ def held(cursor: int) -> str:
 
 def answers(port: int) -> bool:
     """Return whether a request for ``/healthz`` is answered now."""
+    return get(port, "/healthz") is not None
+
+
+def newest_seq(port: int) -> int:
+    """Return the number of the channel's newest line, 0 where there is none yet."""
+    page = get(port, f"/api/v1/logs?channel={SOURCE}&limit=1")
+    logs = json.loads(page)["logs"] if page else []
+    return int(logs[-1]["seq"]) if logs else 0
+
+
+def get(port: int, path: str) -> bytes | None:
+    """Return a response's body; ``None`` if there is no answer, or an error."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, ConnectionError):
-        return False
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+            return bytes(response.read())
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return None
 
 
 def free_port() -> int:
@@ -147,10 +177,15 @@ def start_floor(workspace: Workspace, name: str, argument: str = "") -> Server:
 
 @contextmanager
 def relay(workspace: Workspace) -> Iterator[Server]:
-    """Run a relay that answers, on a workspace without logs."""
+    """
+    Run a relay that answers, on a workspace without logs.
+
+    It has read one line, so that its channel is there, and what the first line loads is loaded.
+    """
     workspace.clear()
+    workspace.next_log().write_bytes(b"INFO first\n")
     server = start_relay(workspace)
-    server.wait_for_answer()
+    server.wait_for_lines(FIRST_LINES)
     try:
         yield server
     finally:
