@@ -9,6 +9,7 @@ from aiohttp import web
 from relay.encode import ENCODERS, Encoder
 from relay.errors import QueryError
 from relay.hub import Hub
+from relay.matcher import Matcher
 from relay.query import Query, is_glob
 from relay.request import Request, parse, parse_id
 from relay.web.keys import MATCHES
@@ -23,6 +24,9 @@ FORMATS = {
     "raw": "text",
 }
 """What ``format`` may say, and the encoder that it means."""
+
+MATCHER = web.RequestKey("matcher", Matcher)
+"""Held by its request, so that equal requests find it compiled."""
 
 _ACCEPTED = {
     "text/event-stream": "sse",
@@ -45,9 +49,9 @@ async def parse_request(request: web.Request) -> Request:
     asked = parse(list(_pairs(request)), now_ns=time.time_ns())
     prepare = request.app[MATCHES].prepare
     if asked.query.has_patterns:
-        request["matcher"] = await asyncio.to_thread(prepare, asked.query)
+        request[MATCHER] = await asyncio.to_thread(prepare, asked.query)
     else:
-        request["matcher"] = prepare(asked.query)
+        request[MATCHER] = prepare(asked.query)
     return asked
 
 
