@@ -22,11 +22,23 @@ __all__ = ["ARGUMENTS", "host_sources", "is_piped", "sources"]
 ARGUMENTS = "arguments"
 """What stands in errors where a file's name would."""
 
-HOST_PATHS = ["/var/log/*.log", "/var/log/*/*.log", "/var/log/syslog", "/var/log/messages"]
-HOST_START = 100
-"""How many of the last lines of a host's own logs are shown."""
-
 Table = dict[str, Any]
+
+HOST: dict[str, Table] = {
+    "files": {
+        "type": "file",
+        "path": ["/var/log/*.log", "/var/log/syslog", "/var/log/messages"],
+        "start": 100,
+    },
+    # Many directories have an error.log: their files are told apart by the directory.
+    "directories": {
+        "type": "file",
+        "path": ["/var/log/*/*.log"],
+        "channel": "{dir}-{stem}",
+        "start": 100,
+    },
+}
+"""Where hosts have their logs, and how many of the last lines are shown."""
 
 _GLOB = re.compile(r"[*?\[]")
 _VARIABLE = re.compile(r"\w+=")
@@ -164,12 +176,7 @@ def host_sources(stdin: int = 0) -> dict[str, Table]:
     Args:
         stdin: its descriptor.
     """
-    tables: dict[str, Table] = {
-        "files": {"type": "file", "path": list(HOST_PATHS), "start": HOST_START}
-    }
-    if is_piped(stdin):
-        tables["stdin"] = {"type": "stdin"}
-    return tables
+    return {**HOST, "stdin": {"type": "stdin"}} if is_piped(stdin) else dict(HOST)
 
 
 def is_piped(descriptor: int) -> bool:

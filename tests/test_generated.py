@@ -14,7 +14,7 @@ def generate(*arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "generate.py", *arguments],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

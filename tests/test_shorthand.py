@@ -92,19 +92,27 @@ def test_all_wrong_arguments_are_told_at_once(directory: Path) -> None:
 def test_a_host_has_its_logs_and_what_is_piped_in() -> None:
     """Stdin is a source only where something writes into it."""
     logs = {
-        "type": "file",
-        "path": ["/var/log/*.log", "/var/log/*/*.log", "/var/log/syslog", "/var/log/messages"],
-        "start": 100,
+        "files": {
+            "type": "file",
+            "path": ["/var/log/*.log", "/var/log/syslog", "/var/log/messages"],
+            "start": 100,
+        },
+        "directories": {
+            "type": "file",
+            "path": ["/var/log/*/*.log"],
+            "channel": "{dir}-{stem}",
+            "start": 100,
+        },
     }
     reading, writing = os.pipe()
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
-        assert host_sources(reading) == {"files": logs, "stdin": {"type": "stdin"}}
-        assert host_sources(nothing) == {"files": logs}
+        assert host_sources(reading) == {**logs, "stdin": {"type": "stdin"}}
+        assert host_sources(nothing) == logs
     finally:
         for descriptor in (reading, writing, nothing):
             os.close(descriptor)
-    assert host_sources(reading) == {"files": logs}
+    assert host_sources(reading) == logs
 
 
 def test_files_and_sockets_are_piped_in_and_terminals_are_not(directory: Path) -> None:
