@@ -54,7 +54,8 @@ check-generated: $(VENV)/.test
 	@$(BIN)/python tools/generate.py --check
 
 check-page: $(TSC)
-	@$(TSC) --project tools/tsconfig.json
+	@$(TSC) --project tools/tsconfig.core.json
+	@$(TSC) --project tools/tsconfig.page.json
 
 # The environment is made anew when the dependencies change. The second stamp rests on the
 # first, so that `make -j` never runs two installations in one environment.
