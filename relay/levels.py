@@ -1,0 +1,185 @@
+"""
+The level of every line of a block, found in bulk.
+
+Rule of this file: nothing is done for a line that is what most lines are, info. One scan over
+the block with the patterns of all *other* levels names the lines that may be something else.
+Where lines are not info by default (stderr), those without the block's own spelling of info are
+in doubt as well. Only lines in doubt are judged, with the patterns of info too, since the first
+level in a line decides (:mod:`relay.level_patterns` has the shapes).
+
+Cost, for lines of 100 bytes: 30 ns for one that is not in doubt, 0.5 µs for one that is, 1 to
+4 µs for a line alone; linear in the bytes. The scan runs without the interpreter lock, and each
+match takes it anew: cheap, but beside a thread that is busy with Python code one block in ten
+of nothing but errors loses a switch interval or two.
+"""
+
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable
+
+import hyperscan
+
+from relay.entry import Level
+from relay.level_patterns import JSON, JSON_SIGNS, PLAIN_SIGNS, WORST, patterns
+from relay.lines import Lines
+
+__all__ = ["detect", "warm"]
+
+ID_BITS = 4
+"""A hit is the offset where its match ends, shifted by this, and its pattern's id."""
+
+BRACE = ord("{")
+INFO = bytes([Level.INFO])
+SAMPLE_BYTES = 1024
+"""How much of a block is searched for its word for info."""
+
+
+class Finder:
+    """
+    The patterns of some levels: compiled once, at first use; scanned from any thread.
+
+    Compiling takes about 0.2 s for all levels, without the interpreter lock.
+
+    Args:
+        levels: which.
+    """
+
+    def __init__(self, levels: Iterable[Level]) -> None:
+        self._levels = frozenset(levels)
+        self._lock = threading.Lock()
+        self._database: hyperscan.Database | None = None
+        self._local = threading.local()
+
+    def hits(self, text: bytes) -> list[int]:
+        """Return all matches in ``text``, by offset, of one offset the worst first."""
+        database, scratch = self._ready()
+        hits: list[int] = []
+        append = hits.append
+        database.scan(
+            text,
+            lambda id, start, end, flags, context: append(end << ID_BITS | id),
+            scratch=scratch,
+        )
+        hits.sort()
+        return hits
+
+    def _ready(self) -> tuple[hyperscan.Database, hyperscan.Scratch]:
+        """Return the database, and the scratch space that each thread needs for itself."""
+        try:
+            ready: tuple[hyperscan.Database, hyperscan.Scratch] = self._local.ready
+        except AttributeError:
+            with self._lock:
+                if self._database is None:
+                    self._database = self._compile()
+            ready = self._local.ready = (self._database, hyperscan.Scratch(self._database))
+        return ready
+
+    def _compile(self) -> hyperscan.Database:
+        ids, expressions = zip(*patterns(self._levels), strict=True)
+        database = hyperscan.Database()
+        flags = [hyperscan.HS_FLAG_MULTILINE] * len(ids)
+        database.compile(expressions=expressions, ids=ids, flags=flags)
+        return database
+
+
+UNUSUAL = Finder(set(Level) - {Level.UNKNOWN, Level.INFO})
+USUAL = Finder({Level.INFO})
+
+
+def warm() -> None:
+    """Compile the patterns now, best in a thread of its own; else the first detection does."""
+    UNUSUAL.hits(b"")
+    USUAL.hits(b"")
+
+
+def detect(lines: Lines, defaults: bytes) -> bytes:
+    """
+    Find the level that each line names.
+
+    Args:
+        lines: of an entry of several lines the first level counts, wherever it is.
+        defaults: the level of a line that names none: a byte per line, or one for all.
+
+    Returns:
+        A value of :class:`Level` per line, one byte each.
+    """
+    count = lines.count
+    if not count:
+        return b""
+    if len(defaults) != count:
+        defaults *= count
+    hits = UNUSUAL.hits(lines.text)
+    if defaults.count(INFO) < count:
+        doubtful = _without_sign(lines, hits)
+    elif hits:
+        doubtful = _named(lines, hits) if len(hits) * 4 < count else None
+    else:
+        return defaults
+    if doubtful is None or len(doubtful) * 2 > count:
+        return _judge(lines, hits, defaults)
+    levels = bytearray(INFO * count)
+    if doubtful:
+        block = Lines.of(list(doubtful.values()))
+        judged = _judge(block, UNUSUAL.hits(block.text), bytes([defaults[i] for i in doubtful]))
+        for index, level in zip(doubtful, judged, strict=True):
+            levels[index] = level
+    return bytes(levels)
+
+
+def _judge(lines: Lines, hits: list[int], defaults: bytes) -> bytes:
+    """Return each line's level, by the first hit in it; ``hits`` are those of ``UNUSUAL``."""
+    usual = USUAL.hits(lines.text)
+    if usual:
+        hits = sorted(hits + usual)
+    if not hits:
+        return defaults
+    text, levels, sizes = lines.text, bytearray(defaults), map(len, lines.split())
+    index, start, end, decided = 0, 0, next(sizes), -1
+    for hit in hits:
+        offset = hit >> ID_BITS
+        if offset <= decided:
+            continue
+        while end < offset:
+            start = end + 1
+            end = start + next(sizes)
+            index += 1
+        if text[start] != BRACE or hit & JSON:
+            levels[index] = WORST - (hit & ~-JSON)
+            decided = end
+    return bytes(levels)
+
+
+def _named(lines: Lines, hits: list[int]) -> dict[int, bytes]:
+    """Return index and text of the lines that have a hit: few, so no ends are computed."""
+    if lines.has_newlines:
+        indexes = {bisect_left(lines.ends, hit >> ID_BITS): None for hit in hits}
+        return {index: lines.entry(index) for index in indexes}
+    text, named = lines.text, {}
+    index, start, end = 0, 0, -1
+    for hit in hits:
+        offset = hit >> ID_BITS
+        if offset > end:
+            index += text.count(b"\n", start, offset)
+            start = text.rfind(b"\n", start, offset) + 1 or start
+            end = text.find(b"\n", offset)
+            named[index] = text[start:end]
+    return named
+
+
+def _without_sign(lines: Lines, hits: list[int]) -> dict[int, bytes] | None:
+    """Return index and text of the lines that are not surely info; ``None``: it may be all."""
+    sign = _sign(lines.text)
+    if sign is None:
+        return None
+    # Half the time of "sign not in entry", which tries the sign as a number first.
+    doubtful = {i: entry for i, entry in enumerate(lines.split()) if entry.find(sign) < 0}
+    return doubtful | _named(lines, hits)
+
+
+def _sign(text: bytes) -> bytes | None:
+    """Return how this block's lines spell info, if in a way that cannot mean anything else."""
+    is_json = b"{" in text and (text.startswith(b"{") or b"\n{" in text)
+    sample = text[:SAMPLE_BYTES]
+    return next(
+        (sign for sign in (JSON_SIGNS if is_json else PLAIN_SIGNS) if sign in sample), None
+    )
