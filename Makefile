@@ -54,8 +54,8 @@ check-generated: $(VENV)/.test
 	@$(BIN)/python tools/generate.py --check
 
 check-page: $(TSC)
-	@$(TSC) --project tools/tsconfig.core.json
-	@$(TSC) --project tools/tsconfig.page.json
+	@$(TSC) --project tools/tsconfig.pure.json
+	@$(TSC) --project tools/tsconfig.json
 
 # The environment is made anew when the dependencies change. The second stamp rests on the
 # first, so that `make -j` never runs two installations in one environment.
