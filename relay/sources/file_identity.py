@@ -1,0 +1,259 @@
+"""
+Which file is which, whatever its name is at the moment.
+
+A file is the same file by device, inode and its head: its first n ≤ 1,024 bytes. A copy is
+another file with the same head that reaches as far. Rule of this file: it looks, and changes
+nothing; what it opens belongs to the caller.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Container, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Self
+
+__all__ = [
+    "HEAD_BYTES",
+    "TAIL_BYTES",
+    "Content",
+    "FileKey",
+    "FilePosition",
+    "OpenFile",
+    "directories_of",
+    "find_copy",
+    "find_key",
+    "head_hash",
+    "is_same_start",
+    "key_of",
+    "open_file",
+    "open_key",
+    "open_quietly",
+]
+
+HEAD_BYTES = 1024
+TAIL_BYTES = 64
+"""How many of the bytes before an offset are compared, where they are known."""
+
+MAX_CANDIDATES = 1000
+"""A directory may hold any number of files; only the newest are compared."""
+
+FileKey = tuple[int, int]
+"""Device and inode."""
+
+
+def key_of(found: os.stat_result) -> FileKey:
+    """Return device and inode."""
+    return found.st_dev, found.st_ino
+
+
+def head_hash(head: bytes) -> str:
+    """Return what stands for a file's first bytes in its position."""
+    return blake2b(head, digest_size=8).hexdigest()
+
+
+def is_same_start(first: bytes, second: bytes) -> bool:
+    """Tell whether one of two heads, neither empty, goes on the other."""
+    least = min(len(first), len(second))
+    return least > 0 and first[:least] == second[:least]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A regular file that was opened for reading, as it was then; the caller closes ``fd``."""
+
+    path: str
+    fd: int
+    key: FileKey
+    size: int
+    modified_ns: int
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self.fd)
+
+
+def open_file(path: str) -> OpenFile | None:
+    """
+    Open a regular file; ``None`` for anything else.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    # Looked at before it is opened: opening a device may do something to it.
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        return None
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(fd)
+        return None
+    return OpenFile(path, fd, key_of(found), found.st_size, found.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """
+    What a file must hold to be a copy of one that was read before.
+
+    Args:
+        head_bytes: how many first bytes are compared; 0: nothing is known, nothing is a copy.
+        head_hash: of these bytes.
+        offset: how far the file was read.
+        tail: the bytes before ``offset``, as far as they are known.
+    """
+
+    head_bytes: int
+    head_hash: str
+    offset: int = 0
+    tail: bytes = b""
+
+    def starts(self, fd: int) -> bool:
+        """Tell whether the file begins with this head."""
+        head = os.pread(fd, self.head_bytes, 0)
+        return len(head) == self.head_bytes and head_hash(head) == self.head_hash
+
+    def reaches(self, fd: int) -> bool:
+        """Tell whether the file holds all that was read."""
+        start = self.offset - len(self.tail)
+        size = os.fstat(fd).st_size
+        return size >= self.offset and os.pread(fd, len(self.tail), start) == self.tail
+
+
+@dataclass(frozen=True, slots=True)
+class FilePosition:
+    """
+    Where a reader of a file stands, as it is kept.
+
+    Args:
+        path: the name under which the file was first read.
+        dev: its device.
+        ino: its inode.
+        n: length of its head.
+        hash: hash of its head.
+        offset: bytes from the file's beginning that are published.
+        in_part: whether ``offset`` lies within a line whose beginning is published.
+        done: whether it was read to its end after its name had gone to another file: nobody
+            needs to be told when it disappears.
+    """
+
+    path: str
+    dev: int
+    ino: int
+    n: int
+    hash: str
+    offset: int
+    in_part: bool = False
+    done: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what :meth:`text` wrote; ``None`` for the empty text and anything foreign."""
+        try:
+            return cls(**json.loads(text))
+        except (ValueError, TypeError):
+            return None
+
+    def text(self) -> str:
+        """Write it as JSON; names that are no UTF-8 survive."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__})
+
+    @property
+    def key(self) -> FileKey:
+        """Device and inode."""
+        return self.dev, self.ino
+
+    @property
+    def content(self) -> Content:
+        """What the file or its copy must hold."""
+        return Content(self.n, self.hash, self.offset)
+
+
+def directories_of(path: str) -> list[str]:
+    """Return the directory of a path and, where it is a symlink, that of its target."""
+    named = os.path.dirname(path)
+    real = os.path.dirname(os.path.realpath(path))
+    return [named] if os.path.realpath(named) == real else [named, real]
+
+
+def open_key(path: str, key: FileKey) -> OpenFile | None:
+    """Open the file that ``key`` stands for by this name; ``None`` where another is there."""
+    file = open_quietly(path)
+    if file is not None and file.key != key:
+        file.close()
+        return None
+    return file
+
+
+def find_key(directories: list[str], key: FileKey) -> OpenFile | None:
+    """Find a file by device and inode; ``None`` where it is not, or cannot be read."""
+    for path, found in _regular_files(directories):
+        if key_of(found) == key:
+            file = open_key(path, key)
+            if file is not None:
+                return file
+    return None
+
+
+def find_copy(
+    directories: list[str], content: Content, skip: Container[FileKey]
+) -> OpenFile | None:
+    """
+    Find the newest file that holds what was read, else the newest that begins with its head.
+
+    Args:
+        directories: where to look; at most 1,000 files are compared.
+        content: what it must hold.
+        skip: files that are known to be others.
+
+    Returns:
+        An open file; its size may be below ``content.offset``: then the copy was made before
+        the last bytes were read, and holds nothing new.
+    """
+    if not content.head_bytes:
+        return None
+    files = [
+        (found.st_mtime_ns, path)
+        for path, found in _regular_files(directories)
+        if found.st_size >= content.head_bytes and key_of(found) not in skip
+    ]
+    shorter: OpenFile | None = None
+    for _, path in sorted(files, reverse=True)[:MAX_CANDIDATES]:
+        file = open_quietly(path)
+        if file is None:
+            continue
+        if not content.starts(file.fd) or file.key in skip:
+            file.close()
+        elif content.reaches(file.fd):
+            if shorter is not None:
+                shorter.close()
+            return file
+        elif shorter is None and file.size < content.offset:
+            shorter = file
+        else:
+            file.close()
+    return shorter
+
+
+def open_quietly(path: str) -> OpenFile | None:
+    """Open a regular file; ``None`` for anything else and for what cannot be read."""
+    try:
+        return open_file(path)
+    except OSError:
+        return None
+
+
+def _regular_files(directories: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+    for directory in directories:
+        try:
+            entries = list(os.scandir(directory or os.curdir))
+        except OSError:
+            continue
+        for entry in entries:
+            # A file may go while its directory is listed.
+            with suppress(OSError):
+                found = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(found.st_mode):
+                    yield os.path.join(directory, entry.name), found

@@ -1,0 +1,120 @@
+"""
+What inotify's events mean for a set of files.
+
+Mostly: look at that path. A name that comes and goes faster than it can be looked at needs
+more: a file that was renamed before it was opened is found by following its moves, one that was
+deleted before it was opened is a loss.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from relay.sources.file_identity import HEAD_BYTES, open_quietly
+from relay.sources.file_reader import FileReader
+from relay.sources.file_set import FileSet
+from relay.sources.file_watch import NameChange, NameEvent
+
+__all__ = ["Names"]
+
+MOVE_SECONDS = 0.5
+"""For how long a file that was never opened is followed from name to name; less than a rotated
+file's grace, so that a file that was read and forgotten is never taken for it."""
+
+
+class Names:
+    """
+    Follow the names of a set's files.
+
+    Args:
+        files: whose paths are looked at.
+    """
+
+    def __init__(self, files: FileSet) -> None:
+        self._files = files
+        self._moving: dict[int, tuple[str, float]] = {}
+        self._moved: dict[str, tuple[str, float]] = {}
+
+    def file_changed(self, reader: FileReader) -> None:
+        """Its file was written, or truncated."""
+        if len(reader.head) < HEAD_BYTES and reader.fd >= 0:
+            # At once, though it may not be its turn for long: a file that has no head yet
+            # cannot be found again when it is truncated.
+            with suppress(OSError):
+                reader.learn_head()
+        self._files.turns.mark(reader)
+
+    def file_moved(self, reader: FileReader) -> None:
+        """Its file has another name, or fewer names."""
+        if self._files.running and reader.path in self._files.places:
+            self._files.look(reader.path)
+
+    def names_changed(self, events: Sequence[NameEvent]) -> None:
+        """Open what has appeared, and find what went by between two looks."""
+        if not self._files.running:
+            return
+        now = time.monotonic()
+        self._moved = {
+            path: (origin, when)
+            for path, (origin, when) in self._moved.items()
+            if now - when < MOVE_SECONDS
+        }
+        paths = [event.path for event in events if self._note(event, now)]
+        for path, (origin, _) in list(self._moved.items()):
+            with suppress(OSError):
+                self._adopt(origin, path)
+        for path in dict.fromkeys(paths):
+            self._files.look(path)
+
+    def _note(self, event: NameEvent, now: float) -> bool:
+        """Follow one change; return whether its path is one of ours."""
+        path = event.path
+        ours = path in self._files.places or self._files.patterns.matches(path)
+        match event.change:
+            case NameChange.CREATED if ours:
+                self._files.created.add(path)
+            case NameChange.DELETED if path in self._files.created:
+                # It came and went between two looks.
+                self._files.created.discard(path)
+                self._lose(path)
+            case NameChange.MOVED_FROM:
+                origin, when = self._moved.pop(path, (path, now))
+                if ours or origin != path:
+                    self._moving = {event.cookie: (origin, when)}
+                    self._files.created.discard(path)
+            case NameChange.MOVED_TO if event.cookie in self._moving:
+                self._moved[path] = self._moving.pop(event.cookie)
+        return ours
+
+    def _adopt(self, origin: str, path: str) -> None:
+        """Read a file that had a path of ours and lost it before it was ever opened."""
+        file = open_quietly(path)
+        if file is None:
+            return
+        place = self._files.places.get(origin)
+        if place is None or file.key in self._files.known or self._files.patterns.matches(path):
+            file.close()
+            return
+        current = place.current
+        if current is not None and place.last is current:
+            # It is younger, though it was opened first.
+            place.last = current.before
+            self._files.new_life(place, file).left_at = time.monotonic()
+            self._files.queue(place, current)
+        else:
+            self._files.new_life(place, file).left_at = time.monotonic()
+
+    def _lose(self, path: str) -> None:
+        place = self._files.places.get(path)
+        if place is not None and place.last is not None:
+            place.last.lossy = True
+        else:
+            self._files.turns.put(self._files.loss(path))
+
+    def events_lost(self) -> None:
+        """Look at everything."""
+        for reader in self._files.known.values():
+            self._files.turns.mark(reader)
+        for path in list(self._files.places):
+            if self._files.running:
+                self._files.look(path)

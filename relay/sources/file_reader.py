@@ -1,0 +1,322 @@
+"""
+One life of one file: from its first byte, or a position, to its end.
+
+Rule of this file: it knows this file and no other, and never waits. A turn of 128 KiB costs
+three reads from the page cache, one pass of the decoder and one position.
+"""
+
+import errno
+import os
+import time
+from dataclasses import dataclass
+from typing import Self
+
+from relay.decode.lines import Decoded, LineDecoder
+from relay.entry import Batch, Loss, Origin, Position, Reason
+from relay.sources.base import ReaderStatus, SourceStatus
+from relay.sources.file_identity import (
+    HEAD_BYTES,
+    TAIL_BYTES,
+    Content,
+    FileKey,
+    FilePosition,
+    OpenFile,
+    head_hash,
+)
+
+__all__ = ["FORGOTTEN", "IDLE_SECONDS", "FileReader", "ReaderSettings", "offset_of_last_lines"]
+
+IDLE_SECONDS = 1.0
+"""An unfinished last line is given out, and a rotated file is finished, after this long without
+growth."""
+
+FORGOTTEN = Position("")
+"""The last position of a reader that has ended and need not be handed back."""
+
+NO_LINES = Decoded()
+SOURCE_LOSS = Loss(Reason.SOURCE)
+BLOCK_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderSettings:
+    """What all readers of one source have in common."""
+
+    source: str
+    status: SourceStatus
+    max_line_bytes: int = 256 * 1024
+    detect_levels: bool = True
+
+
+class FileReader:
+    """
+    Read one file by turns.
+
+    Args:
+        settings: of its source.
+        name: under which its positions are kept; unique for this life of the file.
+        path: the name under which it was first found; it stays when the file is renamed.
+        channel: where its lines go.
+        origin: of its lines.
+        row: its row in the source's status, shared by all files that had this path.
+        file: where to read; closed by :meth:`close`.
+    """
+
+    __slots__ = (
+        "after",
+        "announced",
+        "appeared",
+        "before",
+        "changed_ns",
+        "channel",
+        "decoder",
+        "done",
+        "ended",
+        "fd",
+        "grace_seconds",
+        "grown_at",
+        "head",
+        "head_hash",
+        "key",
+        "left_at",
+        "looked_at",
+        "lossy",
+        "name",
+        "offset",
+        "origin",
+        "path",
+        "places",
+        "row",
+        "settings",
+        "size",
+        "tail",
+        "watch",
+    )
+
+    def __init__(
+        self,
+        settings: ReaderSettings,
+        name: str,
+        path: str,
+        channel: str,
+        origin: Origin,
+        row: ReaderStatus,
+        file: OpenFile,
+    ) -> None:
+        self.settings = settings
+        self.name = name
+        self.path = path
+        self.channel = channel
+        self.origin = origin
+        self.row = row
+        self.fd = file.fd
+        self.key: FileKey = file.key
+        self.size, self.changed_ns = file.size, file.modified_ns
+        self.decoder = LineDecoder(settings.max_line_bytes)
+        self.head = b""
+        self.head_hash = ""
+        self.learn_head()
+        self.offset = 0
+        self.tail = b""
+        now = time.monotonic()
+        self.grown_at = now - IDLE_SECONDS
+        """When it last grew, by the monotonic clock, as far as was noticed."""
+        self.looked_at = now
+        self.watch: int | None = None
+        """Its inotify watch."""
+        self.places = 0
+        """How many of the source's paths lead to it."""
+        self.announced = False
+        """Whether its first position was yielded."""
+        self.appeared = False
+        """Whether it appeared while the source ran, so that it may be a copy in the making."""
+        self.before: Self | None = None
+        """The file that had its path before and must be finished first."""
+        self.after: Self | None = None
+        self.left_at: float | None = None
+        """When it was noticed that its path leads elsewhere."""
+        self.grace_seconds = IDLE_SECONDS
+        self.done = False
+        """Whether it was read to its end after its path had gone to another file."""
+        self.ended = False
+        """Whether there is nothing more to read it from."""
+        self.lossy = False
+        """Whether bytes may have been lost after its last."""
+
+    @classmethod
+    def new_name(cls, key: FileKey) -> str:
+        """Return a name for a life of a file that begins now."""
+        return f"{key[0]:x}:{key[1]:x}:{time.time_ns():x}"
+
+    def jump(self, offset: int) -> None:
+        """Read on from ``offset``."""
+        self.offset = offset
+        start = max(0, offset - TAIL_BYTES)
+        self.tail = os.pread(self.fd, offset - start, start)
+
+    def go_on(self, offset: int, *, in_part: bool) -> None:
+        """Begin at ``offset``; ``in_part``: within a line whose beginning was given out."""
+        self.jump(offset)
+        self.announced = True
+        self.decoder = LineDecoder(self.settings.max_line_bytes, in_part=in_part)
+
+    def skip_to_end(self) -> None:
+        """Begin at the end; what goes on the line that is unfinished there is a part."""
+        self.jump(self.size)
+        in_part = self.size > 0 and not self.tail.endswith(b"\n")
+        self.decoder = LineDecoder(self.settings.max_line_bytes, in_part=in_part)
+
+    def learn_head(self) -> None:
+        """Remember first bytes that were not there before; stops at a head that is another."""
+        if len(self.head) < HEAD_BYTES:
+            head = os.pread(self.fd, HEAD_BYTES, 0)
+            if len(head) > len(self.head) and head.startswith(self.head):
+                self.head = head
+                self.head_hash = ""
+
+    def take(self, most: int) -> bytes | None:
+        """
+        Read on, without accepting what was read.
+
+        Returns:
+            At most ``most`` bytes, none at the end of the file; ``None`` where the file is not
+            what it was: it was truncated.
+        """
+        data = os.pread(self.fd, most, self.offset)
+        # After the data: a file that was truncated and grew again between two reads is found
+        # out by its head, or where that is the same (a banner) by the bytes before the offset.
+        return data if self.is_intact() else None
+
+    def is_intact(self) -> bool:
+        """Tell whether what was read before is still there; learns more of the head."""
+        head = os.pread(self.fd, HEAD_BYTES, 0)
+        if not head.startswith(self.head):
+            return False
+        tail = self.tail
+        if os.pread(self.fd, len(tail), self.offset - len(tail)) != tail:
+            return False
+        if len(head) > len(self.head):
+            self.head = head
+            self.head_hash = ""
+        return True
+
+    def accept(self, data: bytes, now: float) -> Batch:
+        """Decode what :meth:`take` gave."""
+        self.offset += len(data)
+        self.tail = (data if len(data) >= TAIL_BYTES else self.tail + data)[-TAIL_BYTES:]
+        self.grown_at = self.looked_at = now
+        if self.size < self.offset:
+            self.size = self.offset
+        self.row.position = str(self.offset)
+        return self.batch(self.decoder.feed(data))
+
+    def skip_hole(self) -> bool:
+        """
+        Pass over a hole at the file's beginning.
+
+        A writer that does not append goes on at its old offset after a truncation: what lies
+        before is no text but a hole, of any size.
+        """
+        try:
+            start = os.lseek(self.fd, 0, os.SEEK_DATA)
+        except OSError as error:
+            # Nothing but a hole; or a file system that does not tell.
+            start = os.fstat(self.fd).st_size if error.errno == errno.ENXIO else 0
+        if start:
+            zeros = os.pread(self.fd, 1 << 16, start)
+            self.jump(start + len(zeros) - len(zeros.lstrip(b"\0")))
+        return start > 0
+
+    def flush(self) -> Batch | None:
+        """Give out the unfinished last line of a file that goes on."""
+        decoded = self.decoder.flush(part=True)
+        return self.batch(decoded) if decoded.lines else None
+
+    def end(self, *, forget: bool) -> Batch:
+        """Give out what is left, its last position, and the loss where there may be one."""
+        decoded = self.decoder.flush(part=False)
+        loss, self.lossy = (SOURCE_LOSS if self.lossy else None), False
+        return self.batch(decoded, FORGOTTEN if forget else None, loss)
+
+    def batch(
+        self,
+        decoded: Decoded = NO_LINES,
+        position: Position | None = None,
+        loss: Loss | None = None,
+    ) -> Batch:
+        """Wrap lines with this reader's position."""
+        settings = self.settings
+        settings.status.invalid_bytes += decoded.invalid_bytes
+        return Batch(
+            source=settings.source,
+            channel=self.channel,
+            lines=decoded.lines,
+            origins=(self.origin,),
+            parts=decoded.parts,
+            detect_levels=settings.detect_levels,
+            reader=self.name,
+            position=position or self.position(),
+            loss=loss,
+        )
+
+    def position(self) -> Position:
+        """Return where it stands; bytes that the decoder holds lie after it."""
+        if not self.head_hash:
+            self.head_hash = head_hash(self.head)
+        stands = FilePosition(
+            self.path,
+            *self.key,
+            len(self.head),
+            self.head_hash,
+            self.offset - self.decoder.held_bytes,
+            self.decoder.in_part,
+            self.done,
+        )
+        return Position(stands.text())
+
+    def content(self) -> Content:
+        """Return what a copy of this file must hold."""
+        return Content(len(self.head), head_hash(self.head), self.offset, self.tail)
+
+    def grace_left(self, now: float) -> float:
+        """Return for how many seconds a file whose path leads elsewhere may still grow."""
+        if self.left_at is None or self.fd < 0:
+            return 0.0
+        # The file's own time too, so that a chain of rotated files needs one grace, not many.
+        quiet = max(now - self.grown_at, time.time() - os.fstat(self.fd).st_mtime)
+        return max(self.left_at + self.grace_seconds - now, self.grace_seconds - quiet)
+
+    def move_to(self, file: OpenFile) -> None:
+        """Read on in another file that holds the same bytes up to here."""
+        self.fd, self.key = file.fd, file.key
+        self.size, self.changed_ns = file.size, file.modified_ns
+
+    def close(self) -> None:
+        """Close its file; :meth:`move_to` opens it again."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def offset_of_last_lines(fd: int, size: int, lines: int) -> int:
+    """
+    Return where the last ``lines`` lines of a file's first ``size`` bytes begin.
+
+    An unfinished last line counts. Reads backwards; for a thread, since lines may be long.
+    """
+    if not lines:
+        return size
+    # The newline that ends the last line begins none.
+    stop, wanted = max(0, size - 1), lines
+    while stop > 0:
+        start = max(0, stop - BLOCK_BYTES)
+        block = os.pread(fd, stop - start, start)
+        found = block.count(b"\n")
+        if found >= wanted:
+            end = len(block)
+            for _ in range(wanted):
+                end = block.rfind(b"\n", 0, end)
+            return start + end + 1
+        wanted -= found
+        stop = start
+    return 0

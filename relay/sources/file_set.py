@@ -1,0 +1,314 @@
+"""
+Which files a source has.
+
+Each path leads to at most one file; each file, by device and inode, has one reader however
+many paths lead to it. A path that leads elsewhere leaves its file to be finished; the next file
+of that path waits behind it.
+"""
+
+import errno
+import os
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from relay.entry import Batch, Loss, Origin, Position, Reason
+from relay.sources.base import ReaderStatus, SourceState
+from relay.sources.file_identity import (
+    FileKey,
+    OpenFile,
+    directories_of,
+    find_key,
+    key_of,
+    open_file,
+    open_key,
+)
+from relay.sources.file_reader import FileReader, ReaderSettings
+from relay.sources.file_scan import Patterns
+from relay.sources.file_turns import Turns
+from relay.sources.file_watch import Watch
+
+__all__ = ["FileSet", "Lane", "Place"]
+
+Lane = tuple[str, Origin]
+"""Channel and origin of a path's lines."""
+
+
+@dataclass(slots=True)
+class Place:
+    """
+    One path of the source.
+
+    Args:
+        path: as the patterns spell it.
+        row: what status shows for it.
+        current: reader of the file that it leads to.
+        last: reader of the newest file whose lines are this path's.
+    """
+
+    path: str
+    row: ReaderStatus
+    current: FileReader | None = None
+    last: FileReader | None = None
+
+
+class FileSet:
+    """
+    Keep the readers of a source's files.
+
+    Args:
+        settings: of all readers.
+        patterns: which files.
+        lane: channel and origin for a path.
+    """
+
+    def __init__(
+        self, settings: ReaderSettings, patterns: Patterns, lane: Callable[[str], Lane]
+    ) -> None:
+        self.turns = Turns()
+        self.places: dict[str, Place] = {}
+        self.known: dict[FileKey, FileReader] = {}
+        self.watch: Watch | None = None
+        """Inotify, where it is used."""
+        self.running = False
+        """Whether a file that is found now has appeared since the start."""
+        self._settings = settings
+        self._status = settings.status
+        self.patterns = patterns
+        self._lane = lane
+        self._open_files = 0
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # The server's sockets need descriptors too.
+        self._most_open = max(64, soft // 4)
+        self.created: set[str] = set()
+        """Paths at which a file was created that was not opened yet."""
+
+    def close(self) -> None:
+        """Release everything."""
+        if self.watch is not None:
+            self.watch.close()
+            self.watch = None
+        for reader in list(self.known.values()):
+            reader.close()
+        self.known.clear()
+
+    # What is where
+
+    def look(self, path: str) -> None:
+        """Take note of what a path leads to now."""
+        place = self.place(path)
+        key = None
+        try:
+            key = key_of(os.stat(path))
+            if place.current is not None and place.current.key == key:
+                self.created.discard(path)
+                return
+            file = open_file(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            self._leave(place)
+            self._say(place, "missing", error.strerror)
+        except OSError as error:
+            if key is not None:
+                self._leave(place)
+            self._say(place, "unreadable", error.strerror)
+        else:
+            self._leave(place)
+            if file is None:
+                self._say_what_it_is(place)
+            else:
+                self._enter(place, file)
+
+    def glance(self, place: Place, now: float) -> None:
+        """Notice what no event told: another file, another size, another time."""
+        reader = place.current
+        try:
+            found = os.stat(place.path)
+        except OSError:
+            self.look(place.path)
+            return
+        if reader is None or reader.key != key_of(found):
+            self.look(place.path)
+            return
+        reader.looked_at = now
+        if found.st_size != reader.size or found.st_mtime_ns != reader.changed_ns:
+            reader.size, reader.changed_ns = found.st_size, found.st_mtime_ns
+            self.turns.mark(reader)
+
+    def place(self, path: str) -> Place:
+        """Return the place of a path that is one of the source's."""
+        place = self.places.get(path)
+        if place is None:
+            place = self.places[path] = Place(path, ReaderStatus("waiting"))
+        return place
+
+    def _enter(self, place: Place, file: OpenFile) -> None:
+        reader = self.known.get(file.key)
+        if reader is not None:
+            file.close()
+        else:
+            try:
+                reader = self.new_life(place, file)
+            except OSError as error:
+                file.close()
+                self._say(place, "unreadable", error.strerror)
+                return
+            reader.appeared = self.running
+        self._put_in(place, reader)
+
+    def _put_in(self, place: Place, reader: FileReader) -> None:
+        place.current = reader
+        reader.places += 1
+        if reader.path == place.path and reader.after is None:
+            # It came back to its name.
+            reader.left_at, reader.done = None, False
+        self.created.discard(place.path)
+        self._say(place, "reading")
+
+    def _leave(self, place: Place) -> None:
+        reader, place.current = place.current, None
+        if reader is None:
+            return
+        reader.places -= 1
+        if not reader.places or reader.path == place.path:
+            reader.left_at, reader.done = time.monotonic(), False
+            self.turns.mark(reader)
+
+    def _say(self, place: Place, state: str, detail: str | None = None) -> None:
+        if state == "missing" and not self.patterns.is_plain(place.path):
+            # A glob's files come and go; only what was named itself is missed.
+            if place.last is None:
+                self._remove(place)
+                return
+            state, detail = "reading", "the rest of a file that is gone"
+        place.row.state, place.row.detail = state, detail
+        self._status.readers[_shown(place.path)] = place.row
+
+    def _say_what_it_is(self, place: Place) -> None:
+        if not os.path.isdir(place.path):
+            self._say(place, "unreadable", "not a regular file")
+        elif self.patterns.is_plain(place.path):
+            self._say(place, "unreadable", f"is a directory; its files are {place.path}/*")
+        else:
+            self._remove(place)
+
+    def _remove(self, place: Place) -> None:
+        self.places.pop(place.path, None)
+        self._status.readers.pop(_shown(place.path), None)
+
+    # Readers
+
+    def new_life(self, place: Place, file: OpenFile) -> FileReader:
+        """Read a file from its beginning, once the one before it in its place is finished."""
+        reader = self.reader(place, file, FileReader.new_name(file.key))
+        self.queue(place, reader)
+        self.keep(reader)
+        self.turns.announce(reader)
+        return reader
+
+    def reader(self, place: Place, file: OpenFile, name: str) -> FileReader:
+        """Make a reader whose lines are those of ``place``."""
+        channel, origin = self._lane(place.path)
+        return FileReader(self._settings, name, place.path, channel, origin, place.row, file)
+
+    def queue(self, place: Place, reader: FileReader) -> None:
+        """Let a reader wait until the last file of its place is finished."""
+        if place.last is not None:
+            place.last.after, reader.before = reader, place.last
+        place.last = reader
+
+    def keep(self, reader: FileReader) -> None:
+        """Know a reader by its file, and watch that."""
+        self._make_room()
+        self.known[reader.key] = reader
+        self._status.enter(SourceState.RUNNING)
+        if self.watch is not None:
+            try:
+                self.watch.follow(reader)
+            except OSError as error:
+                self.fall_back(error)
+
+    def forget(self, reader: FileReader) -> None:
+        """Close a reader for good."""
+        if self.watch is not None:
+            self.watch.drop(reader)
+        self.close_file(reader)
+        self.turns.drop(reader)
+        self.unlink(reader)
+        if not self.known:
+            self._status.enter(SourceState.WAITING)
+
+    def unlink(self, reader: FileReader) -> None:
+        """Know a reader no more by the file that it reads now."""
+        if self.known.get(reader.key) is reader:
+            del self.known[reader.key]
+
+    def reopen(self, reader: FileReader) -> bool:
+        """Open again a file that was closed for being idle; ``False``: it is gone."""
+        file = open_key(reader.path, reader.key)
+        if file is None:
+            file = find_key(directories_of(reader.path), reader.key)
+        if file is not None:
+            self.attach(reader, file)
+        return file is not None
+
+    def attach(self, reader: FileReader, file: OpenFile) -> None:
+        """Give an open file to a reader that has none."""
+        self._make_room()
+        reader.move_to(file)
+
+    def detach(self, reader: FileReader) -> OpenFile:
+        """Take a reader's open file from it."""
+        found = os.fstat(reader.fd)
+        file = OpenFile(reader.path, reader.fd, reader.key, found.st_size, found.st_mtime_ns)
+        reader.fd = -1
+        self._open_files -= 1
+        return file
+
+    def close_file(self, reader: FileReader) -> None:
+        """Close a reader's file; it is opened again when there is something to read."""
+        if reader.fd >= 0:
+            self._open_files -= 1
+            reader.close()
+
+    def _make_room(self) -> None:
+        """Count a file that is opened, and close others where there are too many."""
+        self._open_files += 1
+        if self._open_files > self._most_open:
+            idle = [
+                reader
+                for reader in self.known.values()
+                if reader.fd >= 0 and reader.left_at is None and reader not in self.turns.ready
+            ]
+            idle.sort(key=lambda reader: (reader.size > reader.offset, reader.grown_at))
+            for reader in idle[: self._most_open // 8]:
+                self.close_file(reader)
+
+    def fall_back(self, error: OSError) -> None:
+        """Go on without inotify, and say so."""
+        if self.watch is not None:
+            self.watch.close()
+            self.watch = None
+        reason = error.strerror
+        if error.errno == errno.ENOSPC:
+            reason = "the limit fs.inotify.max_user_watches is reached"
+        elif error.errno == errno.EMFILE:
+            reason = "the limit fs.inotify.max_user_instances is reached"
+        self._status.fail(f"cannot use inotify: {reason}; looks at the files every 100 ms instead")
+        self.turns.wake.set()
+
+    def loss(self, path: str, reader: str = "", position: Position | None = None) -> Batch:
+        """Return a loss that nobody can count, in the channel of a path."""
+        channel, _ = self._lane(path)
+        return Batch(
+            self._settings.source,
+            channel,
+            reader=reader,
+            position=position,
+            loss=Loss(Reason.SOURCE),
+        )
+
+
+def _shown(path: str) -> str:
+    """Return a path that may hold any bytes as text."""
+    return os.fsencode(path).decode(errors="replace")
