@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from relay import __version__
+from relay import __version__, levels
 from relay.config.address import Address, TcpAddress
 from relay.config.model import Config
 from relay.errors import ConfigError, ConfigProblem
@@ -128,11 +128,15 @@ class Relay:
             await self._runner.cleanup()
             raise ConfigError(file, [_cannot_listen(listen, error)]) from None
         self.url = self._url(listen)
+        # A fifth of a second of compiling: the first batch must not find it still to do.
+        await asyncio.to_thread(levels.warm)
         self._tasks = [
             asyncio.create_task(Supervisor(source, self.hub).run(), name=f"source {source.name}")
             for source in self._sources
         ]
         self._tasks.append(asyncio.create_task(self._app[CONNECTIONS].run(), name="heartbeats"))
+        # Let the sources begin, so that the relay's own log has its first line.
+        await asyncio.sleep(0)
 
     async def stop(self) -> None:
         """Stop the sources, give clients what is left, and close."""
