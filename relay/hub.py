@@ -261,9 +261,7 @@ class Hub:
         run.last_ids.setdefault(channel.name, self.last_id)
         self._join_run(channel, run)
 
-    def _end_run(
-        self, channel: Channel, ending: Ending, seqs_before: dict[Channel, int]
-    ) -> None:
+    def _end_run(self, channel: Channel, ending: Ending, seqs_before: dict[Channel, int]) -> None:
         run = self.runs.get(ending.run)
         if run is None:
             run = self.runs[ending.run] = Run(ending.run, "", ending.timestamp_ns)

@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from relay.block import Block, DeclaredLoss
 
@@ -54,7 +55,18 @@ class Marks:
         most: how many are kept at least, and at most a quarter more.
     """
 
-    __slots__ = ("_counts", "_ids", "_losses", "_most", "_seqs", "_slack", "forgotten_loss_id", "last_id", "last_loss_id", "last_seq")
+    __slots__ = (
+        "_counts",
+        "_ids",
+        "_losses",
+        "_most",
+        "_seqs",
+        "_slack",
+        "forgotten_loss_id",
+        "last_id",
+        "last_loss_id",
+        "last_seq",
+    )
 
     def __init__(self, most: int = MAX_MARKS) -> None:
         self._most = most
@@ -79,7 +91,7 @@ class Marks:
         else:
             ids = block.ids.range(0, block.count)
             starts = [0, *(k for k in range(1, len(ids)) if ids[k] != ids[k - 1] + 1), len(ids)]
-            for start, stop in zip(starts, starts[1:], strict=False):
+            for start, stop in pairwise(starts):
                 self._add(ids[start], block.first_seq + start, stop - start)
         self.last_id = block.last_id
         self.last_seq = block.last_seq

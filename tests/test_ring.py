@@ -104,14 +104,14 @@ def test_what_is_held_and_what_is_marked_is_everything(
 ) -> None:
     """Packing and leaving lose no entry, and seqs are known for every id."""
     ring = Ring(max_lines, max_bytes)
-    next_id, seq, ids = 100, 1, []
+    next_id, seq = 100, 1
+    ids: list[int] = []
     for count, jump in steps:
         ring.append(block(["x"] * count, next_id, seq))
         ids.extend(range(next_id, next_id + count))
         next_id, seq = next_id + count - 1 + jump, seq + count
     held = entries_of(ring)
-    gone = [missing for missing in ring.marks.after(0)]
-    gone_ids = [id_ for one in gone for id_ in range(one.first_id, one.last_id + 1)]
+    gone_ids = [id_ for one in ring.marks.after(0) for id_ in range(one.first_id, one.last_id + 1)]
     assert gone_ids + [id_ for id_, _, _ in held] == ids
     assert ring.lines == len(held)
     assert ring.bytes <= max_bytes or len(ring) == 1

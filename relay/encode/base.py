@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
 from relay.entry import Gap
-from relay.selection import Selection
 from relay.run import Ending
+from relay.selection import Selection
 from relay.span import Span
 
 __all__ = ["Encoder"]

@@ -12,8 +12,8 @@ from relay.encode.objects import (
     hello_object,
 )
 from relay.entry import Gap
-from relay.selection import Selection
 from relay.run import Ending
+from relay.selection import Selection
 from relay.span import Span
 
 __all__ = ["NdjsonEncoder"]
@@ -32,10 +32,7 @@ class NdjsonEncoder:
     def entries(self, span: Span, selection: Selection) -> bytes:
         """Encode the selected entries of a span."""
         return b"".join(
-            [
-                b'{"type":"log","id":%d,"seq":%d%b%b}\n' % row
-                for row in columns(span, selection)
-            ]
+            [b'{"type":"log","id":%d,"seq":%d%b%b}\n' % row for row in columns(span, selection)]
         )
 
     def gap(self, gap: Gap) -> bytes:

@@ -10,14 +10,15 @@ Source: DESIGN section 6, "What goes over the wire".
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import compress
 
 import orjson
 
 from relay.block import Block
 from relay.entry import Gap, Level, Origin
-from relay.selection import ALL, NONE, Selection
 from relay.run import Ending
+from relay.selection import ALL, NONE, Selection
 from relay.span import Span
 
 __all__ = [
@@ -80,40 +81,53 @@ def json_strings(strings: list[str]) -> list[bytes]:
 
 def _heads(block: Block, start: int, stop: int) -> list[bytes]:
     """Return for each entry all that stands between its seq and its message."""
+    before = b',"channel":"%b","timestamp":"' % block.channel.encode()
     levels = block.levels[start:stop]
-    if block.origin_index is None:
-        after = _by_level(block.origins[0])
-        ends = [after[level] for level in levels]
+    if block.timestamps is None and block.origin_index is None:
+        # As published by one reader: one head for each level.
+        before += timestamp(block.arrival_ns)
+        heads = [before + rest for rest in _rests(block.origins[0])]
+        rows = [heads[level] for level in levels]
     else:
-        tables = [_by_level(origin) for origin in block.origins]
-        places = block.origin_index[start:stop]
-        ends = [tables[place][level] for place, level in zip(places, levels, strict=True)]
+        stamps = timestamps(block.timestamp_range(start, stop))
+        rests = _rests_of(block, start, stop)
+        rows = [before + stamp + rest for stamp, rest in zip(stamps, rests, strict=True)]
     for part in block.parts:
         if start <= part < stop:
-            ends[part - start] = ends[part - start].replace(b',"message":', b',"part":true,"message":')
-    before = b',"channel":"%b","timestamp":"' % block.channel.encode()
-    if block.timestamps is None:
-        before += timestamp(block.arrival_ns)
-        if block.origin_index is None and not block.parts:
-            # As published: one head for each level.
-            heads = [before + end for end in after]
-            return [heads[level] for level in levels]
-        return [before + end for end in ends]
-    stamps = timestamps(block.timestamps.range(start, stop))
-    return [before + stamp + end for stamp, end in zip(stamps, ends, strict=True)]
+            head = rows[part - start].removesuffix(_MESSAGE)
+            rows[part - start] = head + b',"part":true' + _MESSAGE
+    return rows
+
+
+def _rests_of(block: Block, start: int, stop: int) -> list[bytes]:
+    """Return for each entry what stands from behind its timestamp up to its message."""
+    tables = [_rests(origin) for origin in block.origins]
+    levels = block.levels[start:stop]
+    if block.origin_index is None:
+        table = tables[0]
+        return [table[level] for level in levels]
+    places = block.origin_index[start:stop]
+    return [tables[place][level] for place, level in zip(places, levels, strict=True)]
 
 
 _LEVEL_WORDS = [level.word.encode() for level in Level]
 
 
-def _by_level(origin: Origin) -> list[bytes]:
+_MESSAGE = b',"message":'
+
+
+@lru_cache(4096)
+def _rests(origin: Origin) -> list[bytes]:
     """Return what stands from behind the timestamp up to the message, for each level."""
-    rest = b'","stream":"%b","source":%b' % (origin.stream.word.encode(), orjson.dumps(origin.source))
+    rest = b'","stream":"%b","source":%b' % (
+        origin.stream.word.encode(),
+        orjson.dumps(origin.source),
+    )
     if origin.instance is not None:
         rest += b',"instance":' + orjson.dumps(origin.instance)
     if origin.run is not None:
         rest += b',"run":' + orjson.dumps(origin.run)
-    rest += b',"message":'
+    rest += _MESSAGE
     return [b'","level":"' + word + rest for word in _LEVEL_WORDS]
 
 

@@ -20,8 +20,8 @@ from relay.encode.objects import (
     hello_object,
 )
 from relay.entry import Gap
-from relay.selection import Selection
 from relay.run import Ending
+from relay.selection import Selection
 from relay.span import Span
 
 __all__ = ["SseEncoder"]

@@ -10,8 +10,8 @@ from itertools import compress
 from typing import ClassVar
 
 from relay.entry import Gap
-from relay.selection import ALL, NONE, Selection
 from relay.run import Ending
+from relay.selection import ALL, NONE, Selection
 from relay.span import Span
 
 __all__ = ["TextEncoder"]

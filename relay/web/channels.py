@@ -10,7 +10,7 @@ from relay.encode.objects import timestamp
 from relay.web.answers import answer
 from relay.web.keys import HUB
 
-__all__ = ["channel_object", "one_channel", "all_channels"]
+__all__ = ["all_channels", "channel_object", "one_channel"]
 
 
 async def all_channels(request: web.Request) -> web.Response:

@@ -86,21 +86,21 @@ async def _page(request: web.Request, asked: Request, lost: list[Gap]) -> Page:
 
 def _body(page: Page, asked: Request) -> bytes:
     """Put the page's JSON together from the entries' own rendering."""
-    rendered = b"".join(
-        [_NDJSON.entries(picked.span, picked.selection) for picked in page.picked]
-    )
+    rendered = b"".join([_NDJSON.entries(picked.span, picked.selection) for picked in page.picked])
     # A raw newline cannot stand inside an object: they are the objects' ends.
     entries = rendered[:-1].split(b"\n") if rendered else []
     if asked.order == "desc":
         entries.reverse()
-    return b'{"logs":[%b],"gaps":[%b],"endings":[%b],"count":%d,"total":%b,"truncated":%b,"cursor":%d}' % (
-        b",".join(entries),
-        b",".join([gap_object(gap) for gap in page.gaps]),
-        b",".join(
-            [ending_object(ending) for ending in page.endings if asked.query.selects_run(ending.run)]
-        ),
-        len(entries),
-        orjson.dumps(page.total),
-        orjson.dumps(page.truncated),
-        page.cursor,
+    endings = [one for one in page.endings if asked.query.selects_run(one.run)]
+    return b"".join(
+        [
+            b'{"logs":[',
+            b",".join(entries),
+            b'],"gaps":[',
+            b",".join(map(gap_object, page.gaps)),
+            b'],"endings":[',
+            b",".join(map(ending_object, endings)),
+            b'],"count":%d,"total":%b' % (len(entries), orjson.dumps(page.total)),
+            b',"truncated":%b,"cursor":%d}' % (orjson.dumps(page.truncated), page.cursor),
+        ]
     )

@@ -39,9 +39,7 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         return refuse(404, f"unknown_{error.kind}", str(error), near=list(error.near))
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
-        refusal = refuse(
-            405, "method_not_allowed", f"{request.method}: expected one of {allowed}"
-        )
+        refusal = refuse(405, "method_not_allowed", f"{request.method}: expected one of {allowed}")
         refusal.headers["Allow"] = allowed
         return refusal
     except web.HTTPNotFound:
@@ -83,8 +81,9 @@ async def check_origin(request: web.Request, handler: Handler) -> web.StreamResp
     harmless = request.method in ("GET", "HEAD") and not _is_websocket(request)
     if not (is_own or is_known or harmless):
         return refuse(
-            403, "foreign_origin", f"origin: expected this host or one of [server] cors_origins, "
-            f"got {origin!r}",
+            403,
+            "foreign_origin",
+            f"origin: expected this host or one of [server] cors_origins, got {origin!r}",
         )
     return await handler(request)
 

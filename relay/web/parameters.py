@@ -98,5 +98,3 @@ def require_known(hub: Hub, query: Query) -> None:
             hub.channel(name)
     if query.single_run is not None:
         hub.run(query.single_run)
-
-

@@ -14,8 +14,8 @@ from relay.encode import Encoder
 from relay.entry import Gap
 from relay.history import newest_cursor
 from relay.hub import Hub
-from relay.request import Request
 from relay.render import chunk
+from relay.request import Request
 from relay.restart import restart_gaps
 from relay.span import Span
 from relay.subscription import Delivery
@@ -54,17 +54,13 @@ async def stream(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _follow(
-    request: web.Request, asked: Request, encoder: Encoder, cursor: int
-) -> None:
+async def _follow(request: web.Request, asked: Request, encoder: Encoder, cursor: int) -> None:
     hub, connections = request.app[HUB], request.app[CONNECTIONS]
     writer = StreamWriter(request, request.app[SETTINGS].write_seconds)
     brought = asked.after
     lost = restart_gaps(hub, asked.query, brought) if brought is not None else []
     with hub.subscribe(asked.query, hub.start_id if lost else cursor) as subscription:
-        connection = Connection(
-            encoder.name, asked.query, request.remote or "", subscription
-        )
+        connection = Connection(encoder.name, asked.query, request.remote or "", subscription)
         channels = [channel.name for channel in hub.selected(asked.query)]
         hello = encoder.hello(__version__, cursor, channels)
         await writer.write(_framed(writer, hello, *map(encoder.gap, lost)))

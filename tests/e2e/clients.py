@@ -28,7 +28,6 @@ class SseClient:
     last_id: str | None = None
     _socket: socket.socket | None = None
     _buffer: bytes = b""
-    _chunks: bytes = b""
 
     def connect(self) -> None:
         """Connect, resuming after the last event."""
@@ -54,7 +53,9 @@ class SseClient:
     def read(self, most: int = 1 << 16) -> None:
         """Read once, at most so many bytes."""
         if self._socket is None:
+            # What came with the head may be all there is.
             self.connect()
+            return
         self._buffer += self._receive(most)
         self._take()
 
@@ -85,9 +86,9 @@ class SseClient:
             if chance is not None and chance.random() < 0.2:
                 self.drop()
             self.read(chance.randrange(1, 60_000) if chance else 1 << 18)
-            if any(one.get("message") == message for _, one in self.events[seen:]):
+            new, seen = self.events[seen:], len(self.events)
+            if any(one.get("message") == message for _, one in new):
                 return
-            seen = len(self.events)
 
     @property
     def messages(self) -> list[str]:

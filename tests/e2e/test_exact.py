@@ -13,7 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -31,7 +33,7 @@ class Writer(threading.Thread):
         self.path = path
         self.count = 0
         self.done = threading.Event()
-        self._rotate: Callable[[], None] | None = None
+        self._rotate: Callable[[], object] | None = None
         self._rotated = threading.Event()
 
     def run(self) -> None:
@@ -47,14 +49,20 @@ class Writer(threading.Thread):
         file.write("end\n")
         file.close()
 
-    def write(self, file: "object") -> None:
+    def write(self, file: TextIO) -> None:
         """Write a line, and rest a little after each hundred."""
-        file.write(f"line {self.count} äöü\n")  # type: ignore[attr-defined]
+        file.write(f"line {self.count} äöü\n")
         self.count += 1
         if self.count % 100 == 0:
             time.sleep(0.001)
 
-    def rotate(self, how: Callable[[], None]) -> None:
+    def wait_for(self, more: int) -> None:
+        """Wait until so many more lines were written."""
+        count = self.count + more
+        while self.count < count:
+            time.sleep(0.002)
+
+    def rotate(self, how: Callable[[], object]) -> None:
         """Let the writer close its file, do ``how``, and open the file anew."""
         self._rotated.clear()
         self._rotate = how
@@ -76,10 +84,9 @@ def test_a_file_rotated_under_load(way: str, tmp_path: Path, start_relay: StartR
     writer = Writer(path)
     writer.start()
     for number in range(ROTATIONS):
-        before = writer.count
-        relay.wait(lambda before=before: writer.count > before + 200)
+        writer.wait_for(200)
         if way == "rename":
-            writer.rotate(lambda number=number: path.rename(tmp_path / f"app.log.{number}"))
+            writer.rotate(partial(path.rename, tmp_path / f"app.log.{number}"))
         else:
             writer.rotate(path.unlink)
     writer.done.set()
@@ -128,9 +135,7 @@ CLIENTS = 200
 DROPPING_LINES = 20_000
 
 
-def test_clients_that_drop_and_resume_at_random(
-    tmp_path: Path, start_relay: StartRelay
-) -> None:
+def test_clients_that_drop_and_resume_at_random(tmp_path: Path, start_relay: StartRelay) -> None:
     """Two hundred clients, cut inside events and characters: each line once for each."""
     path = tmp_path / "app.log"
     path.touch()
@@ -213,18 +218,14 @@ class _Dropping:
             self.gaps.append(fields["data"])
 
 
-def test_stdin_is_relayed_and_its_run_completes(
-    tmp_path: Path, start_relay: StartRelay
-) -> None:
+def test_stdin_is_relayed_and_its_run_completes(tmp_path: Path, start_relay: StartRelay) -> None:
     """``some-command | relay -``; the relay serves on after the end."""
     read_end, write_end = os.pipe()
     relay = start_relay("", "-", stdin=read_end)
     os.close(read_end)
     os.write(write_end, b"one\ntwo\nthree")
     os.close(write_end)
-    (run,) = relay.wait(
-        lambda: [one for one in relay.get("api/v1/runs")["runs"] if one["ended"]]
-    )
+    (run,) = relay.wait(lambda: [one for one in relay.get("api/v1/runs")["runs"] if one["ended"]])
     assert (run["status"], run["lines"]) == ("ended", 3)
     logs = relay.get("api/v1/channels/stdin/logs")["logs"]
     assert [one["message"] for one in logs] == ["one", "two", "three"]

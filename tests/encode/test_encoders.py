@@ -53,9 +53,7 @@ def test_plain_text_is_messages_and_nothing_else() -> None:
     gap = Gap(9, "web", 1, 9, 3, 3, Reason.EVICTED)
     assert TEXT.entries(whole(block(["a b", "c"])), ALL) == b"a b\nc\n"
     assert TEXT.hello("1", 5, ["web"]) + TEXT.cursor(7) + TEXT.gap(gap) == b""
-    assert (
-        ENCODERS["text+gaps"].gap(gap) == b"--- gap: 3 entries of web missing (evicted) ---\n"
-    )
+    assert ENCODERS["text+gaps"].gap(gap) == b"--- gap: 3 entries of web missing (evicted) ---\n"
 
 
 def test_objects_of_a_stream() -> None:
@@ -73,7 +71,7 @@ def test_objects_of_a_stream() -> None:
     )
     assert SSE.cursor(7) == b'id: 7\nevent: cursor\ndata: {"type":"cursor","id":7}\n\n'
     assert SSE.hello("0.1.0", 5, ["web"]) == (
-        b'retry: 1000\nid: 5\nevent: hello\n'
+        b"retry: 1000\nid: 5\nevent: hello\n"
         b'data: {"type":"hello","version":"0.1.0","cursor":5,"channels":["web"]}\n\n'
     )
 

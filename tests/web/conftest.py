@@ -73,7 +73,7 @@ Serve = Callable[..., "asyncio.Future[Served]"]
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Any]:
-    """Return a function that serves a hub; keywords are the settings', and ``lines`` the ring's."""
+    """Return a function that serves a hub with settings and a ring of so many lines."""
     runners: list[tuple[web.AppRunner, ClientSession, asyncio.Task[None]]] = []
 
     async def start(lines: int = 1000, **settings: Any) -> Served:

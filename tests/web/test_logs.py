@@ -113,7 +113,12 @@ async def test_a_gap_between_a_cursor_and_what_is_held(serve: Any) -> None:
     _, page = await served.get(f"/api/v1/logs?after={first}")
     assert messages(page) == ["d"]
     (gap,) = page["gaps"]
-    assert (gap["channel"], gap["after"], gap["count"], gap["reason"]) == ("web", first, 2, "evicted")
+    assert (gap["channel"], gap["after"], gap["count"], gap["reason"]) == (
+        "web",
+        first,
+        2,
+        "evicted",
+    )
 
 
 async def test_a_cursor_from_another_life(serve: Any) -> None:
@@ -187,7 +192,11 @@ async def test_unknown_names_are_404_with_near_ones(serve: Any) -> None:
         "near": ["worker"],
     }
     status, body = await served.get("/api/v1/runs/job-2/logs")
-    assert (status, body["error"]["code"], body["error"]["near"]) == (404, "unknown_run", ["job-1"])
+    assert (status, body["error"]["code"], body["error"]["near"]) == (
+        404,
+        "unknown_run",
+        ["job-1"],
+    )
 
 
 async def test_wrong_parameters_are_400_that_name_them(serve: Any) -> None:
