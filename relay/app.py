@@ -5,6 +5,7 @@ Composition: a configuration becomes a running relay. The only module that knows
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -55,8 +56,15 @@ def serve(config: Config, *, file: str, announce: Callable[[str], None]) -> int:
 async def _serve(config: Config, file: str, announce: Callable[[str], None]) -> int:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if stopped.is_set():
+            # Asked twice: whoever asks does not want to wait for clients or commands.
+            os._exit(1)
+        stopped.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stop)
     relay = Relay(config)
     await relay.start(file)
     announce(f"relay: serving {relay.url}")

@@ -100,6 +100,7 @@ _PREFLIGHT = {
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what every answer carries; called when it is prepared."""
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Server"] = "relay"
     origin = request.headers.get("Origin")
     if origin is not None and origin in request.app[SETTINGS].cors_origins:
         response.headers["Access-Control-Allow-Origin"] = origin

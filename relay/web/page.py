@@ -34,7 +34,14 @@ async def file(request: web.Request) -> web.FileResponse:
     return web.FileResponse(path, headers=PAGE_HEADERS)
 
 
+async def to_index(request: web.Request) -> web.Response:
+    """Send to the page: its relative paths need the slash."""
+    raise web.HTTPMovedPermanently(request.path + "/")
+
+
 def add_page(app: web.Application, prefix: str) -> None:
     """Add the routes of the page under ``prefix``."""
     app.router.add_get(f"{prefix}/", index)
+    if prefix:
+        app.router.add_get(prefix, to_index)
     app.router.add_get(f"{prefix}/static/{{path:.+}}", file)

@@ -155,7 +155,9 @@ async def _start(request: web.Request, asked: Request) -> int:
 def _response(encoder: Encoder) -> web.StreamResponse:
     if encoder.content_type == EVENT_STREAM:
         # Our own heartbeat carries the cursor: the library's ping is put off for good.
-        return EventSourceResponse(ping_interval=NEVER_SECONDS)
+        return EventSourceResponse(
+            ping_interval=NEVER_SECONDS, send_timeout=None, allow_all_methods=True
+        )
     return web.StreamResponse(
         headers={
             "Content-Type": encoder.content_type,

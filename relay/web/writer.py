@@ -18,6 +18,9 @@ MAX_WRITE_BYTES = 256 * 1024
 MAX_WAITING_BYTES = 64 * 1024
 """With more than this in the transport's buffer the writer waits."""
 
+KEEPALIVE_SECONDS = 60
+"""After so long without traffic the kernel asks whether the peer is still there."""
+
 SEND_BUFFER_BYTES = 256 * 1024
 """Of the socket: the kernel would otherwise take several MiB for a client that never reads."""
 
@@ -39,9 +42,7 @@ class StreamWriter:
         self._payload = request.writer
         self._timeout_seconds = timeout_seconds
         self.chunked = request.version >= HttpVersion11
-        connection = transport.get_extra_info("socket")
-        if connection is not None:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        _prepare(transport.get_extra_info("socket"), timeout_seconds)
         self._payload.send_headers()
 
     async def write(self, data: bytes) -> None:
@@ -75,3 +76,21 @@ class StreamWriter:
                 if self._transport.get_write_buffer_size() >= waiting:
                     self._transport.abort()
                     raise ConnectionResetError("the client takes nothing") from None
+
+
+def _prepare(connection: socket.socket | None, timeout_seconds: float) -> None:
+    """Bound what the kernel takes for a client, and let it find a peer that is gone."""
+    if connection is None:
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    if connection.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_SECONDS),
+        ("TCP_KEEPINTVL", KEEPALIVE_SECONDS // 3),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", int(timeout_seconds * 1000)),
+    ):
+        if hasattr(socket, option):  # Not every system has them all.
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

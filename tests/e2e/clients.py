@@ -4,6 +4,7 @@ import json
 import random
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,13 @@ class SseClient:
             return
         self._buffer += self._receive(most)
         self._take()
+
+    def read_to_end(self) -> None:
+        """Read until the relay ends the stream."""
+        with suppress(EOFError):
+            while True:
+                self.read()
+        self.drop()
 
     def _take(self) -> None:
         *whole, self._buffer = self._buffer.split(b"\n\n")

@@ -1,0 +1,134 @@
+"""Publish, count, retry, stop."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+
+import pytest
+
+from relay.config.model import ChannelOptions
+from relay.entry import Batch, Position
+from relay.errors import SourceError
+from relay.hub import Hub
+from relay.sources.base import Source, SourceOptions
+from relay.sources.supervisor import Supervisor
+from relay.status import SourceState, SourceStatus
+from tests.building import batch
+
+Life = Callable[[Mapping[str, Position]], AsyncGenerator[list[Batch], None]]
+
+
+class Lives(Source):
+    """A source that lives as it is told, once for each start."""
+
+    def __init__(self, *lives: Life) -> None:
+        options = SourceOptions.model_validate({"type": "lives"})
+        super().__init__("app", options, SourceStatus("app", "lives"))
+        self.lives = list(lives)
+        self.last_words: list[Batch] = []
+
+    def batches(self, positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        """Live the next life."""
+        return self.lives.pop(0)(positions)
+
+    async def stop(self) -> list[Batch]:
+        """Say the last words."""
+        return self.last_words
+
+
+async def ends(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+    yield [batch("web", "a b", reader="r", position=Position("2"))]
+
+
+async def fails(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+    yield [batch("web", "a", reader="r", position=Position("1"))]
+    raise SourceError("no route to it")
+
+
+async def breaks(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+    raise ZeroDivisionError("oops")
+    yield []
+
+
+async def waits(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+    yield [batch("web", "a")]
+    await asyncio.Event().wait()
+
+
+def new_hub() -> Hub:
+    bounds = ChannelOptions()
+    return Hub(lambda name: bounds)
+
+
+def supervise(source: Source, hub: Hub) -> Supervisor:
+    return Supervisor(source, hub, jitter=lambda: 0.0)
+
+
+async def test_a_source_that_ends_is_not_started_again() -> None:
+    """Its lines were counted and published."""
+    source, hub = Lives(ends), new_hub()
+    await supervise(source, hub).run()
+    status = source.status
+    assert (status.state, status.lines, status.bytes, status.restarts) == (
+        SourceState.ENDED,
+        2,
+        4,
+        0,
+    )
+    assert hub.channels["web"].last_seq == 2
+
+
+async def test_a_failure_is_a_status_and_another_try(caplog: pytest.LogCaptureFixture) -> None:
+    """With the positions that were published."""
+    seen: list[Mapping[str, Position]] = []
+
+    async def resumes(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        seen.append(dict(positions))
+        yield []
+
+    source = Lives(fails, resumes)
+    with caplog.at_level(logging.WARNING):
+        await supervise(source, new_hub()).run()
+    assert seen == [{"r": Position("1")}]
+    assert (source.status.last_error, source.status.restarts) == ("no route to it", 1)
+    assert [record.getMessage() for record in caplog.records] == ["source app: no route to it"]
+
+
+async def test_a_fault_in_a_source_ends_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged whole, and told in a sentence."""
+    source = Lives(breaks, ends)
+    with caplog.at_level(logging.ERROR):
+        await supervise(source, new_hub()).run()
+    assert source.status.last_error == "a fault in the relay: ZeroDivisionError: oops"
+    assert source.status.state is SourceState.ENDED
+    assert caplog.records[0].exc_info is not None
+
+
+async def test_waiting_grows_until_something_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 0.1 s, doubled each time; back to it once something was read."""
+    waits_: list[float] = []
+    real = asyncio.sleep
+
+    async def note(seconds: float, *more: Any) -> None:
+        waits_.append(seconds)
+        await real(0)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    await supervise(Lives(breaks, breaks, fails, breaks, ends), new_hub()).run()
+    assert waits_ == [0.05, 0.1, 0.05, 0.1]
+
+
+async def test_a_stopped_source_has_its_last_words_published() -> None:
+    """What a cancelled generator cannot yield any more."""
+    source, hub = Lives(waits), new_hub()
+    source.last_words = [batch("web", "bye")]
+    task = asyncio.create_task(supervise(source, hub).run())
+    async with asyncio.timeout(5):
+        while "web" not in hub.channels:
+            await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert hub.channels["web"].last_seq == 2
+    assert source.status.state is SourceState.STOPPED
