@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from relay.config.document import Document, Place, show, spell
-from relay.config.values import format_duration, format_size, parse_duration, parse_size
 from relay.errors import ConfigProblem
 from relay.names import near
+from relay.quantities import format_duration, format_size, parse_duration, parse_size
 
 __all__ = ["explain"]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.config.values import format_duration, format_size, parse_duration, parse_size
+from relay.quantities import format_duration, format_size, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,9 @@ def test_a_written_duration_is_read_back(milliseconds: int) -> None:
     """Writing loses less than a microsecond, up to eleven days."""
     seconds = milliseconds / 1000
     assert parse_duration(format_duration(seconds)) == pytest.approx(seconds, abs=1e-6)
+
+
+def test_a_quantity_beyond_all_numbers_is_refused() -> None:
+    """Infinity is no duration, however it is spelt."""
+    with pytest.raises(ValueError, match=r"^9{400}d$"):
+        parse_duration("9" * 400 + "d")
