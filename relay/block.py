@@ -71,12 +71,14 @@ class Block:
         timestamps: for each entry nanoseconds since the epoch.
         ids: for each entry its id; ``None``: consecutive from ``first_id``.
         parts: indexes of entries that are pieces of a longer line.
+        fields: for each entry its fields as a JSON object, or nothing; ``None``: none has any.
     """
 
     __slots__ = (
         "arrival_ns",
         "channel",
         "count",
+        "fields",
         "first_id",
         "first_seq",
         "ids",
@@ -106,6 +108,7 @@ class Block:
         timestamps: Column | None = None,
         ids: Column | None = None,
         parts: frozenset[int] = frozenset(),
+        fields: Lines | None = None,
     ) -> None:
         self.key = next(_block_keys)
         """Never given twice in this process: what caches know a block by."""
@@ -121,6 +124,7 @@ class Block:
         self.timestamps = timestamps
         self.ids = ids
         self.parts = parts
+        self.fields = fields
         self.last_id = first_id + self.count - 1 if ids is None else ids[self.count - 1]
         if timestamps is None:
             self.oldest_ns = self.newest_ns = arrival_ns
@@ -134,6 +138,7 @@ class Block:
             + (timestamps.size_bytes if timestamps else 0)
             + (ids.size_bytes if ids else 0)
             + 64 * len(parts)
+            + (len(fields.text) if fields else 0)
         )
 
     @property
@@ -186,6 +191,7 @@ class Block:
             origin=self.origin_at(index),
             message=self.lines.entry(index).decode(),
             part=index in self.parts,
+            fields=self.fields.entry(index).decode() or None if self.fields else None,
         )
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ from enum import IntEnum, StrEnum
 from relay.lines import EMPTY, Lines
 
 __all__ = [
+    "UNSAID",
     "Batch",
     "Entry",
     "Gap",
@@ -42,6 +43,10 @@ class Level(IntEnum):
     def word(self) -> str:
         """The level as it stands on the wire: ``warn``."""
         return self.name.lower()
+
+
+UNSAID = 255
+"""In a batch's ``levels``: the source says nothing of this line's level."""
 
 
 class Stream(IntEnum):
@@ -175,6 +180,9 @@ class Batch:
             the arrival time.
         parts: indexes of the lines that are pieces of a longer one.
         detect_levels: whether lines are searched for a level; else each has its origin's.
+        levels: for each line its level, one byte each, where the source says it itself;
+            :data:`UNSAID` where it does not. ``None``: for none of them.
+        fields: for each line its fields as a JSON object, or nothing; ``None``: none has any.
         reader: which reader of the source this is (a file, a container, a log stream).
         position: where that reader stands once this batch is published.
         runs: run changes.
@@ -189,6 +197,8 @@ class Batch:
     timestamps: "array[int] | None" = None
     parts: frozenset[int] = field(default=frozenset())
     detect_levels: bool = True
+    levels: bytes | None = None
+    fields: Lines | None = None
     reader: str = ""
     position: Position | None = None
     runs: tuple[RunStarted | RunEnded, ...] = ()
@@ -207,6 +217,7 @@ class Entry:
     origin: Origin
     message: str
     part: bool = False
+    fields: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import Protocol
 from relay import levels
 from relay.block import Block, Column, DeclaredLoss
 from relay.channel import Channel
-from relay.entry import Batch, Origin, Position, RunEnded, RunStarted
+from relay.entry import UNSAID, Batch, Origin, Position, RunEnded, RunStarted
 from relay.errors import NotFoundError
 from relay.names import near
 from relay.query import Query
@@ -29,7 +29,7 @@ from relay.run import Ending, Run
 from relay.status import SourceStatus
 from relay.subscription import Subscription
 
-__all__ = ["ChannelBounds", "Group", "Hub", "Store"]
+__all__ = ["ChannelBounds", "Group", "Hub", "Inlet", "Store"]
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,21 @@ _Waiting = tuple[Sequence[Batch], "asyncio.Future[None]"]
 """Batches of one publishing, and who waits for them."""
 
 
+class Inlet(Protocol):
+    """What takes pushes: a source that web asks through the hub, since they never meet."""
+
+    def accepts(self, channel: str) -> bool:
+        """Tell whether pushes to the channel are allowed."""
+
+    async def push(self, batches: Sequence[Batch]) -> int:
+        """
+        Publish what was pushed, as the source's own.
+
+        Returns:
+            The last visible id; what was pushed lies at or below it.
+        """
+
+
 class Hub:
     """
     All channels and runs.
@@ -100,6 +115,8 @@ class Hub:
         self.runs: dict[str, Run] = {}
         self.sources: dict[str, SourceStatus] = {}
         """What the sources tell about themselves, by name."""
+        self.inlets: dict[str, Inlet] = {}
+        """The sources that take pushes, by name."""
         self.start_id = clock() // 1000
         """All ids that this hub gives out are greater; a lesser cursor is from another life."""
         self.last_id = self.start_id
@@ -366,13 +383,22 @@ def _ending(id_: int, channel: str, change: RunEnded) -> Ending:
 
 
 def _levels(batch: Batch) -> bytes:
+    found = _found_levels(batch)
+    if batch.levels is None:
+        return found
+    return bytes(
+        [own if said == UNSAID else said for said, own in zip(batch.levels, found, strict=True)]
+    )
+
+
+def _found_levels(batch: Batch) -> bytes:
     count, origins = batch.lines.count, batch.origins
     if batch.origin_index is None:
         defaults = bytes([origins[0].level])
     else:
         table = bytes([origin.level for origin in origins])
         defaults = batch.origin_index.translate(table.ljust(256, b"\0"))
-    if batch.detect_levels:
+    if batch.detect_levels and not (batch.levels is not None and UNSAID not in batch.levels):
         return levels.detect(batch.lines, defaults)
     return defaults if len(defaults) == count else defaults * count
 
@@ -391,4 +417,5 @@ def _block(channel: Channel, batch: Batch, first_id: int, arrival_ns: int) -> Bl
         arrival_ns=arrival_ns,
         timestamps=None if batch.timestamps is None else Column(batch.timestamps),
         parts=batch.parts,
+        fields=batch.fields,
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from relay.block import MAX_ORIGINS, Block, Column, DeclaredLoss
 from relay.entry import Origin
-from relay.lines import join
+from relay.lines import Lines, join
 
 __all__ = ["Item", "absorb", "pack", "pack_neighbours"]
 
@@ -117,7 +117,14 @@ def pack(blocks: Sequence[Block]) -> Block:
         timestamps=Column(timestamps),
         ids=None if consecutive else Column(ids),
         parts=frozenset(parts),
+        fields=_fields(blocks),
     )
+
+
+def _fields(blocks: Sequence[Block]) -> Lines | None:
+    if not any(block.fields for block in blocks):
+        return None
+    return join([block.fields or Lines(b"\n" * block.count, block.count) for block in blocks])
 
 
 def _origin_index(block: Block, table: dict[Origin, int]) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 
 from relay.block import Block
 from relay.config.model import ChannelOptions
-from relay.entry import Batch, Origin, Position, RunEnded, RunStarted
+from relay.entry import UNSAID, Batch, Level, Origin, Position, RunEnded, RunStarted
 from relay.errors import NotFoundError
 from relay.hub import Group, Hub
 from relay.query import Query
@@ -202,3 +202,11 @@ async def test_positions_go_with_the_group_that_they_cover() -> None:
         ]
     )
     assert store.groups[0].positions == {("app", "r"): Position("2")}
+
+
+async def test_a_sources_own_word_for_a_level_beats_the_lines() -> None:
+    """Where it says nothing the line is searched."""
+    hub = new_hub()
+    said = bytes([Level.FATAL, UNSAID])
+    await hub.publish([batch("web", ["INFO a", "ERROR b"], levels=said)])
+    assert blocks(hub, "web")[0].levels == bytes([Level.FATAL, Level.ERROR])

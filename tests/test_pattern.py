@@ -2,7 +2,6 @@
 
 import re
 import time
-from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
@@ -199,16 +198,6 @@ def test_a_pattern_that_costs_too_much_is_refused_in_the_search() -> None:
         "regex: expected a pattern that is searched for quickly, got '(?:a?b?[ab]){90}c'"
     )
     assert time.thread_time() - began < 0.2
-
-
-def test_threads_can_search_with_one_pattern() -> None:
-    """Nothing of a search is kept in the pattern but what it cost."""
-    pattern = compile_pattern("x[0-9]+y")
-    lines = Lines.of([b"x%dy" % number if number % 3 else b"none" for number in range(3000)])
-    expected = bytes([0, 1, 1]) * 1000
-    with ThreadPoolExecutor(3) as threads:
-        for selection in threads.map(pattern.select, [lines] * 64):
-            assert selection == expected
 
 
 entry = st.text(TEXT + "\n", max_size=8)

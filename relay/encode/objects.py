@@ -94,9 +94,16 @@ def _heads(block: Block, start: int, stop: int) -> list[bytes]:
         rows = [before + stamp + rest for stamp, rest in zip(stamps, rests, strict=True)]
     for part in block.parts:
         if start <= part < stop:
-            head = rows[part - start].removesuffix(_MESSAGE)
-            rows[part - start] = head + b',"part":true' + _MESSAGE
+            rows[part - start] = _inserted(rows[part - start], b',"part":true')
+    if block.fields is not None:
+        for index, fields in enumerate(block.fields.slice(start, stop).split()):
+            if fields:
+                rows[index] = _inserted(rows[index], b',"fields":' + fields)
     return rows
+
+
+def _inserted(head: bytes, member: bytes) -> bytes:
+    return head.removesuffix(_MESSAGE) + member + _MESSAGE
 
 
 def _rests_of(block: Block, start: int, stop: int) -> list[bytes]:

@@ -12,6 +12,7 @@ from aiohttp_sse import EventSourceResponse
 from relay import __version__
 from relay.encode import Encoder
 from relay.entry import Gap
+from relay.errors import QueryError
 from relay.history import newest_cursor
 from relay.hub import Hub
 from relay.render import chunk
@@ -45,6 +46,10 @@ async def stream(request: web.Request) -> web.StreamResponse:
         return response
     try:
         await _follow(request, asked, encoder, cursor)
+        await response.write_eof()
+    except QueryError as error:
+        # A pattern that turned out to cost too much over what it met.
+        await response.write(encoder.error("invalid_parameter", str(error)))
         await response.write_eof()
     except ConnectionResetError:
         pass  # The client is gone: nothing is left to be said to it.

@@ -9,6 +9,7 @@ from relay.block import Block
 from relay.encode import ENCODERS
 from relay.encode.objects import timestamp, timestamps
 from relay.entry import Gap, Level, Origin, Reason, Stream
+from relay.lines import Lines
 from relay.run import Ending
 from relay.selection import ALL, NONE
 from relay.span import Span
@@ -156,3 +157,13 @@ def objects_by_newline(encoded: bytes) -> list[dict[str, object]]:
 def test_many_times_are_as_each_alone(moments: list[int]) -> None:
     """Formatting in bulk changes nothing."""
     assert timestamps(moments) == [timestamp(moment) for moment in moments]
+
+
+def test_fields_stand_before_the_message() -> None:
+    """As the JSON that came; entries without fields have none."""
+    fields = Lines.of([b'{"a":1}', b""])
+    given_block = Block("web", 100, 1, lines_of("a b"), b"\3\3", (DOCKER,), fields=fields)
+    first, second = objects(NDJSON.entries(whole(given_block), ALL))
+    assert list(first)[-2:] == ["fields", "message"]
+    assert first["fields"] == {"a": 1}
+    assert "fields" not in second

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import random
 import socket
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -257,3 +259,19 @@ async def test_stopping_gives_clients_what_is_left(serve: Any) -> None:
         served.app[CONNECTIONS].stop()
         body = (await asyncio.wait_for(response.read(), 5)).decode()
     assert body.endswith(f'id: {last}\nevent: cursor\ndata: {{"type":"cursor","id":{last}}}\n\n')
+
+
+async def test_a_pattern_that_turns_out_too_costly_ends_its_stream(serve: Any) -> None:
+    """With an error object; nobody else is held up."""
+    served = await serve()
+    await served.publish(batch("web", "start"))
+    choose = random.Random(1).choice
+    hostile = ["".join(choose("ab") for _ in range(100)) for _ in range(3000)]
+    url = served.base + "/web/json?tail=0&regex=" + quote("(?:a?b?[ab]){90}c")
+    async with served.session.get(url) as response:
+        await served.connected(1)
+        await served.publish(batch("web", hostile))
+        body = (await asyncio.wait_for(response.read(), 10)).decode()
+    (error,) = ndjson(body)[1:]
+    assert (error["type"], error["code"]) == ("error", "invalid_parameter")
+    assert error["message"].startswith("regex: expected a pattern that is searched for quickly")
