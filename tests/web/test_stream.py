@@ -267,7 +267,7 @@ async def test_a_pattern_that_turns_out_too_costly_ends_its_stream(serve: Any) -
     await served.publish(batch("web", "start"))
     choose = random.Random(1).choice
     hostile = ["".join(choose("ab") for _ in range(100)) for _ in range(3000)]
-    url = served.base + "/web/json?tail=0&regex=" + quote("(?:a?b?[ab]){90}c")
+    url = served.base + "/web/json?tail=0&regex=" + quote("(?:a?b?[ab]){91}c")
     async with served.session.get(url) as response:
         await served.connected(1)
         await served.publish(batch("web", hostile))
