@@ -72,18 +72,16 @@ class LineDecoder:
         cut = data.rfind(b"\n") + 1
         if not cut:
             self._hold(data)
-            return self._cut_held() if self.held_bytes > self.max_line_bytes else NOTHING
+            return self._cut_held() if self._holds_too_much() else NOTHING
         whole = data[:cut]
         if self._held:
             self._held.append(whole)
             whole = b"".join(self._held)
             self._held = []
         self.held_bytes = 0
-        rest = data[cut:]
-        if rest:
-            self._hold(rest)
+        self._hold(data[cut:])
         decoded = self._decode(whole)
-        if self.held_bytes > self.max_line_bytes:
+        if self._holds_too_much():
             return _join(decoded, self._cut_held())
         return decoded
 
@@ -104,16 +102,23 @@ class LineDecoder:
         line = held.removesuffix(b"\r")
         if part and line != held:
             self._hold(b"\r")
-            if not line:
-                return NOTHING
+        if not line and (part or self._in_part):
+            self._in_part = self._in_part and part
+            return NOTHING
         marked = part or self._in_part
         self._in_part = part
         text, invalid = _to_text(line)
         return Decoded(Lines.of([text]), frozenset([0]) if marked else NO_PARTS, invalid)
 
     def _hold(self, data: bytes) -> None:
-        self._held.append(data)
-        self.held_bytes += len(data)
+        if data:
+            self._held.append(data)
+            self.held_bytes += len(data)
+
+    def _holds_too_much(self) -> bool:
+        # A last "\r" may belong to the line's end, which does not count.
+        over = self.held_bytes - self.max_line_bytes
+        return over > 1 or (over == 1 and not self._held[-1].endswith(b"\r"))
 
     def _decode(self, whole: bytes) -> Decoded:
         if b"\r" in whole:
@@ -146,9 +151,11 @@ class LineDecoder:
         return Decoded(Lines(text, len(pieces)), frozenset(parts), invalid)
 
     def _cut_held(self) -> Decoded:
-        pieces = _split(b"".join(self._held), self.max_line_bytes)
-        rest = pieces.pop()
-        # The newline of a "\r\n" may still come: the "\r" waits for it with the rest.
+        held = b"".join(self._held)
+        # Where all but a last "\r" fits, both wait together for what follows: a newline makes
+        # them the line's last piece.
+        pieces = _split(held.removesuffix(b"\r"), self.max_line_bytes)
+        rest = pieces.pop() + held[len(held.removesuffix(b"\r")) :]
         self._held, self.held_bytes = [rest], len(rest)
         self._in_part = True
         text, invalid = _to_text(b"\n".join(pieces) + b"\n")
