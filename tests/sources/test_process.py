@@ -101,7 +101,7 @@ def resident_bytes() -> int:
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for what only looking can tell."""
     async with asyncio.timeout(SECONDS):
-        while not holds():  # noqa: ASYNC110 — other processes set no event
+        while not holds():
             await asyncio.sleep(0.01)
 
 
