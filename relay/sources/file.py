@@ -257,8 +257,10 @@ class _Tender:
         """Wait until there is something to do."""
         turns = self._files.turns
         loop = asyncio.get_running_loop()
-        due = min(turns.next_due, self._next_sweep) - time.monotonic()
-        timer = loop.call_later(max(0.0, due), turns.wake.set)
+        due = min(turns.next_due, self._next_sweep)
+        if self._scanning is None:
+            due = min(due, self._next_scan)
+        timer = loop.call_later(max(0.0, due - time.monotonic()), turns.wake.set)
         try:
             await turns.wake.wait()
         finally:
@@ -276,12 +278,16 @@ class _Tender:
             for place in places[start : start + FILES_AT_ONCE]:
                 self._files.glance(place, before)
             spent += time.monotonic() - before
-        interval = POLL_SECONDS if self._files.watch is None else SWEEP_SECONDS
-        self._next_sweep = now + max(interval, LEAST_SHARE * spent)
+        self._next_sweep = now + self._interval(spent)
+
+    def _interval(self, spent_seconds: float) -> float:
+        """Return how long to wait after a look at everything that took ``spent_seconds``."""
+        usual = POLL_SECONDS if self._files.watch is None else SWEEP_SECONDS
+        return max(usual, LEAST_SHARE * spent_seconds)
 
     async def _take_in(self, scan: Scan) -> None:
         self._scanning = None
-        self._next_scan = time.monotonic() + max(SWEEP_SECONDS, LEAST_SHARE * scan.seconds)
+        self._next_scan = time.monotonic() + self._interval(scan.seconds)
         if await _look(self._files, scan):
             # What appeared there before it was watched.
             self._next_scan = 0.0

@@ -74,7 +74,7 @@ class FileSet:
         self.running = False
         """Whether a file that is found now has appeared since the start."""
         self._settings = settings
-        self._status = settings.status
+        self.status = settings.status
         self.patterns = patterns
         self._lane = lane
         self._open_files = 0
@@ -182,7 +182,7 @@ class FileSet:
                 return
             state, detail = "reading", "the rest of a file that is gone"
         place.row.state, place.row.detail = state, detail
-        self._status.readers[_shown(place.path)] = place.row
+        self.status.readers[_shown(place.path)] = place.row
 
     def _say_what_it_is(self, place: Place) -> None:
         if not os.path.isdir(place.path):
@@ -194,7 +194,7 @@ class FileSet:
 
     def _remove(self, place: Place) -> None:
         self.places.pop(place.path, None)
-        self._status.readers.pop(_shown(place.path), None)
+        self.status.readers.pop(_shown(place.path), None)
 
     # Readers
 
@@ -221,7 +221,7 @@ class FileSet:
         """Know a reader by its file, and watch that."""
         self._make_room()
         self.known[reader.key] = reader
-        self._status.enter(SourceState.RUNNING)
+        self.status.enter(SourceState.RUNNING)
         if self.watch is not None:
             try:
                 self.watch.follow(reader)
@@ -236,7 +236,7 @@ class FileSet:
         self.turns.drop(reader)
         self.unlink(reader)
         if not self.known:
-            self._status.enter(SourceState.WAITING)
+            self.status.enter(SourceState.WAITING)
 
     def unlink(self, reader: FileReader) -> None:
         """Know a reader no more by the file that it reads now."""
@@ -294,7 +294,7 @@ class FileSet:
             reason = "the limit fs.inotify.max_user_watches is reached"
         elif error.errno == errno.EMFILE:
             reason = "the limit fs.inotify.max_user_instances is reached"
-        self._status.fail(f"cannot use inotify: {reason}; looks at the files every 100 ms instead")
+        self.status.fail(f"cannot use inotify: {reason}; looks at the files every 100 ms instead")
         self.turns.wake.set()
 
     def loss(self, path: str, reader: str = "", position: Position | None = None) -> Batch:

@@ -214,23 +214,27 @@ def a_stranger() -> Iterator[None]:
         yield
 
 
-async def test_an_unreadable_file_is_a_status() -> None:
-    """Who may not read says so in the system's words, and reads once it may."""
+@pytest.fixture
+def public_directory() -> Iterator[Path]:
+    """Give a directory that anybody may enter, as ``tmp_path`` is not."""
     directory = Path(tempfile.mkdtemp())
     directory.chmod(0o755)
-    log = directory / "a.log"
-    try:
-        append(log, "secret\n")
-        log.chmod(0)
-        with a_stranger():
-            async with Follower(directory / "*.log") as follower:
-                denied = {"a.log": ("unreadable", "Permission denied")}
-                await follower.until(lambda: follower.rows == denied)
-                os.seteuid(os.getuid())
-                log.chmod(0o644)
-                await follower.until_lines("secret")
-    finally:
-        shutil.rmtree(directory)
+    yield directory
+    shutil.rmtree(directory)
+
+
+async def test_an_unreadable_file_is_a_status(public_directory: Path) -> None:
+    """Who may not read says so in the system's words, and reads once it may."""
+    log = public_directory / "a.log"
+    append(log, "secret\n")
+    os.chmod(log, 0)
+    with a_stranger():
+        async with Follower(public_directory / "*.log") as follower:
+            denied = {"a.log": ("unreadable", "Permission denied")}
+            await follower.until(lambda: follower.rows == denied)
+            os.seteuid(os.getuid())
+            os.chmod(log, 0o644)
+            await follower.until_lines("secret")
 
 
 async def test_what_is_no_file_is_a_status(tmp_path: Path) -> None:

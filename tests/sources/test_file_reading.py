@@ -244,10 +244,14 @@ async def test_copied_and_truncated_fifty_times_under_load(tmp_path: Path, glob:
             missing.update(range(expected, number))
             lossy, expected = False, number + 1
     assert expected == written
-    files = list(tmp_path.iterdir())
-    assert len(files) == 51
-    kept = {int(number) for file in files for number in NUMBERED.findall(file.read_text())}
-    assert missing.isdisjoint(kept)
+    assert missing.isdisjoint(numbers_kept(tmp_path, files=51))
+
+
+def numbers_kept(directory: Path, *, files: int) -> set[int]:
+    """Return the numbers of the lines that the copies and the file hold."""
+    paths = list(directory.iterdir())
+    assert len(paths) == files
+    return {int(number) for path in paths for number in NUMBERED.findall(path.read_text())}
 
 
 def arrivals(follower: Follower) -> Iterator[int | None]:

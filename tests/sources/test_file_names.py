@@ -1,0 +1,152 @@
+import os
+from pathlib import Path
+
+from relay.entry import Origin
+from relay.sources.base import SourceState, SourceStatus
+from relay.sources.file_names import Names
+from relay.sources.file_reader import ReaderSettings
+from relay.sources.file_reading import Reading
+from relay.sources.file_scan import Patterns
+from relay.sources.file_set import FileSet
+from relay.sources.file_watch import NameChange, NameEvent
+
+CREATED, DELETED = NameChange.CREATED, NameChange.DELETED
+MOVED_FROM, MOVED_TO = NameChange.MOVED_FROM, NameChange.MOVED_TO
+
+
+class Late:
+    """A set of files whose events come when everything has happened already."""
+
+    def __init__(self, path: Path) -> None:
+        settings = ReaderSettings("app", SourceStatus("app", "file"))
+        self.files = FileSet(settings, Patterns([str(path)]), lambda _: ("app", Origin("app")))
+        self.names = Names(self.files)
+        self.reading = Reading(self.files)
+        self.files.look(str(path))
+        self.files.running = True
+        self.lines: list[str] = []
+        self.losses = 0
+        self.read()
+
+    def tell(self, *events: tuple[NameChange, Path, int]) -> None:
+        self.names.names_changed(
+            [NameEvent(str(path), change, cookie) for change, path, cookie in events]
+        )
+
+    def read(self) -> None:
+        """Take all turns, and let all deadlines pass."""
+        while True:
+            for batch in self.reading.turn():
+                self.lines += batch.lines.strings()
+                self.losses += batch.loss is not None
+            for reader in self.files.known.values():
+                reader.grace_seconds = 0.0
+            self.files.turns.mark_due(1e12)
+            if self.files.turns.is_idle:
+                return
+
+
+def test_files_that_were_renamed_before_they_were_opened(tmp_path: Path) -> None:
+    """Two whole generations went by between two looks: both are read, in their order."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(old[3])
+    old[2].write_text("two\n")
+    old[1].write_text("three\n")
+    log.write_text("four\n")
+    late.tell(
+        (MOVED_FROM, log, 1),
+        (MOVED_TO, old[1], 1),
+        (CREATED, log, 0),
+        (MOVED_FROM, old[1], 2),
+        (MOVED_TO, old[2], 2),
+        (MOVED_FROM, log, 3),
+        (MOVED_TO, old[1], 3),
+        (CREATED, log, 0),
+        (MOVED_FROM, old[2], 4),
+        (MOVED_TO, old[3], 4),
+        (MOVED_FROM, old[1], 5),
+        (MOVED_TO, old[2], 5),
+        (MOVED_FROM, log, 6),
+        (MOVED_TO, old[1], 6),
+        (CREATED, log, 0),
+    )
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three", "four"], 0)
+    late.files.close()
+
+
+def test_an_older_file_that_is_found_after_a_younger(tmp_path: Path) -> None:
+    """Where the move is told only after the next file was opened, the older still comes first."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(old[1])
+    old[2].write_text("two\n")
+    log.write_text("three\n")
+    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[1], 1), (CREATED, log, 0))
+    late.tell((MOVED_FROM, log, 2), (MOVED_TO, old[2], 2), (CREATED, log, 0))
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three"], 0)
+    late.files.close()
+
+
+def test_a_file_that_was_deleted_before_it_was_opened(tmp_path: Path) -> None:
+    """Nobody can read it any more: a loss."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    with log.open() as kept:
+        os.unlink(log)
+        log.write_text("three\n")
+        late.tell((DELETED, log, 0), (CREATED, log, 0), (DELETED, log, 0), (CREATED, log, 0))
+        late.read()
+        assert kept.read() == "one\n"
+    assert (late.lines, late.losses) == (["one", "three"], 1)
+    late.files.close()
+
+
+def test_a_file_that_is_deleted_after_it_was_opened(tmp_path: Path) -> None:
+    """It was read through its descriptor: no loss, however the events come."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    log.unlink()
+    log.write_text("two\n")
+    late.tell((DELETED, log, 0))
+    late.tell((CREATED, log, 0))
+    log.unlink()
+    late.tell((DELETED, log, 0))
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two"], 0)
+    assert late.files.known == {}
+    assert late.reading.turn() == []
+
+
+def test_a_file_that_was_finished_is_not_taken_for_another(tmp_path: Path) -> None:
+    """A rotated file that is known is not read again when it is moved on."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(old[1])
+    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[1], 1))
+    old[1].rename(old[2])
+    late.tell((MOVED_FROM, old[1], 2), (MOVED_TO, old[2], 2))
+    late.read()
+    assert (late.lines, late.losses) == (["one"], 0)
+
+
+def test_lost_events_make_everything_be_looked_at(tmp_path: Path) -> None:
+    """When the kernel's queue was full, each path is looked at again."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(tmp_path / "old")
+    log.write_text("two\n")
+    late.names.events_lost()
+    late.read()
+    assert late.lines == ["one", "two"]
+    status = late.files.status
+    assert status.state is SourceState.RUNNING
+    late.files.close()

@@ -1,0 +1,166 @@
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from relay.entry import Origin
+from relay.sources.base import ReaderStatus, SourceStatus
+from relay.sources.file_identity import key_of, open_file
+from relay.sources.file_reader import FileReader, ReaderSettings
+from relay.sources.file_watch import NameEvent, Watch
+from tests.sources.file_follower import TIMEOUT_SECONDS
+
+
+class Told:
+    """Note what a watch tells."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self._new = asyncio.Event()
+
+    def file_changed(self, reader: FileReader) -> None:
+        self._note(f"changed {reader.path}")
+
+    def file_moved(self, reader: FileReader) -> None:
+        self._note(f"moved {reader.path}")
+
+    def names_changed(self, events: Sequence[NameEvent]) -> None:
+        for event in events:
+            self._note(f"{event.change.name} {event.path}")
+
+    def events_lost(self) -> None:
+        self._note("lost")
+
+    def _note(self, event: str) -> None:
+        self.events.append(event)
+        self._new.set()
+
+    async def until(self, *events: str) -> None:
+        """Wait for these events, and return when all have come; others may come between."""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while not set(events) <= set(self.events):
+                self._new.clear()
+                await self._new.wait()
+        self.events.clear()
+
+
+@pytest.fixture
+async def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+async def watch(told: Told) -> AsyncIterator[Watch]:
+    watch = Watch(told)
+    yield watch
+    watch.close()
+
+
+def reader_of(path: Path) -> FileReader:
+    """Open a file."""
+    path.touch()
+    file = open_file(str(path))
+    assert file is not None
+    settings = ReaderSettings("app", SourceStatus("app", "file"))
+    row = ReaderStatus("reading")
+    return FileReader(settings, "name", path.name, "app", Origin("app"), row, file)
+
+
+async def test_a_file_is_watched_under_any_name(tmp_path: Path, watch: Watch, told: Told) -> None:
+    """Writes, moves, modes and the last name's end are told for the file that was opened."""
+    path = tmp_path / "a"
+    reader = reader_of(path)
+    path.rename(tmp_path / "b")
+    watch.follow(reader)
+    with (tmp_path / "b").open("a") as file:
+        file.write("x")
+        file.flush()
+        await told.until("changed a")
+        (tmp_path / "b").rename(tmp_path / "c")
+        await told.until("moved a")
+        os.chmod(tmp_path / "c", 0o600)
+        await told.until("changed a")
+        os.unlink(tmp_path / "c")
+        await told.until("moved a")
+        file.write("x")
+        file.flush()
+        await told.until("changed a")
+    reader.close()
+
+
+async def test_a_reader_takes_over_a_watch(tmp_path: Path, watch: Watch, told: Told) -> None:
+    """A second reader of a file is told instead of the first, whose end changes nothing."""
+    first, second = reader_of(tmp_path / "a"), reader_of(tmp_path / "a")
+    second.path = "second"
+    watch.follow(first)
+    watch.follow(second)
+    watch.drop(first)
+    (tmp_path / "a").write_text("x")
+    await told.until("changed second")
+    watch.drop(second)
+    (tmp_path / "a").write_text("y")
+    watch.follow_directories({str(tmp_path): key_of(os.stat(tmp_path))})
+    (tmp_path / "b").touch()
+    await told.until(f"CREATED {tmp_path}/b")
+    assert told.events == []
+    first.close()
+    second.close()
+
+
+async def test_names_are_told_in_order(tmp_path: Path, watch: Watch, told: Told) -> None:
+    """What comes, goes and changes its name in a directory, and nothing that is written."""
+    assert watch.follow_directories({str(tmp_path): key_of(os.stat(tmp_path))})
+    path = tmp_path / "a"
+    path.write_text("x")
+    path.rename(tmp_path / "b")
+    os.unlink(tmp_path / "b")
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while len(told.events) < 4:
+            await asyncio.sleep(0)
+    expected = ["CREATED a", "MOVED_FROM a", "MOVED_TO b", "DELETED b"]
+    assert [event.replace(f"{tmp_path}/", "") for event in told.events] == expected
+
+
+async def test_a_directory_that_is_another_now(tmp_path: Path, watch: Watch, told: Told) -> None:
+    """The new one of that name is watched, and the old one no more."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    found = {str(logs): key_of(os.stat(logs))}
+    assert watch.follow_directories(found)
+    assert not watch.follow_directories(found)
+    logs.rename(tmp_path / "old")
+    logs.mkdir()
+    assert watch.follow_directories({str(logs): key_of(os.stat(logs))})
+    (tmp_path / "old" / "a").touch()
+    (logs / "b").touch()
+    await told.until(f"CREATED {logs}/b")
+    assert told.events == []
+
+
+async def test_a_directory_that_is_removed_and_made_again(
+    tmp_path: Path, watch: Watch, told: Told
+) -> None:
+    """Its watch ends with it; a new look watches what has its name."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    assert watch.follow_directories({str(logs): key_of(os.stat(logs))})
+    assert not watch.follow_directories({})
+    logs.rmdir()
+    logs.mkdir()
+    assert watch.follow_directories({str(logs): key_of(os.stat(logs)), "/none": (0, 0)})
+    (logs / "b").touch()
+    await told.until(f"CREATED {logs}/b")
+
+
+async def test_many_wakes_are_calmed(watch: Watch) -> None:
+    """A few wakes in a row pass at once; the next one waits for up to 4 ms."""
+    for _ in range(8):
+        with pytest.raises(StopIteration):
+            watch.calm().send(None)
+    started = time.monotonic()
+    for _ in range(92):
+        await watch.calm()
+    assert time.monotonic() - started > 0.02
