@@ -151,6 +151,7 @@ class FileReader:
     def jump(self, offset: int) -> None:
         """Read on from ``offset``."""
         self.offset = offset
+        self.row.position = str(offset)
         start = max(0, offset - TAIL_BYTES)
         self.tail = os.pread(self.fd, offset - start, start)
 
@@ -207,7 +208,10 @@ class FileReader:
         self.grown_at = self.looked_at = now
         if self.size < self.offset:
             self.size = self.offset
-        self.row.position = str(self.offset)
+        row = self.row
+        row.position = str(self.offset)
+        if row.state == "unreadable":
+            row.state, row.detail = "reading", None
         return self.batch(self.decoder.feed(data))
 
     def skip_hole(self) -> bool:

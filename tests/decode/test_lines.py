@@ -4,6 +4,8 @@ Which bytes become which lines, however they are cut.
 The property tests use lines of at most 8 bytes, so that everything happens in few bytes.
 """
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,8 +30,7 @@ def entries(decoded: Decoded) -> Entries:
 
 
 def split(data: bytes, at: list[int]) -> list[bytes]:
-    bounds = [0, *at, len(data)]
-    return [data[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+    return [data[start:stop] for start, stop in pairwise([0, *at, len(data)])]
 
 
 def decode(fed: list[bytes], *, part: bool = False, most: int = MOST) -> tuple[Entries, int]:

@@ -4,13 +4,15 @@ import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from inotify_simple import INotify
 from pydantic import ValidationError
 
 from relay.entry import Level, Stream
+from relay.errors import SourceError
 from relay.sources.file import FileOptions
 from tests.sources.file_follower import Follower, append
 
@@ -296,3 +298,37 @@ async def test_closing_releases_everything(tmp_path: Path) -> None:
         (tmp_path / "a.log").rename(tmp_path / "b")
         append(tmp_path / "a.log", "b\n")
     assert os.listdir("/proc/self/fd") == before
+
+
+@contextmanager
+def no_inotify_left() -> Iterator[None]:
+    """Use up the instances that a user may have; a stranger's, not to disturb others."""
+    with a_stranger(), ExitStack() as instances:
+        with suppress(OSError):
+            while True:
+                instances.enter_context(INotify())
+        yield
+
+
+async def test_polling_where_inotify_cannot_be_had(public_directory: Path) -> None:
+    """The source says so, and reads all the same."""
+    log = public_directory / "a.log"
+    append(log, "one\n")
+    with no_inotify_left():
+        async with Follower(log) as follower:
+            await follower.until_lines("one")
+            os.seteuid(os.getuid())
+            append(log, "two\n")
+            await follower.until_lines("one", "two")
+    assert follower.status.last_error == (
+        "cannot use inotify: the limit fs.inotify.max_user_instances is reached; "
+        "looks at the files every 100 ms instead"
+    )
+
+
+async def test_inotify_or_nothing(public_directory: Path) -> None:
+    """Who asks for inotify is told where it cannot be had."""
+    follower = Follower(public_directory / "a.log", watch="inotify")
+    with no_inotify_left(), pytest.raises(SourceError) as caught:
+        await anext(follower.source.batches({}))
+    assert str(caught.value) == "cannot use inotify: Too many open files"

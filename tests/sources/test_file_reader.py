@@ -11,7 +11,6 @@ from relay.sources.base import ReaderStatus, SourceStatus
 from relay.sources.file_identity import open_file
 from relay.sources.file_reader import FileReader, ReaderSettings, offset_of_last_lines
 
-
 LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
 
