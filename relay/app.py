@@ -29,6 +29,9 @@ __all__ = ["Relay", "serve"]
 
 log = logging.getLogger("relay")
 
+AGAIN_SECONDS = 1.0
+"""A signal that comes so much later is a second wish to stop."""
+
 BACKLOG = 1024
 """Connections that wait to be accepted: hundreds of clients come back at once."""
 
@@ -57,9 +60,13 @@ async def _serve(config: Config, file: str, announce: Callable[[str], None]) -> 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
 
+    asked: list[float] = []
+
     def stop() -> None:
-        if stopped.is_set():
-            # Asked twice: whoever asks does not want to wait for clients or commands.
+        asked.append(loop.time())
+        # Make and shells may pass one signal on twice at once. Who asks again later does not
+        # want to wait for clients or commands.
+        if asked[-1] - asked[0] > AGAIN_SECONDS:
             os._exit(1)
         stopped.set()
 

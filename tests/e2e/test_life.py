@@ -52,6 +52,20 @@ def test_stopping_tells_clients_and_ends_commands(
     assert not Path(f"/proc/{client.messages[0]}").exists()
 
 
+def test_a_second_signal_does_not_wait(start_relay: StartRelay) -> None:
+    """Twice at once counts once; later it ends a relay that waits for a command."""
+    running = start_relay(
+        '[sources.deaf]\ntype = "process"\nstop_timeout = "60s"\n'
+        "command = \"trap '' TERM; echo deaf; while :; do sleep 0.05; done\"\n"
+    )
+    running.wait(lambda: running.get("api/v1/status")["sources"][0]["lines"])
+    running.process.terminate()
+    running.process.terminate()
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.process.wait(1.5)
+    assert running.stop() == 1
+
+
 def test_an_address_in_use_is_a_sentence(tmp_path: Path) -> None:
     """Found before anything starts; exit code 2, no traceback."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
