@@ -26,8 +26,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-
-import re2  # type: ignore[import-untyped]
+from typing import Any
 
 from relay.errors import QueryError
 from relay.lines import Lines
@@ -236,6 +235,7 @@ def _refuse(token: "re.Match[str]", text: str, parameter: str) -> None:
 
 @lru_cache(CACHED_PATTERNS)
 def _cached(text: str, parameter: str, expression: str) -> Pattern:
+    re2 = _engine()
     try:
         return Pattern(text, parameter, expression)
     except re2.error as error:
@@ -243,7 +243,15 @@ def _cached(text: str, parameter: str, expression: str) -> Pattern:
         raise QueryError(parameter, text, f"a pattern ({reason})") from None
 
 
-def _compile(expression: str, *, never_nl: bool = False) -> "re2._Regexp":
+def _engine() -> Any:
+    """Return RE2: loading it takes 30 ms, a tenth of the relay's start."""
+    import re2  # type: ignore[import-untyped]
+
+    return re2
+
+
+def _compile(expression: str, *, never_nl: bool = False) -> Any:
+    re2 = _engine()
     options = re2.Options()
     options.log_errors = False
     options.max_mem = MAX_MEMORY_BYTES
@@ -253,10 +261,10 @@ def _compile(expression: str, *, never_nl: bool = False) -> "re2._Regexp":
     return re2.compile(expression.encode(), options)
 
 
-def _compile_run(inside: str) -> "re2._Regexp | None":
+def _compile_run(inside: str) -> Any | None:
     try:
         return _compile(rf"(?m)^(?:.*(?:{inside}).*\n)+")
-    except re2.error:
+    except _engine().error:
         return None
 
 
