@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 
+MAX_PAGE_BYTES = 32 * 1024 * 1024
+"""Text of the blocks that a page may be made of: ten thousand entries of 1 MiB are no page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picked:
     """Entries of a span that were chosen for a page."""
@@ -171,6 +175,7 @@ class _Reading:
         self._left_out = bounds.offset
         self._page = Page(cursor=bounds.until)
         self._last_id = bounds.after
+        self._text_bytes = 0
 
     @property
     def is_full(self) -> bool:
@@ -192,6 +197,9 @@ class _Reading:
         if not chosen:
             return
         page.count += len(chosen)
+        self._text_bytes += span.text_bytes
+        if self._text_bytes > MAX_PAGE_BYTES:
+            page.truncated = True
         self._last_id = span.block.id_at(chosen[-1])
         page.picked.append(Picked(Span(span.block, chosen[0], chosen[-1] + 1), selection))
 

@@ -299,15 +299,17 @@ class Hub:
         if not run.last_ids:
             del self.runs[name]
 
-    def subscribe(self, query: Query, cursor: int) -> Subscription:
+    def subscribe(self, query: Query, cursor: int, since_ns: int | None = None) -> Subscription:
         """
         Return a subscription; it follows from when it is entered as a context manager.
 
         Args:
             query: what the reader asks for.
             cursor: the id after which it starts; at most :attr:`last_id`.
+            since_ns: where this is all that the reader asked for, what left is not declared in
+                channels that still hold everything from this time on.
         """
-        return Subscription(self, query, cursor)
+        return Subscription(self, query, cursor, since_ns)
 
     def attach(self, subscription: Subscription) -> None:
         """Let a subscription follow its channels, and those to come."""

@@ -55,7 +55,8 @@ def near(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     folded: dict[str, str] = {}
     for candidate in known:
         folded.setdefault(candidate.casefold(), candidate)
-    return [
-        folded[match]
-        for match in difflib.get_close_matches(name.casefold(), folded, n=most, cutoff=0.6)
-    ]
+    sought = name.casefold()
+    close = difflib.get_close_matches(sought, folded, n=most, cutoff=0.6)
+    # A run's id is often its job's name and a time: what begins alike is near too.
+    begun = [match for match in sorted(folded) if sought and match.startswith(sought)]
+    return [folded[match] for match in dict.fromkeys(close + begun)][:most]

@@ -14,7 +14,8 @@ from relay.span import Span
 
 __all__ = ["Renderer", "chunk"]
 
-MAX_CACHED_BYTES = 64 * 1024 * 1024
+MAX_CACHED_BYTES = 40 * 1024 * 1024
+"""Of renderings: with what the allocator keeps besides, 64 MiB after reading everything."""
 
 _ENTRY_BYTES = 300
 """What a cached rendering costs besides its bytes."""

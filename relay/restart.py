@@ -10,7 +10,10 @@ from relay.entry import Gap, Reason
 from relay.hub import Hub
 from relay.query import Query, is_glob
 
-__all__ = ["restart_gaps"]
+__all__ = ["BEGINNING", "restart_gaps"]
+
+BEGINNING = 0
+"""No hub gives it out: who brings it asks for all that there is, and was never told anything."""
 
 
 def restart_gaps(hub: Hub, query: Query, cursor: int) -> list[Gap]:
@@ -26,7 +29,7 @@ def restart_gaps(hub: Hub, query: Query, cursor: int) -> list[Gap]:
         One gap for each channel, with the reader's cursor as id, or nothing where the cursor
         is of this life.
     """
-    if hub.start_id <= cursor <= hub.last_id:
+    if cursor == BEGINNING or hub.start_id <= cursor <= hub.last_id:
         return []
     named = [name for name in query.channels if not is_glob(name)]
     known = [channel.name for channel in hub.selected(query)]

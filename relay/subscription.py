@@ -61,8 +61,9 @@ class Subscription:
     gives some of it.
     """
 
-    def __init__(self, hub: "Hub", query: Query, cursor: int) -> None:
+    def __init__(self, hub: "Hub", query: Query, cursor: int, since_ns: int | None = None) -> None:
         self._hub = hub
+        self._since_ns = since_ns
         self.query = query
         self.cursor = cursor
         """Whatever has an id up to this was delivered, declared, or is not of the query."""
@@ -91,7 +92,13 @@ class Subscription:
 
     def follow(self, channel: Channel) -> None:
         """Look into a channel from the cursor on; the hub calls it when it attaches."""
-        if channel.last_id > self.cursor:
+        if channel.last_id <= self.cursor:
+            return
+        marks, first = channel.ring.marks, channel.ring.first_block
+        if self._since_ns is not None and first is not None and first.oldest_ns < self._since_ns:
+            left_until = max(marks.last_id, marks.last_loss_id, self.cursor)
+            self._news[channel] = _Behind(marks.last_seq, left_until)
+        else:
             self._news[channel] = _Behind(channel.seq_at(self.cursor), self.cursor)
 
     def notify(self, channel: Channel, seq_before: int, id_before: int) -> None:

@@ -37,3 +37,9 @@ def test_near_names_ignore_case() -> None:
     """Who mistypes is told what there is."""
     assert near("WEP", ["web", "worker", "db"]) == ["web"]
     assert near("nothing", ["web"]) == []
+
+
+def test_names_that_begin_alike_are_near() -> None:
+    """A run is found by its job's name."""
+    assert near("job", ["web", "job.20261121T101112.131415"]) == ["job.20261121T101112.131415"]
+    assert near("", ["web"]) == []

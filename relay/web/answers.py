@@ -10,7 +10,11 @@ __all__ = ["answer", "refuse"]
 
 def answer(value: Any, status: int = 200) -> web.Response:
     """Answer with JSON."""
-    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
+    return web.Response(
+        body=orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE),
+        status=status,
+        content_type="application/json",
+    )
 
 
 def refuse(status: int, code: str, message: str, **more: Any) -> web.Response:

@@ -67,7 +67,7 @@ async def _page(request: web.Request, asked: Request, lost: list[Gap]) -> Page:
     is_forward = asked.tail is None and (
         asked.after is not None or query.since_ns is not None or asked.offset is not None
     )
-    after = hub.start_id if lost or asked.after is None else asked.after
+    after = hub.start_id if lost or not asked.after else asked.after
     if is_forward and asked.order == "asc":
         return await read_page(
             hub,

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from relay.errors import NotFoundError, QueryError
 from relay.web.answers import refuse
-from relay.web.keys import SETTINGS, Settings
+from relay.web.keys import HUB, SETTINGS, Settings
 
 __all__ = ["MIDDLEWARES", "add_headers"]
 
@@ -43,7 +43,7 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         refusal.headers["Allow"] = allowed
         return refusal
     except web.HTTPNotFound:
-        return refuse(404, "unknown_path", f"no page {request.path!r}")
+        return refuse(404, "unknown_path", _unknown_path(request))
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -105,6 +105,14 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     if origin is not None and origin in request.app[SETTINGS].cors_origins:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Vary"] = "Origin"
+
+
+def _unknown_path(request: web.Request) -> str:
+    sentence = f"no page {request.path!r}"
+    name = request.path.rpartition("/")[2]
+    if name in request.app[HUB].channels:
+        sentence += f"; the channel {name} is at {request.path}/raw, /json and /sse"
+    return sentence
 
 
 def _is_websocket(request: web.Request) -> bool:

@@ -7,6 +7,7 @@ A handler chooses an encoder, follows a subscription, writes, and gives heartbea
 import asyncio
 
 from aiohttp import web
+from aiohttp.http import HttpVersion11
 from aiohttp_sse import EventSourceResponse
 
 from relay import __version__
@@ -17,7 +18,7 @@ from relay.history import newest_cursor
 from relay.hub import Hub
 from relay.render import chunk
 from relay.request import Request
-from relay.restart import restart_gaps
+from relay.restart import BEGINNING, restart_gaps
 from relay.span import Span
 from relay.subscription import Delivery
 from relay.web.connections import Connection
@@ -41,6 +42,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
         return web.Response(status=204)
     cursor = await _start(request, asked)
     response = _response(encoder)
+    if request.version < HttpVersion11:
+        response.headers["Connection"] = "close"
     await response.prepare(request)
     if request.method == "HEAD":
         return response
@@ -64,7 +67,10 @@ async def _follow(request: web.Request, asked: Request, encoder: Encoder, cursor
     writer = StreamWriter(request, request.app[SETTINGS].write_seconds)
     brought = asked.after
     lost = restart_gaps(hub, asked.query, brought) if brought is not None else []
-    with hub.subscribe(asked.query, hub.start_id if lost else cursor) as subscription:
+    # Without a cursor of its own a reader has not lost what left before it came.
+    since_ns = asked.query.since_ns if brought is None else None
+    start = hub.start_id if lost or cursor == BEGINNING else cursor
+    with hub.subscribe(asked.query, start, since_ns) as subscription:
         connection = Connection(encoder.name, asked.query, request.remote or "", subscription)
         channels = [channel.name for channel in hub.selected(asked.query)]
         hello = encoder.hello(__version__, cursor, channels)
@@ -145,7 +151,8 @@ async def _start(request: web.Request, asked: Request) -> int:
     hub, query = request.app[HUB], asked.query
     if asked.after is not None:
         return asked.after
-    if query.single_run is None or query.channels:
+    if query.single_run is None:
+        # Jobs are watched before their first line: a run that is not known is waited for.
         require_known(hub, asked.query)
     if query.since_ns is not None and asked.tail is None:
         return hub.start_id

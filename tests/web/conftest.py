@@ -76,8 +76,8 @@ async def serve() -> AsyncIterator[Any]:
     """Return a function that serves a hub with settings and a ring of so many lines."""
     runners: list[tuple[web.AppRunner, ClientSession, asyncio.Task[None]]] = []
 
-    async def start(lines: int = 1000, **settings: Any) -> Served:
-        bounds = ChannelOptions(lines=lines)
+    async def start(lines: int = 1000, size: str = "16MiB", **settings: Any) -> Served:
+        bounds = ChannelOptions.model_validate({"lines": lines, "bytes": size})
         hub = Hub(lambda name: bounds)
         app = create_app(hub, Settings(**settings))
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)

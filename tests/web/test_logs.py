@@ -133,6 +133,18 @@ async def test_a_cursor_from_another_life(serve: Any) -> None:
         assert page["cursor"] == last
 
 
+async def test_zero_is_the_beginning_of_what_there_is(serve: Any) -> None:
+    """No hub gave it out: nothing is from another life, and what left since the start counts."""
+    served = await serve(lines=1)
+    for text in ("a", "b", "c"):
+        await served.publish(batch("web", text))
+    _, page = await served.get("/api/v1/logs?after=0")
+    assert messages(page) == ["c"]
+    assert [(gap["reason"], gap["count"]) for gap in page["gaps"]] == [("evicted", 2)]
+    body = await served.text("/web/raw?follow=0&after=0&gaps=1")
+    assert body == "--- gap: 2 entries of web missing (evicted) ---\nc\n"
+
+
 async def test_declared_losses_are_told_by_page(serve: Any) -> None:
     """Every reader that passes them."""
     served = await serve()
@@ -223,3 +235,16 @@ async def test_long_histories_are_read_in_turns(serve: Any) -> None:
     _, page = await served.get("/api/v1/logs?q=n77&total=1&limit=3&offset=1")
     assert messages(page) == ["n770", "n771", "n772"]
     assert page["total"] == 111
+
+
+async def test_a_page_is_bounded_in_bytes(serve: Any) -> None:
+    """Its cursor goes on where it ended."""
+    served = await serve(size="100MiB")
+    cursor = served.hub.last_id
+    for number in range(50):
+        await served.publish(batch("web", [str(number) + "x" * 1_000_000]))
+    _, page = await served.get(f"/api/v1/logs?after={cursor}&limit=10000")
+    assert page["truncated"] is True
+    assert 30 <= page["count"] < 40
+    _, rest = await served.get(f"/api/v1/logs?after={page['cursor']}&limit=10000")
+    assert page["count"] + rest["count"] == 50

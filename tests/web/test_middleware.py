@@ -85,6 +85,11 @@ async def test_unknown_paths_and_methods(serve: Any) -> None:
     served = await serve()
     status, body = await served.get("/nothing/here")
     assert (status, body["error"]["code"]) == (404, "unknown_path")
+    await served.publish(batch("web", "a"))
+    _, body = await served.get("/web")
+    assert body["error"]["message"] == (
+        "no page '/web'; the channel web is at /web/raw, /json and /sse"
+    )
     async with served.session.delete(served.base + "/healthz") as response:
         assert response.status == 405
         assert (await response.json())["error"] == {

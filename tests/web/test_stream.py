@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import socket
+from array import array
 from typing import Any
 from urllib.parse import quote
 
@@ -275,3 +276,14 @@ async def test_a_pattern_that_turns_out_too_costly_ends_its_stream(serve: Any) -
     (error,) = ndjson(body)[1:]
     assert (error["type"], error["code"]) == ("error", "invalid_parameter")
     assert error["message"].startswith("regex: expected a pattern that is searched for quickly")
+
+
+async def test_since_alone_is_not_told_of_what_left_before(serve: Any) -> None:
+    """The channel still holds everything from that time on; an older time is a gap."""
+    served = await serve(lines=2)
+    for text in ("a", "b", "c", "d"):
+        await served.publish(batch("web", text, timestamps=array("q", [10**9 * (ord(text) - 96)])))
+    body = await served.text("/web/json?follow=0&since=3.5")
+    assert kinds(ndjson(body)) == ["hello", "d"]
+    body = await served.text("/web/json?follow=0&since=2")
+    assert kinds(ndjson(body)) == ["hello", "gap", "c", "d"]
