@@ -45,6 +45,9 @@ PARAMETERS = {
     "batch": "entries come as arrays of at most so many",
     "gaps": "1 shows gaps in plain text",
     "total": "1 counts all that match",
+    "compress": "gzip compresses a download",
+    "buckets": "a histogram is cut into so many parts of equal length",
+    "interval": "length of a histogram's parts, such as 10s",
 }
 """Every parameter and what it is, for error messages and documentation."""
 

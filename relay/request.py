@@ -12,12 +12,15 @@ from relay.quantities import parse_duration
 from relay.query import Query
 from relay.times import parse_date, parse_time
 
-__all__ = ["DEFAULT_LIMIT", "MAX_ENTRIES", "Request", "parse", "parse_id"]
+__all__ = ["DEFAULT_LIMIT", "MAX_BUCKETS", "MAX_ENTRIES", "Request", "parse", "parse_id"]
 
 DEFAULT_LIMIT = 500
 MAX_ENTRIES = 10_000
 MAX_CONTEXT = 1000
 MAX_WAIT_SECONDS = 60
+MAX_BUCKETS = 1000
+LEAST_INTERVAL_SECONDS = 0.001
+MAX_INTERVAL_SECONDS = 365 * 86_400
 MAX_ID = (1 << 53) - 1
 """What a JavaScript number holds exactly."""
 
@@ -51,6 +54,9 @@ class Request:
         batch: entries come as arrays of at most so many.
         gaps: whether plain text shows gaps.
         total: whether all that match are counted.
+        compress: whether a download is compressed, by gzip.
+        buckets: how many parts of equal length a histogram has.
+        interval_ns: how long the parts of a histogram are.
     """
 
     query: Query
@@ -67,6 +73,9 @@ class Request:
     batch: int | None = None
     gaps: bool = False
     total: bool = False
+    compress: bool = False
+    buckets: int | None = None
+    interval_ns: int | None = None
 
 
 def parse(pairs: Iterable[tuple[str, str]], *, now_ns: int) -> Request:
@@ -100,6 +109,9 @@ def parse(pairs: Iterable[tuple[str, str]], *, now_ns: int) -> Request:
         batch=given.whole("batch", 1, MAX_ENTRIES),
         gaps=given.flag("gaps", default=False),
         total=given.flag("total", default=False),
+        compress=given.choice("compress", {"gzip": True}) or False,
+        buckets=given.whole("buckets", 1, MAX_BUCKETS),
+        interval_ns=_interval_ns(given),
     )
 
 
@@ -128,6 +140,21 @@ def _wait_seconds(given: Parameters) -> float | None:
     except ValueError:
         pass
     raise QueryError("wait", value, f"a duration of at most {MAX_WAIT_SECONDS}s such as 25s")
+
+
+def _interval_ns(given: Parameters) -> int | None:
+    value = given.one("interval")
+    if value is None:
+        return None
+    if given.one("buckets") is not None:
+        raise QueryError("interval", value, "no buckets beside it")
+    try:
+        seconds = parse_duration(value)
+        if LEAST_INTERVAL_SECONDS <= seconds <= MAX_INTERVAL_SECONDS:
+            return round(seconds * 1e9)
+    except ValueError:
+        pass
+    raise QueryError("interval", value, "a duration from 1ms to 365d such as 10s")
 
 
 def _query(given: Parameters, now_ns: int) -> Query:

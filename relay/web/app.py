@@ -7,6 +7,8 @@ from relay.matcher import MatchCache
 from relay.render import Renderer
 from relay.web.channels import all_channels, one_channel
 from relay.web.connections import Connections
+from relay.web.download import download
+from relay.web.histogram import histogram
 from relay.web.keys import CONNECTIONS, HUB, MATCHES, RENDERER, SETTINGS, Settings
 from relay.web.logs import logs
 from relay.web.middleware import MIDDLEWARES, add_headers
@@ -53,5 +55,7 @@ def _add_routes(app: web.Application, prefix: str) -> None:
     for owner in ("", "/channels/{channel}", "/runs/{run}"):
         get(f"{api}{owner}/logs", logs)
         get(f"{api}{owner}/logs/stream", stream)
+        get(f"{api}{owner}/logs/download", download)
+        get(f"{api}{owner}/logs/histogram", histogram)
     for channels in ("", "/{channels}"):
         get(f"{prefix}{channels}/{{format:raw|json|sse}}", stream)

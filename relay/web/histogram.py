@@ -1,0 +1,104 @@
+"""Counts over time by level, of any query, over all that is held."""
+
+import time
+from typing import Any
+
+from aiohttp import web
+
+from relay.channel import Channel
+from relay.encode.objects import timestamp
+from relay.errors import QueryError
+from relay.histogram import Buckets, Histogram, divide
+from relay.hub import Hub
+from relay.matcher import MatchCache
+from relay.quantities import format_duration
+from relay.request import MAX_BUCKETS, Request
+from relay.turn import Turn
+from relay.web.answers import answer
+from relay.web.keys import HUB, MATCHES
+from relay.web.parameters import parse_request, require_known
+
+__all__ = ["histogram"]
+
+DEFAULT_BUCKETS = 60
+
+
+async def histogram(request: web.Request) -> web.Response:
+    """Answer with how many entries there are of each level, for each part of the time."""
+    asked = await parse_request(request)
+    hub = request.app[HUB]
+    require_known(hub, asked.query)
+    channels = hub.selected(asked.query)
+    buckets = _buckets(asked, *_times(asked, channels))
+    made = Histogram(buckets)
+    await _count(hub, request.app[MATCHES], asked, channels, made)
+    return answer(_object(made))
+
+
+async def _count(
+    hub: Hub, matches: MatchCache, asked: Request, channels: list[Channel], made: Histogram
+) -> None:
+    """Count block by block, in turns."""
+    end = hub.last_id if asked.before is None else min(hub.last_id, asked.before - 1)
+    after = asked.after or 0
+    turn = Turn()
+    for channel in channels:
+        for block in list(channel.blocks_before(end + 1)):
+            if block.last_id <= after:
+                break
+            start, stop = block.index_after(after), block.index_after(end)
+            made.add(block, start, stop, matches.select(block, asked.query))
+            await turn.end_if_over()
+
+
+def _times(asked: Request, channels: list[Channel]) -> tuple[int, int]:
+    """Return since and until: what was asked for, else what is held."""
+    since_ns, until_ns = asked.query.since_ns, asked.query.until_ns
+    blocks = [
+        block
+        for channel in channels
+        if since_ns is None or until_ns is None
+        for block in channel.blocks_before(channel.last_id + 1)
+    ]
+    now_ns = time.time_ns()
+    if until_ns is None:
+        until_ns = max((block.newest_ns for block in blocks), default=now_ns) + 1
+    if since_ns is None:
+        since_ns = min((block.oldest_ns for block in blocks), default=until_ns)
+    # What was asked for may lie wholly before or after what is held.
+    return since_ns, max(since_ns, until_ns)
+
+
+def _buckets(asked: Request, since_ns: int, until_ns: int) -> Buckets:
+    buckets = divide(since_ns, until_ns, asked.buckets or DEFAULT_BUCKETS, asked.interval_ns)
+    if buckets.count > MAX_BUCKETS:
+        least = format_duration(-(-(until_ns - since_ns) // (MAX_BUCKETS - 1) // 1_000_000) / 1e3)
+        raise QueryError(
+            "interval",
+            format_duration(buckets.interval_ns / 1e9),
+            f"at most {MAX_BUCKETS} intervals, which here is {least} or more",
+        )
+    return buckets
+
+
+def _object(made: Histogram) -> dict[str, Any]:
+    buckets = made.buckets
+    counts = [
+        {
+            "start": _time(buckets.start_ns + index * buckets.interval_ns),
+            "total": sum(levels.values()),
+            "levels": {level.word: count for level, count in levels.items()},
+        }
+        for index, levels in enumerate(made.levels())
+    ]
+    return {
+        "since": _time(buckets.start_ns),
+        "until": _time(buckets.end_ns),
+        "interval_seconds": buckets.interval_ns / 1e9,
+        "buckets": counts,
+        "total": sum(sum(levels.values()) for levels in made.levels()),
+    }
+
+
+def _time(ns: int) -> str:
+    return timestamp(ns).decode()
