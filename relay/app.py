@@ -3,6 +3,7 @@ Composition: a configuration becomes a running relay. The only module that knows
 """
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -10,16 +11,18 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 from aiohttp import web
 
 from relay import __version__, levels
-from relay.config.address import Address, TcpAddress
+from relay.config.address import Address, TcpAddress, UnixAddress
 from relay.config.model import Config
 from relay.errors import ConfigError, ConfigProblem
 from relay.hub import Hub
 from relay.sources import SOURCES
 from relay.sources.base import Source, SourceOptions
+from relay.sources.own_log import OwnLogSource
 from relay.sources.supervisor import Supervisor
 from relay.status import SourceStatus
 from relay.web.app import create_app
@@ -138,6 +141,8 @@ class Relay:
         listen = self._config.server.listen
         await self._runner.setup()
         try:
+            if isinstance(listen, UnixAddress):
+                await _make_way(listen.path)
             await self._site(listen).start()
         except OSError as error:
             await self._runner.cleanup()
@@ -145,12 +150,12 @@ class Relay:
         self.url = self._url(listen)
         # A fifth of a second of compiling: the first batch must not find it still to do.
         await asyncio.to_thread(levels.warm)
-        self._tasks = [
-            asyncio.create_task(Supervisor(source, self.hub).run(), name=f"source {source.name}")
-            for source in self._sources
-        ]
+        # The relay's own log first, so that it has what the others say at their start.
+        for source in sorted(self._sources, key=lambda one: not isinstance(one, OwnLogSource)):
+            work = Supervisor(source, self.hub).run()
+            self._tasks.append(asyncio.create_task(work, name=f"source {source.name}"))
         self._tasks.append(asyncio.create_task(self._app[CONNECTIONS].run(), name="heartbeats"))
-        # Let the sources begin, so that the relay's own log has its first line.
+        # Let the sources begin, so that the relay's own log has the line that follows.
         await asyncio.sleep(0)
 
     async def stop(self) -> None:
@@ -162,6 +167,8 @@ class Relay:
                 await task
         self._app[CONNECTIONS].stop()
         await self._runner.cleanup()
+        if isinstance(self._config.server.listen, UnixAddress):
+            _remove(self._config.server.listen.path)
 
     def _site(self, listen: Address) -> web.BaseSite:
         if isinstance(listen, TcpAddress):
@@ -176,9 +183,33 @@ class Relay:
         return f"http://{TcpAddress(listen.host, port)}{base}/"
 
 
+async def _make_way(path: str) -> None:
+    """
+    Remove the socket of a relay that is gone.
+
+    Raises:
+        OSError: somebody answers there.
+    """
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except ConnectionRefusedError:
+        _remove(path)
+    except FileNotFoundError:
+        pass
+    else:
+        writer.close()
+        raise OSError(errno.EADDRINUSE, "in use")
+
+
+def _remove(path: str) -> None:
+    Path(path).unlink(missing_ok=True)
+
+
 def _cannot_listen(listen: Address, error: OSError) -> ConfigProblem:
-    if error.errno == 98 or "in use" in str(error):
+    if error.errno == errno.EADDRINUSE:
         return ConfigProblem("server.listen", f"{listen} is in use")
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ConfigProblem("server.listen", f"{listen} is no address of this host")
     return ConfigProblem("server.listen", f"cannot listen at {listen}: {error.strerror or error}")
 
 

@@ -32,7 +32,7 @@ from relay.errors import QueryError
 from relay.lines import Lines
 from relay.selection import ALL, NONE, Selection, of
 
-__all__ = ["MAX_PATTERN_CHARACTERS", "Pattern", "compile_pattern", "literal"]
+__all__ = ["MAX_PATTERN_CHARACTERS", "Pattern", "compile_pattern", "expression_of", "literal"]
 
 MAX_PATTERN_CHARACTERS = 1000
 
@@ -204,13 +204,23 @@ def compile_pattern(text: str, parameter: str = "regex") -> Pattern:
     Raises:
         QueryError: it is too long, no pattern, or needs what cannot be had in linear time.
     """
+    return _cached(text, parameter, expression_of(text, parameter))
+
+
+def expression_of(text: str, parameter: str) -> str:
+    """
+    Return a pattern as it can be put among others for the engine.
+
+    Raises:
+        QueryError: it is too long, or needs what cannot be had in linear time.
+    """
     _check_length(text, parameter)
     for token in _TOKEN.finditer(text):
         _refuse(token, text, parameter)
         if token["quoted"] is not None and not token[0].endswith(r"\E"):
             # It would quote what is put behind the pattern too.
-            return _cached(text, parameter, text + r"\E")
-    return _cached(text, parameter, text)
+            return text + r"\E"
+    return text
 
 
 def literal(text: str, parameter: str = "q") -> Pattern:
@@ -240,6 +250,9 @@ def _cached(text: str, parameter: str, expression: str) -> Pattern:
         return Pattern(text, parameter, expression)
     except re2.error as error:
         reason = error.args[0].decode(errors="replace")
+        if "(?m)" in reason:
+            # It quotes the pattern as we put it together.
+            reason = reason.partition(": ")[0]
         raise QueryError(parameter, text, f"a pattern ({reason})") from None
 
 

@@ -70,7 +70,11 @@ def sources(
     """
     tables: dict[str, Table] = {}
     problems: list[ConfigProblem] = []
+    # A shell's own glob gives directories too: they are passed over beside files.
+    is_beside_files = any(Path(argument).is_file() for argument in arguments)
     for argument in arguments:
+        if is_beside_files and Path(argument).is_dir():
+            continue
         try:
             _add(argument, start, tables, taken, commands)
         except ValueError as error:

@@ -139,7 +139,7 @@ def test_characters_beyond_ascii_and_odd_classes_mean_what_they_say(
         ("(?-m)^a", "a pattern without lines turned off (?-m)"),
         (r"\C", r"a pattern without single bytes \C"),
         ("a++", "a pattern (bad repetition operator: ++)"),
-        ("a)(b", "a pattern (unexpected ): (?m)a)(b)"),
+        ("a)(b", "a pattern (unexpected ))"),
         ("[a", "a pattern (missing ]: [a)"),
         ("a\\", "a pattern (trailing \\)"),
         ("a{1001}", "a pattern (invalid repetition size: {1001})"),

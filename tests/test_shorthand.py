@@ -129,3 +129,14 @@ def test_files_and_sockets_are_piped_in_and_terminals_are_not(directory: Path) -
     finally:
         os.close(leader)
         os.close(follower)
+
+
+def test_directories_beside_files_are_passed_over(tmp_path: Path) -> None:
+    """As a shell gives them for /var/log/*; alone a directory is an error."""
+    (tmp_path / "nested").mkdir()
+    file = tmp_path / "a.log"
+    file.touch()
+    tables = sources([str(tmp_path / "nested"), str(file)], 10)
+    assert tables == {"files": {"type": "file", "path": [str(file)], "start": 10}}
+    with pytest.raises(ConfigError):
+        sources([str(tmp_path / "nested")], 10)

@@ -6,6 +6,7 @@ group is still there then is ended too.
 """
 
 import asyncio
+import logging
 import os
 import random
 import time
@@ -26,6 +27,8 @@ from relay.sources.pipe import PipeReader
 from relay.sources.piped import PipedOptions, PipedSource
 
 __all__ = ["Backoff", "ProcessOptions", "ProcessSource"]
+
+log = logging.getLogger(__name__)
 
 READER = "command"
 
@@ -187,7 +190,9 @@ class ProcessSource(PipedSource):
     def _goes_on(self, ended: RunEnded) -> bool:
         failed = ended.status != "succeeded"
         if failed:
-            self.status.fail(f"the command ended: {_manner(ended)}")
+            sentence = f"the command ended: {_manner(ended)}"
+            log.warning("source %s: %s", self.name, sentence)
+            self.status.fail(sentence)
         self._show(ended, "ended")
         return self.options.restart == "always" or (self.options.restart != "never" and failed)
 

@@ -77,6 +77,30 @@ def test_an_address_in_use_is_a_sentence(tmp_path: Path) -> None:
     assert done.stderr == f"{file}: server.listen: 127.0.0.1:{port} is in use\n"
 
 
+def test_a_unix_socket_is_not_taken_from_who_answers_there(tmp_path: Path) -> None:
+    """What a relay that was killed left is removed; what one that runs has is in use."""
+    path = tmp_path / "relay.sock"
+    file = tmp_path / "relay.toml"
+    file.write_text(f'[server]\nlisten = "unix:{path}"\n')
+    with socket.socket(socket.AF_UNIX) as answering:
+        answering.bind(str(path))
+        answering.listen()
+        done = relay("serve", "-c", str(file))
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"{file}: server.listen: unix:{path} is in use\n",
+    )
+    command = [sys.executable, "-m", "relay", "serve", "-c", str(file)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == f"relay: serving unix:{path}\n"
+        running.terminate()
+        assert running.wait(10) == 0
+    assert not path.exists()
+
+
 def test_every_error_of_a_file_at_once(tmp_path: Path) -> None:
     """With file, table, key, what was read and the nearest known key."""
     file = tmp_path / "relay.toml"
