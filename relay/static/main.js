@@ -3,6 +3,7 @@
  *
  * @import { View } from "./core/view.js"
  */
+import { Pace } from "./core/pace.js";
 import { parseView, viewParameters } from "./core/view.js";
 import { ChannelWatch } from "./net/channels.js";
 import { Feed } from "./net/feed.js";
@@ -13,7 +14,7 @@ import { FilterBar } from "./ui/filter-bar.js";
 import { LogView } from "./ui/log-view.js";
 import { RelayViewer } from "./ui/viewer.js";
 
-const COUNT_MS = 1000;
+const COUNT_MS = 400;
 
 for (const element of [ChannelList, ConnectionState, FilterBar, LogView, RelayViewer]) {
   element.define();
@@ -65,13 +66,10 @@ document.addEventListener("visibilitychange", () => {
   else watch.start();
 });
 
-let before = { intake: feed.intake, received: 0 };
+const pace = new Pace();
 setInterval(() => {
-  const { intake } = feed;
-  const received = intake.received - (before.intake === intake ? before.received : 0);
-  before = { intake, received: intake.received };
-  const perSecond = (received * 1000) / COUNT_MS;
-  viewer.counts = { received: intake.received, missed: intake.missed, perSecond };
+  const { received, missed } = feed.intake;
+  viewer.counts = { received, missed, perSecond: pace.look(received, performance.now()) };
 }, COUNT_MS);
 
 show(parseView(location.search));

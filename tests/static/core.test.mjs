@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { Intake } from "../../relay/static/core/intake.js";
 import { LineSplitter } from "../../relay/static/core/lines.js";
 import { HUES, Palette } from "../../relay/static/core/palette.js";
+import { Pace } from "../../relay/static/core/pace.js";
 import { whyEmpty } from "../../relay/static/core/notice.js";
 import { begin, lost, opened, refused } from "../../relay/static/core/connection.js";
 import {
@@ -119,6 +120,13 @@ test("rates keep to three digits or so", () => {
   assert.deepEqual(rates, ["0.3/s", "10/s", "12/s", "999/s", "1.2k/s", "99.9k/s", "123k/s"]);
 });
 
+test("the pace is that of the last looks, and counts anew with the lines", () => {
+  const pace = new Pace();
+  const looks = [[100, 0], [200, 500], [300, 1000], [300, 1500], [300, 2000], [50, 2500]];
+  const paces = looks.map(([count = 0, now = 0]) => pace.look(count, now));
+  assert.deepEqual(paces, [0, 200, 200, 400 / 3, 200 / 3, 0]);
+});
+
 test("times are in the zone of who looks, with all their digits", () => {
   const timestamp = "2026-11-21T23:07:05.004567891Z";
   assert.equal(clock(new Date(timestamp)), "00:07:05.004");
@@ -167,8 +175,8 @@ test("the connection is told in words", () => {
   const live = opened(first, now);
   assert.equal(`${connectionWords(live)}|${connectionDetail(live, now)}`, "Live|since 13:00:00");
   const waiting = lost(live, "it broke", now + 60_000, 0.5);
-  assert.equal(connectionWords(waiting), "Disconnected");
-  assert.equal(connectionDetail(waiting, now + 60_100), "reconnecting in 1 s, since 13:01:00");
+  assert.equal(connectionWords(waiting), "Not connected");
+  assert.equal(connectionDetail(waiting, now + 60_100), "trying again in 1 s, since 13:01:00");
 });
 
 test("an empty list says why", () => {
@@ -188,9 +196,10 @@ test("an empty list says why", () => {
   assert.equal(why(away, "?channel=web").title, "Waiting for the relay");
   const wrong = refused(begin(0), "q: expected less", 0);
   assert.deepEqual(why(wrong, "?q=x"), {
-    title: "The relay refused this filter",
+    title: "The relay cannot show this",
     text: "Q: expected less.",
     action: "clear",
     label: "Clear the filter",
   });
+  assert.equal(why(wrong, "?channel=x").action, "all");
 });

@@ -25,7 +25,7 @@
 export function whyEmpty({ connection, view, names }) {
   switch (connection.phase) {
     case "refused":
-      return of("The relay refused this filter", sentence(connection.reason), "clear");
+      return of("The relay cannot show this", sentence(connection.reason), remedy(view));
     case "ended":
       return of("This run has ended", "Nothing more will come.");
     case "live":
@@ -41,8 +41,8 @@ export function whyEmpty({ connection, view, names }) {
  * @param {readonly string[]} names
  */
 function whyQuiet(view, names) {
-  if (view.q !== "" || view.minLevel !== "") {
-    const text = "None of the lines that the relay holds. New ones that match appear here.";
+  if (remedy(view) === "clear") {
+    const text = "None of those that the relay holds. New ones that match appear here.";
     return of("No line matches this filter", text, "clear");
   }
   if (names.length === 0) {
@@ -64,6 +64,9 @@ function whyWaiting(connection, view, names) {
   }
   return of("Waiting for the relay", sentence(connection.reason), "retry");
 }
+
+/** @param {View} view */
+const remedy = (view) => (view.q !== "" || view.minLevel !== "" ? "clear" : "all");
 
 const LABELS = { "": "", clear: "Clear the filter", all: "Show all channels", retry: "Try now" };
 

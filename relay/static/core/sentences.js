@@ -72,7 +72,7 @@ export function connectionWords(connection) {
     case "live":
       return "Live";
     case "waiting":
-      return "Disconnected";
+      return "Not connected";
     case "refused":
       return "Refused";
     case "ended":
@@ -90,7 +90,7 @@ export function connectionDetail(connection, now) {
   const since = `since ${clock(new Date(connection.since)).slice(0, 8)}`;
   if (connection.phase === "waiting") {
     const seconds = Math.max(1, Math.ceil((connection.until - now) / 1000));
-    return `reconnecting in ${seconds} s, ${since}`;
+    return `trying again in ${seconds} s, ${since}`;
   }
   if (connection.phase === "connecting" && connection.attempts === 0) return "";
   return connection.phase === "refused" ? connection.reason : since;

@@ -213,9 +213,12 @@ class Silence {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
-  /** @param {AbortSignal} outer */
+  /** @param {AbortSignal} outer ends it too */
   constructor(outer) {
-    this.signal = AbortSignal.any([outer, this.#abort.signal]);
+    this.signal = this.#abort.signal;
+    if (outer.aborted) this.#abort.abort();
+    const end = () => this.#abort.abort();
+    outer.addEventListener("abort", end, { once: true, signal: this.signal });
     this.start();
   }
 

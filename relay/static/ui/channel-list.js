@@ -139,6 +139,11 @@ export class ChannelList extends HTMLElement {
 
   /** @param {KeyboardEvent} event */
   #pressed(event) {
+    if (event.key === "Escape" && this.#search.value !== "") {
+      this.#search.value = "";
+      this.#filter();
+      event.stopPropagation();
+    }
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step === undefined) return;
     const selector = "li:not([hidden]) button";

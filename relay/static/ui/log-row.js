@@ -12,6 +12,9 @@ import { make } from "./dom.js";
 /** Longer texts are cut until they are asked for: laying them out takes too long. */
 const MAX_SHOWN_CHARS = 10_000;
 
+/** How a run may end without anything being wrong. */
+const HARMLESS = ["succeeded", "ended", "stopped"];
+
 /**
  * How rows are drawn.
  *
@@ -90,7 +93,7 @@ export class LogRow {
   /** @param {Gap | Ending} object */
   #fillNote(object) {
     const isGap = object.type === "gap";
-    const isBad = !isGap && object.status !== "succeeded" && object.status !== "ended";
+    const isBad = !isGap && !HARMLESS.includes(object.status);
     this.element.className = `row note ${isGap ? "gap" : "ending"} ${isBad ? "bad" : ""}`;
     this.#level.textContent = isGap ? "!" : "■";
     this.#level.title = isGap ? "gap" : "end of a run";

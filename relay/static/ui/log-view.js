@@ -27,6 +27,8 @@ const MAX_CHARS = 48 * 1024 * 1024;
 const LINE_PX = 20;
 /** Drawn above and below what is seen. */
 const MORE_PX = 400;
+/** So long a scroll that the browser animates may go on, after the list was told to follow. */
+const FADING_MS = 700;
 
 const CONTENT = `
   <div class="scroller" role="log" aria-live="off" aria-label="Log lines" tabindex="0">
@@ -56,6 +58,7 @@ export class LogView extends HTMLElement {
   #scrollTop = 0;
   #width = 0;
   #endWhenPinned = 0;
+  #followedAt = 0;
   #tagChars = 0;
   #scroller = make("div");
   #canvas = make("div");
@@ -120,6 +123,7 @@ export class LogView extends HTMLElement {
   }
 
   follow() {
+    this.#followedAt = performance.now();
     this.#viewport.follow();
     this.#trim();
     this.#schedule();
@@ -162,7 +166,8 @@ export class LogView extends HTMLElement {
     const top = this.#scroller.scrollTop;
     this.#scrollTop = top;
     if (this.isFollowing) {
-      if (top < before - 1) this.pin();
+      const isFading = performance.now() - this.#followedAt < FADING_MS;
+      if (top < before - 1 && !isFading) this.pin();
       return;
     }
     if (top === before) return;
@@ -183,7 +188,11 @@ export class LogView extends HTMLElement {
 
   /** @param {KeyboardEvent} event */
   #pressed(event) {
-    if (event.key === "End") this.follow();
+    if (event.key === "End") {
+      // The browser's own way there is an animation, which new lines would break off.
+      event.preventDefault();
+      this.follow();
+    }
     const isUp = ["ArrowUp", "PageUp", "Home"].includes(event.key);
     if (isUp && this.#scroller.scrollTop > 0) this.pin();
   }
@@ -220,6 +229,8 @@ export class LogView extends HTMLElement {
     this.#isScheduled = true;
     requestAnimationFrame(() => {
       this.#isScheduled = false;
+      // A scroll that is animated has gone on since its event.
+      this.#scrolled();
       this.#draw();
     });
   }
