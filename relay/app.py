@@ -98,7 +98,7 @@ class Relay:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self.hub = Hub(config.channel_options)
+        self.hub = Hub(config.channel_options, max_channels=config.server.max_channels)
         server = config.server
         self._app = create_app(
             self.hub,

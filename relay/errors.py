@@ -5,6 +5,8 @@ The errors that users and callers meet.
     ├── ConfigError      the configuration cannot be used; holds every problem at once
     ├── QueryError       a reader's parameter is wrong: a 400
     ├── NotFoundError    no such channel or run: a 404 with near names
+    ├── ChannelLimitError
+    │                    there are as many channels as there may be: a 429
     ├── SourceError      a source cannot go on for now; its supervisor retries
     └── StoreError       what should be durable could not be made durable
 
@@ -16,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "ChannelLimitError",
     "ConfigError",
     "ConfigProblem",
     "NotFoundError",
@@ -104,6 +107,26 @@ class NotFoundError(RelayError):
         if self.near:
             sentence += "; did you mean " + " or ".join(repr(name) for name in self.near) + "?"
         return sentence
+
+
+class ChannelLimitError(RelayError):
+    """
+    Channels that were not made, since there are as many as there may be.
+
+    Args:
+        limit: how many there may be.
+        channels: names of those that were not made; at least one.
+    """
+
+    def __init__(self, limit: int, channels: Sequence[str]) -> None:
+        self.limit = limit
+        self.channels = tuple(channels)
+
+    def __str__(self) -> str:
+        names = repr(self.channels[0])
+        if len(self.channels) > 1:
+            names += f" and {len(self.channels) - 1} more"
+        return f"channel limit of {self.limit} reached: {names} not made"
 
 
 class SourceError(RelayError):

@@ -22,7 +22,8 @@ from relay import levels
 from relay.block import Block, Column, DeclaredLoss
 from relay.channel import Channel
 from relay.entry import UNSAID, Batch, Origin, Position, RunEnded, RunStarted
-from relay.errors import NotFoundError
+from relay.errors import ChannelLimitError, NotFoundError
+from relay.inlet import Inlet
 from relay.names import near
 from relay.query import Query
 from relay.run import Ending, Run
@@ -103,6 +104,7 @@ class Hub:
         bounds: for a channel's name what its ring may hold.
         store: makes groups durable; ``None``: memory only.
         clock: nanoseconds since the epoch.
+        max_channels: how many there may be; ``None``: any number.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Hub:
         bounds: Callable[[str], ChannelBounds],
         store: Store | None = None,
         clock: Callable[[], int] = time.time_ns,
+        max_channels: int | None = None,
     ) -> None:
         self.channels: dict[str, Channel] = {}
         self.runs: dict[str, Run] = {}
@@ -125,6 +128,7 @@ class Hub:
         self._bounds = bounds
         self._store = store
         self._clock = clock
+        self._max_channels = max_channels
         self._everywhere: set[Subscription] = set()
         self._by_name: set[Subscription] = set()
         self._waiting: list[_Waiting] = []
@@ -139,7 +143,12 @@ class Hub:
 
         Returns:
             The last visible id; what was published lies at or below it.
+
+        Raises:
+            ChannelLimitError: a batch is of a channel for which there is no room; then none
+                of the batches is published.
         """
+        self._admit(batches)
         if self._store is None:
             self._show(self._number(batches))
             return self.last_id
@@ -149,6 +158,18 @@ class Hub:
             self._committer = asyncio.create_task(self._commit(self._store))
         await asyncio.shield(published)
         return self.last_id
+
+    def _admit(self, batches: Sequence[Batch]) -> None:
+        """Make the batches' channels, or none where there is no room for all of them."""
+        new = {batch.channel: None for batch in batches if batch.channel not in self.channels}
+        if not new:
+            return
+        if self._max_channels is not None:
+            room = max(0, self._max_channels - len(self.channels))
+            if len(new) > room:
+                raise ChannelLimitError(self._max_channels, list(new)[room:])
+        for name in new:
+            self._channel(name)
 
     async def _commit(self, store: Store) -> None:
         """Commit group after group until nothing waits."""

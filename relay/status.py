@@ -44,8 +44,8 @@ class SourceStatus:
     """
     A source as status shows it; the source and its supervisor both write it.
 
-    The supervisor keeps ``lines``, ``bytes``, ``restarts`` and the states ``failing``,
-    ``ended`` and ``stopped``; the source keeps ``readers``, ``invalid_bytes`` and
+    The supervisor keeps ``lines``, ``bytes``, ``lost_lines``, ``restarts`` and the states
+    ``failing``, ``ended`` and ``stopped``; the source keeps ``readers``, ``invalid_bytes`` and
     ``running`` / ``waiting``.
     """
 
@@ -59,6 +59,8 @@ class SourceStatus:
     bytes: int = 0
     invalid_bytes: int = 0
     """Bytes that were no text and were replaced by U+FFFD."""
+    lost_lines: int = 0
+    """Lines that could not be published, since there was no room for their channel."""
     restarts: int = 0
     readers: dict[str, ReaderStatus] = field(default_factory=dict)
 

@@ -7,7 +7,7 @@ import pytest
 from relay.block import Block
 from relay.config.model import ChannelOptions
 from relay.entry import UNSAID, Batch, Level, Origin, Position, RunEnded, RunStarted
-from relay.errors import NotFoundError
+from relay.errors import ChannelLimitError, NotFoundError
 from relay.hub import Group, Hub
 from relay.query import Query
 from relay.run import Ending
@@ -210,3 +210,35 @@ async def test_a_sources_own_word_for_a_level_beats_the_lines() -> None:
     said = bytes([Level.FATAL, UNSAID])
     await hub.publish([batch("web", ["INFO a", "ERROR b"], levels=said)])
     assert blocks(hub, "web")[0].levels == bytes([Level.FATAL, Level.ERROR])
+
+
+@pytest.mark.parametrize("with_store", [False, True])
+async def test_no_more_channels_than_there_may_be(with_store: bool) -> None:
+    """What would make another is refused as a whole, before anything of it is numbered."""
+    store = SlowStore() if with_store else None
+    hub = Hub(lambda name: BOUNDS, store, Clock(1_000_000), max_channels=2)
+    if store:
+        store.let.set()
+    last = await hub.publish([batch("web", "a")])
+    with pytest.raises(ChannelLimitError) as caught:
+        await hub.publish([batch("web", "b"), batch("db", "x"), batch("c", "y"), batch("d", "z")])
+    assert str(caught.value) == "channel limit of 2 reached: 'c' and 1 more not made"
+    assert (caught.value.channels, caught.value.limit) == (("c", "d"), 2)
+    assert (hub.last_id, list(hub.channels)) == (last, ["web"])
+    await hub.publish([batch("web", "b"), batch("db", "x")])
+    with pytest.raises(ChannelLimitError) as caught:
+        await hub.publish([batch("c", "y")])
+    assert str(caught.value) == "channel limit of 2 reached: 'c' not made"
+    assert [hub.channels[name].last_seq for name in ("web", "db")] == [2, 1]
+
+
+async def test_channels_that_wait_for_the_store_count_too() -> None:
+    """Room that has been given to one is not given to another."""
+    store = SlowStore()
+    hub = Hub(lambda name: BOUNDS, store, Clock(1_000_000), max_channels=1)
+    first = asyncio.create_task(hub.publish([batch("web", "a")]))
+    await asyncio.sleep(0)
+    with pytest.raises(ChannelLimitError):
+        await hub.publish([batch("db", "a")])
+    store.let.set()
+    await first

@@ -81,6 +81,13 @@ class ServerOptions(Options):
         validate_default=True,
         description="How long clients have to take what is left when the relay stops.",
     )
+    max_channels: int = Field(
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        description="How many channels there may be. A push to another is refused; the lines of a "
+        "source for another are counted as lost in its status.",
+    )
     hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = Field(
         default=(),
         description="Names that a proxy or browser may ask for, besides localhost and loopback "

@@ -10,8 +10,8 @@ import random
 from collections.abc import Callable
 from contextlib import aclosing
 
-from relay.entry import Batch, Position
-from relay.errors import SourceError
+from relay.entry import Batch, Loss, Position, Reason
+from relay.errors import ChannelLimitError, SourceError
 from relay.hub import Hub
 from relay.sources.base import Source, SourceState
 
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 30.0
+
+MAX_REFUSED = 10_000
+"""Refused channels whose losses are remembered: names may come from outside."""
 
 
 class Supervisor:
@@ -40,6 +43,8 @@ class Supervisor:
         self._hub = hub
         self._jitter = jitter
         self._positions: dict[str, Position] = {}
+        self._refused: dict[str, Loss] = {}
+        """What was lost of channels that could not be made."""
         self._wait_seconds = FIRST_WAIT_SECONDS
 
     async def run(self) -> None:
@@ -79,10 +84,55 @@ class Supervisor:
         return True
 
     async def _publish(self, batches: list[Batch]) -> None:
-        await self._hub.publish(batches)
-        status = self._source.status
-        for batch in batches:
+        status, taken = self._source.status, batches
+        try:
+            await self._hub.publish(self._after_losses(taken))
+        except ChannelLimitError as error:
+            taken = self._refuse(batches, error)
+            await self._hub.publish(self._after_losses(taken))
+        for batch in taken:
+            self._refused.pop(batch.channel, None)
             status.lines += batch.lines.count
             status.bytes += len(batch.lines.text)
+        for batch in batches:
+            # What was refused is counted as lost: it must not be read again.
             if batch.position is not None:
                 self._positions[batch.reader] = batch.position
+
+    def _refuse(self, batches: list[Batch], error: ChannelLimitError) -> list[Batch]:
+        """Count what cannot be published, and return the rest: others must not wait for it."""
+        status, refused = self._source.status, frozenset(error.channels)
+        status.fail(str(error))
+        if not refused <= self._refused.keys() and len(self._refused) < MAX_REFUSED:
+            log.warning("source %s: %s", self._source.name, error)
+        for batch in batches:
+            if batch.channel in refused:
+                status.lost_lines += batch.lines.count
+                if batch.channel in self._refused or len(self._refused) < MAX_REFUSED:
+                    lost = self._refused.get(batch.channel, _NOTHING)
+                    self._refused[batch.channel] = _lost_too(lost, batch)
+        return [batch for batch in batches if batch.channel not in refused]
+
+    def _after_losses(self, batches: list[Batch]) -> list[Batch]:
+        """Put before the batches of a channel what was lost of it while there was no room."""
+        if not self._refused:
+            return batches
+        given: list[Batch] = []
+        told: set[str] = set()
+        for batch in batches:
+            lost = self._refused.get(batch.channel, _NOTHING)
+            if lost != _NOTHING and batch.channel not in told:
+                told.add(batch.channel)
+                given.append(Batch(batch.source, batch.channel, loss=lost))
+            given.append(batch)
+        return given
+
+
+_NOTHING = Loss(Reason.SOURCE, 0, 0)
+
+
+def _lost_too(lost: Loss, batch: Batch) -> Loss:
+    own = batch.loss or _NOTHING
+    unknown = lost.count is None or own.count is None
+    count = None if unknown else (lost.count or 0) + (own.count or 0) + batch.lines.count
+    return Loss(Reason.SOURCE, count, lost.at_least + own.at_least + batch.lines.count)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from relay.errors import NotFoundError, QueryError
+from relay.errors import ChannelLimitError, NotFoundError, QueryError
 from relay.web.answers import refuse
 from relay.web.keys import HUB, SETTINGS, Settings
 
@@ -37,6 +37,8 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         )
     except NotFoundError as error:
         return refuse(404, f"unknown_{error.kind}", str(error), near=list(error.near))
+    except ChannelLimitError as error:
+        return refuse(429, "channel_limit", str(error), limit=error.limit)
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
         refusal = refuse(405, "method_not_allowed", f"{request.method}: expected one of {allowed}")

@@ -68,6 +68,7 @@ def source_object(source: SourceStatus) -> dict[str, Any]:
         "lines": source.lines,
         "bytes": source.bytes,
         "invalid_bytes": source.invalid_bytes,
+        "lost_lines": source.lost_lines,
         "restarts": source.restarts,
         "readers": {
             name: {

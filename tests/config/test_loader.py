@@ -51,6 +51,7 @@ def test_every_key_becomes_a_typed_value() -> None:
         cors_origins = ["https://Example.com", "http://localhost:3000"]
         heartbeat = "1m"
         write_timeout = "2m"
+        max_channels = 20
         [channel]
         lines = 5
         bytes = "1MiB"
@@ -73,6 +74,7 @@ def test_every_key_becomes_a_typed_value() -> None:
         "cors_origins": ("https://example.com", "http://localhost:3000"),
         "heartbeat": 60.0,
         "write_timeout": 120.0,
+        "max_channels": 20,
     }
     assert read.server.listen == TcpAddress("0.0.0.0", 80)
     assert read.channel.model_dump() == {"lines": 5, "bytes": 1 << 20}

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from relay.config.model import ChannelOptions
-from relay.entry import Batch, Position
+from relay.entry import Batch, Gap, Loss, Position, Reason
 from relay.errors import SourceError
 from relay.hub import Hub
+from relay.query import Query
+from relay.run import Ending
 from relay.sources.base import Source, SourceOptions
 from relay.sources.supervisor import Supervisor
 from relay.status import SourceState, SourceStatus
@@ -56,9 +58,9 @@ async def waits(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch]
     await asyncio.Event().wait()
 
 
-def new_hub() -> Hub:
+def new_hub(max_channels: int | None = None) -> Hub:
     bounds = ChannelOptions()
-    return Hub(lambda name: bounds)
+    return Hub(lambda name: bounds, max_channels=max_channels)
 
 
 def supervise(source: Source, hub: Hub) -> Supervisor:
@@ -132,3 +134,62 @@ async def test_a_stopped_source_has_its_last_words_published() -> None:
         await task
     assert hub.channels["web"].last_seq == 2
     assert source.status.state is SourceState.STOPPED
+
+
+async def test_channels_over_the_limit_are_counted_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What the source reads for other channels is published, and nothing is read again."""
+
+    async def reads(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        for text in ("a b", "c"):
+            yield [
+                batch("web", text, reader="w", position=Position("1")),
+                batch("db", text, reader="d", position=Position("2")),
+                batch("mail", text),
+            ]
+
+    seen: list[Mapping[str, Position]] = []
+
+    async def resumes(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        seen.append(dict(positions))
+        raise SourceError("gone")
+        yield []
+
+    hub, source = new_hub(1), Lives(reads, ends)
+    supervisor = supervise(source, hub)
+    with caplog.at_level(logging.WARNING):
+        await supervisor.run()
+    assert list(hub.channels) == ["web"]
+    assert hub.channels["web"].last_seq == 3
+    status = source.status
+    assert status.last_error == "channel limit of 1 reached: 'db' and 1 more not made"
+    assert (status.lines, status.lost_lines) == (3, 6)
+    assert len(caplog.records) == 1, "each name is told once"
+    source.lives = [resumes, ends]
+    await supervisor.run()
+    assert seen == [{"w": Position("1"), "d": Position("2")}]
+
+
+async def test_a_channel_that_finds_room_begins_with_what_was_lost() -> None:
+    """Its readers are told how many lines were dropped before."""
+    hub = new_hub(1)
+
+    async def reads(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        yield [batch("web", "a")]
+        yield [batch("db", "a b", loss=Loss(Reason.RATE, 4, 4))]
+        yield [batch("db", "c")]
+        del hub.channels["web"]
+        yield [batch("db", "d"), batch("db", "e")]
+        yield [batch("db", "f")]
+
+    await supervise(Lives(reads), hub).run()
+    with hub.subscribe(Query(), hub.start_id) as subscription:
+        found = [
+            (one.count, one.reason)
+            if isinstance(one, Gap)
+            else one.block.lines.slice(one.start, one.stop).strings()
+            for one in await subscription.read()
+            if not isinstance(one, Ending)
+        ]
+    assert found == [(7, Reason.SOURCE), ["d"], ["e"], ["f"]]
