@@ -36,7 +36,7 @@ SWEEP_SECONDS = 1.0
 """With inotify, files and directories are looked at so often all the same: not every file
 system tells what others do to it."""
 
-LEAST_SHARE = 20
+LEAST_SHARE = 30
 """Looking at files takes at most one part in so many of the time, however many there are."""
 
 FILES_AT_ONCE = 64
@@ -112,7 +112,8 @@ class FileOptions(SourceOptions):
     watch: Literal["auto", "inotify", "poll"] = Field(
         "auto",
         description="How to notice changes. `poll` looks every 100 ms: for file systems that "
-        "other hosts write to. `auto` is inotify where it can be had.",
+        "other hosts write to; a file that comes and goes in between is missed. `auto` is "
+        "inotify where it can be had.",
     )
     channel: Annotated[str | None, AfterValidator(_channel)] = Field(
         CHANNEL,
@@ -158,7 +159,7 @@ class FileSource(Source):
         tender = _Tender(files)
         reading = Reading(files)
         try:
-            self._start_watching(files)
+            self._start_watching(files, reading)
             await self._open(files, positions)
             while True:
                 await tender.tend()
@@ -186,11 +187,11 @@ class FileSource(Source):
         channel = channel_name(_WORD.sub(lambda word: words[word[1]], template))
         return channel, self.origin(instance=shown)
 
-    def _start_watching(self, files: FileSet) -> None:
+    def _start_watching(self, files: FileSet, reading: Reading) -> None:
         if self.options.watch == "poll":
             return
         try:
-            files.watch = Watch(Names(files))
+            files.watch = Watch(Names(files, reading))
         except OSError as error:
             if self.options.watch == "inotify":
                 raise SourceError(f"cannot use inotify: {error.strerror}") from error

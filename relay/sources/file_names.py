@@ -6,12 +6,14 @@ more: a file that was renamed before it was opened is found by following its mov
 deleted before it was opened is a loss.
 """
 
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from relay.sources.file_identity import HEAD_BYTES, open_quietly
+from relay.sources.file_identity import open_quietly
 from relay.sources.file_reader import FileReader
+from relay.sources.file_reading import Reading
 from relay.sources.file_set import FileSet
 from relay.sources.file_watch import NameChange, NameEvent
 
@@ -21,6 +23,9 @@ MOVE_SECONDS = 0.5
 """For how long a file that was never opened is followed from name to name; less than a rotated
 file's grace, so that a file that was read and forgotten is never taken for it."""
 
+BORN_SECONDS = 10.0
+"""For how long it is remembered that a file was created; longer than any stall of the loop."""
+
 
 class Names:
     """
@@ -28,21 +33,31 @@ class Names:
 
     Args:
         files: whose paths are looked at.
+        reading: of these files.
     """
 
-    def __init__(self, files: FileSet) -> None:
+    def __init__(self, files: FileSet, reading: Reading) -> None:
         self._files = files
+        self._reading = reading
         self._moving: dict[int, tuple[str, float]] = {}
         self._moved: dict[str, tuple[str, float]] = {}
 
     def file_changed(self, reader: FileReader) -> None:
         """Its file was written, or truncated."""
-        if len(reader.head) < HEAD_BYTES and reader.fd >= 0:
-            # At once, though it may not be its turn for long: a file that has no head yet
-            # cannot be found again when it is truncated.
+        if reader.fd >= 0:
             with suppress(OSError):
-                reader.learn_head()
+                self._keep_up(reader)
         self._files.turns.mark(reader)
+
+    def _keep_up(self, reader: FileReader) -> None:
+        # At once, though it may not be its turn for long, where what was read is not yet
+        # published: by then the file may have been truncated twice. Its head is learned too,
+        # without which it could not be found again.
+        if reader.is_intact():
+            reader.looked_at = time.monotonic()
+            reader.size = os.fstat(reader.fd).st_size
+        else:
+            self._reading.renew(reader)
 
     def file_moved(self, reader: FileReader) -> None:
         """Its file has another name, or fewer names."""
@@ -59,6 +74,9 @@ class Names:
             for path, (origin, when) in self._moved.items()
             if now - when < MOVE_SECONDS
         }
+        born = self._files.born
+        for path in [path for path, when in born.items() if now - when > BORN_SECONDS]:
+            del born[path]
         paths = [event.path for event in events if self._note(event, now)]
         for path, (origin, _) in list(self._moved.items()):
             with suppress(OSError):
@@ -70,6 +88,8 @@ class Names:
         """Follow one change; return whether its path is one of ours."""
         path = event.path
         ours = path in self._files.places or self._files.patterns.matches(path)
+        if event.change is NameChange.CREATED:
+            self._files.born[path] = now
         match event.change:
             case NameChange.CREATED if ours:
                 self._files.created.add(path)

@@ -27,6 +27,7 @@ from relay.sources.file_identity import (
     find_copy,
     find_key,
     is_same_start,
+    open_quietly,
 )
 from relay.sources.file_reader import FORGOTTEN, IDLE_SECONDS, FileReader
 from relay.sources.file_set import FileSet
@@ -148,6 +149,11 @@ class Reading:
 
     # Truncated, rotated, gone
 
+    def renew(self, reader: FileReader) -> None:
+        """Begin a new life of a truncated file between two turns."""
+        reader.ended = not self._truncated(reader, time.monotonic())
+        self._turns.mark(reader)
+
     def _truncated(self, reader: FileReader, now: float) -> bool:
         """Begin a new life of a truncated file; return whether the old one goes on in a copy."""
         known = self._files.known.items()
@@ -158,23 +164,66 @@ class Reading:
             or now - reader.looked_at > UNSEEN_SECONDS
             or (copy.size if copy else max(reader.size, len(reader.head))) > reader.offset
         )
-        self._begin_again(reader)
+        self._begin_again(reader, self._copies_between(reader, copy))
         reader.left_at, reader.grace_seconds = now, 0.0
         if copy is not None:
             self._move_to_copy(reader, copy)
         return copy is not None
 
-    def _begin_again(self, reader: FileReader) -> None:
+    def _begin_again(self, reader: FileReader, between: list[OpenFile]) -> None:
         """Give the file, which is empty or another now, to a reader of its own."""
         places = [place for place in self._files.places.values() if place.current is reader]
         if not places or reader.fd < 0:
             self._files.close_file(reader)
             return
         places.sort(key=lambda place: place.path != reader.path)
+        for copy in between:
+            other = self._files.known.get(copy.key)
+            missed = self._files.new_life(places[0], copy)
+            missed.left_at, missed.grace_seconds, missed.lossy = time.monotonic(), 0.0, True
+            if other is not None:
+                self._take_over(missed, other)
         live = self._files.new_life(places[0], self._files.detach(reader))
         for place in places:
             place.current = live
         live.places, reader.places = reader.places, 0
+
+    def _copies_between(self, reader: FileReader, copy: OpenFile | None) -> list[OpenFile]:
+        """
+        Open copies of what a truncated file held in lives that were never seen.
+
+        There are any only where the loop was held up while the file was truncated more than
+        once: then they were created since the file was last looked at, and hold other text than
+        before and now.
+        """
+        if not reader.places or reader.fd < 0:
+            return []
+        heads = [reader.head, os.pread(reader.fd, HEAD_BYTES, 0)]
+        found = []
+        for path in [path for path, when in self._files.born.items() if when >= reader.looked_at]:
+            if self._may_be_copys_name(path, reader.path) and (file := open_quietly(path)):
+                other = self._files.known.get(file.key)
+                head = os.pread(file.fd, HEAD_BYTES, 0)
+                if (
+                    (copy is not None and file.key == copy.key)
+                    or (other is not None and (other.offset or not other.appeared))
+                    or not head
+                    or b"\0" in head
+                    or any(is_same_start(head, known) for known in heads)
+                ):
+                    file.close()
+                else:
+                    found.append(file)
+        return found
+
+    def _may_be_copys_name(self, path: str, of: str) -> bool:
+        name, stem = os.path.basename(path), os.path.splitext(os.path.basename(of))[0]
+        return (
+            path != of
+            and os.path.dirname(path) == os.path.dirname(of)
+            and name.startswith(stem)
+            and not self._files.patterns.excludes(path)
+        )
 
     def _move_to_copy(self, reader: FileReader, copy: OpenFile) -> None:
         if (other := self._files.known.get(copy.key)) is not None:

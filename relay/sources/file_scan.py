@@ -60,7 +60,12 @@ class Patterns:
         if path in self._plain:
             return True
         names = path.split("/")
-        return not self._is_excluded(path) and any(_match(parts, names) for parts in self._parts)
+        return not self.excludes(path) and any(_match(parts, names) for parts in self._parts)
+
+    def excludes(self, path: str) -> bool:
+        """Tell whether ``path`` is left out of globs."""
+        name = os.path.basename(path)
+        return any(fnmatchcase(name, glob) or fnmatchcase(path, glob) for glob in self._exclude)
 
     def scan(self) -> Scan:
         """List everything there is now."""
@@ -68,7 +73,7 @@ class Patterns:
         files = set(self._plain)
         for pattern in self._globs:
             found = glob.iglob(pattern, recursive=True)
-            files.update(path for path in found if not self._is_excluded(path))
+            files.update(path for path in found if not self.excludes(path))
         return Scan(sorted(files), dict(self._directories()), time.monotonic() - started)
 
     def _directories(self) -> Iterator[tuple[str, FileKey]]:
@@ -84,10 +89,6 @@ class Patterns:
                     yield path, key_of(os.stat(path or os.curdir))
                 except OSError:
                     continue
-
-    def _is_excluded(self, path: str) -> bool:
-        name = os.path.basename(path)
-        return any(fnmatchcase(name, glob) or fnmatchcase(path, glob) for glob in self._exclude)
 
 
 def _glob(pattern: str) -> list[str]:

@@ -83,6 +83,8 @@ class FileSet:
         self._most_open = max(64, soft // 4)
         self.created: set[str] = set()
         """Paths at which a file was created that was not opened yet."""
+        self.born: dict[str, float] = {}
+        """When, by the monotonic clock, files were lately created beside the source's own."""
 
     def close(self) -> None:
         """Release everything."""
@@ -130,8 +132,9 @@ class FileSet:
         if reader is None or reader.key != key_of(found):
             self.look(place.path)
             return
-        reader.looked_at = now
-        if found.st_size != reader.size or found.st_mtime_ns != reader.changed_ns:
+        if found.st_size == reader.size and found.st_mtime_ns == reader.changed_ns:
+            reader.looked_at = now
+        else:
             reader.size, reader.changed_ns = found.st_size, found.st_mtime_ns
             self.turns.mark(reader)
 

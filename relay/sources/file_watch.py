@@ -201,20 +201,31 @@ class Watch:
 
     def _read(self) -> None:
         names: list[NameEvent] = []
+        files: list[tuple[int, int]] = []
         for watch, mask, cookie, name in self._inotify.read(timeout=0):
             if mask & Q_OVERFLOW:
                 self._events.events_lost()
-            elif (reader := self._readers.get(watch)) is not None:
-                if mask & IGNORED:
-                    del self._readers[watch]
-                elif mask & (MODIFY | ATTRIB):
-                    self._events.file_changed(reader)
-                if mask & (MOVE_SELF | ATTRIB):
-                    self._events.file_moved(reader)
             elif watch in self._paths:
                 names.extend(self._names(watch, mask, cookie, name))
+            else:
+                files.append((watch, mask))
+        # Names first: a file that turns out to be truncated is then looked for in copies that
+        # are known to be new.
         if names:
             self._events.names_changed(names)
+        for watch, mask in files:
+            self._tell_file(watch, mask)
+
+    def _tell_file(self, watch: int, mask: int) -> None:
+        reader = self._readers.get(watch)
+        if reader is None:
+            return
+        if mask & IGNORED:
+            del self._readers[watch]
+        elif mask & (MODIFY | ATTRIB):
+            self._events.file_changed(reader)
+        if mask & (MOVE_SELF | ATTRIB):
+            self._events.file_moved(reader)
 
     def _names(self, watch: int, mask: int, cookie: int, name: str) -> list[NameEvent]:
         if mask & IGNORED:

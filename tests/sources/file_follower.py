@@ -21,6 +21,7 @@ class Follower:
     Args:
         path: a path or glob, or several.
         positions: what an earlier follower left.
+        pause_seconds: how long the publishing of each turn takes.
         options: further keys of the source.
     """
 
@@ -28,6 +29,7 @@ class Follower:
         self,
         path: Path | str | list[str],
         positions: Mapping[str, Position] | None = None,
+        pause_seconds: float = 0.0,
         **options: Any,
     ) -> None:
         paths = path if isinstance(path, list) else [str(path)]
@@ -36,6 +38,7 @@ class Follower:
         self.source = FileSource("app", FileOptions.model_validate(values), self.status)
         self.batches: list[Batch] = []
         self.positions = dict(positions or {})
+        self._pause_seconds = pause_seconds
         self._changed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -61,6 +64,7 @@ class Follower:
                     self._check(batch)
                 self.batches.extend(batches)
                 self._changed.set()
+                await asyncio.sleep(self._pause_seconds)
         finally:
             await generator.aclose()
 

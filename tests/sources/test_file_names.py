@@ -1,10 +1,13 @@
 import os
+import shutil
 from pathlib import Path
+
+import pytest
 
 from relay.entry import Origin
 from relay.sources.base import SourceState, SourceStatus
 from relay.sources.file_names import Names
-from relay.sources.file_reader import ReaderSettings
+from relay.sources.file_reader import FileReader, ReaderSettings
 from relay.sources.file_reading import Reading
 from relay.sources.file_scan import Patterns
 from relay.sources.file_set import FileSet
@@ -19,10 +22,12 @@ class Late:
 
     def __init__(self, path: Path) -> None:
         settings = ReaderSettings("app", SourceStatus("app", "file"))
-        self.files = FileSet(settings, Patterns([str(path)]), lambda _: ("app", Origin("app")))
-        self.names = Names(self.files)
+        patterns = Patterns([str(path)], ["*.gz"])
+        self.files = FileSet(settings, patterns, lambda _: ("app", Origin("app")))
         self.reading = Reading(self.files)
-        self.files.look(str(path))
+        self.names = Names(self.files, self.reading)
+        for found in patterns.scan().files:
+            self.files.look(found)
         self.files.running = True
         self.lines: list[str] = []
         self.losses = 0
@@ -32,6 +37,19 @@ class Late:
         self.names.names_changed(
             [NameEvent(str(path), change, cookie) for change, path, cookie in events]
         )
+
+    @property
+    def reader(self) -> FileReader:
+        """The reader of the file that ``a.log`` leads to."""
+        (place,) = [place for path, place in self.files.places.items() if path.endswith("/a.log")]
+        assert place.current is not None
+        return place.current
+
+    def write(self, text: str) -> None:
+        """Append to the file, and let it be told."""
+        with Path(self.reader.path).open("a") as file:
+            file.write(text)
+        self.names.file_changed(self.reader)
 
     def read(self) -> None:
         """Take all turns, and let all deadlines pass."""
@@ -135,6 +153,45 @@ def test_a_file_that_was_finished_is_not_taken_for_another(tmp_path: Path) -> No
     late.tell((MOVED_FROM, old[1], 2), (MOVED_TO, old[2], 2))
     late.read()
     assert (late.lines, late.losses) == (["one"], 0)
+
+
+def test_a_file_that_was_truncated_twice_between_two_turns(tmp_path: Path) -> None:
+    """Each event is looked into at once, so that both copies are found."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    late.write("two\n")
+    for number, text in enumerate(["three\n", "four\n"]):
+        shutil.copyfile(log, tmp_path / f"a.log.{number}")
+        os.truncate(log, 0)
+        late.names.file_changed(late.reader)
+        late.write(text)
+    late.read()
+    assert late.lines == ["one", "two", "three", "four"]
+    assert late.losses == 2
+    late.files.close()
+
+
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+def test_a_file_that_was_truncated_twice_between_two_looks(tmp_path: Path, glob: str) -> None:
+    """The copy of the life that nobody saw is known by its creation, and read in its place."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(tmp_path / glob)
+    late.write("two\n")
+    for number, text in enumerate(["three\n", "four\n"]):
+        shutil.copyfile(log, tmp_path / f"a.log.{number}")
+        log.write_text(text)
+    created = ["a.log.0", "b.log", "a.log.gz", "a.log.1", "a.log.bin"]
+    (tmp_path / "b.log").write_text("another\n")
+    (tmp_path / "a.log.gz").write_text("packed\n")
+    (tmp_path / "a.log.bin").write_bytes(b"\0")
+    late.tell(*[(CREATED, tmp_path / name, 0) for name in created])
+    late.names.file_changed(late.reader)
+    late.read()
+    assert [line for line in late.lines if line != "\0"] == ["one", "two", "three", "four"]
+    assert late.losses == 2
+    late.files.close()
 
 
 def test_lost_events_make_everything_be_looked_at(tmp_path: Path) -> None:
