@@ -13,8 +13,8 @@ def test_a_rate_rises_and_falls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: now)
     meter = Meter()
     for _ in range(60):
-        meter.add(50)
         now += 1.0
+        meter.add(50)
     assert meter.per_second() == pytest.approx(50, rel=0.01)
     now += 10.0
     assert meter.per_second() == pytest.approx(50 * 0.3679, rel=0.02)

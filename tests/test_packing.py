@@ -3,7 +3,7 @@
 from relay.block import Block, DeclaredLoss
 from relay.entry import Loss, Origin, Reason
 from relay.lines import Lines
-from relay.packing import absorb, pack, pack_neighbours
+from relay.packing import Item, absorb, pack, pack_neighbours
 from tests.building import APP, APP_STDERR, block
 
 
@@ -27,7 +27,7 @@ def test_losses_and_large_blocks_stand_alone() -> None:
     """What does not fit stays as it is, in its place."""
     loss = DeclaredLoss(150, "web", Loss(Reason.SOURCE))
     large = block(["x"] * 9, 300, 5)
-    items = [block("a", 100, 1), block("b", 110, 2), loss, block("c", 200, 3), large]
+    items: list[Item] = [block("a", 100, 1), block("b", 110, 2), loss, block("c", 200, 3), large]
     packed = pack_neighbours(items, max_lines=8)
     assert [one.first_id for one in packed] == [100, 150, 200, 300]
     assert packed[1] is loss
