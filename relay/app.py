@@ -19,12 +19,14 @@ from relay import __version__, levels
 from relay.config.address import Address, TcpAddress, UnixAddress
 from relay.config.model import Config
 from relay.errors import ConfigError, ConfigProblem
+from relay.forgetter import Forgetter
 from relay.hub import Hub
 from relay.sources import SOURCES
 from relay.sources.base import Source, SourceOptions
 from relay.sources.own_log import OwnLogSource
+from relay.sources.push import PushSource
 from relay.sources.supervisor import Supervisor
-from relay.status import SourceStatus
+from relay.status import SourceState, SourceStatus
 from relay.web.app import create_app
 from relay.web.keys import CONNECTIONS, Settings
 
@@ -155,6 +157,7 @@ class Relay:
             work = Supervisor(source, self.hub).run()
             self._tasks.append(asyncio.create_task(work, name=f"source {source.name}"))
         self._tasks.append(asyncio.create_task(self._app[CONNECTIONS].run(), name="heartbeats"))
+        self._tasks.append(asyncio.create_task(self._forgetter().run(), name="forgetting"))
         # Let the sources begin, so that the relay's own log has the line that follows.
         await asyncio.sleep(0)
 
@@ -169,6 +172,16 @@ class Relay:
         await self._runner.cleanup()
         if isinstance(self._config.server.listen, UnixAddress):
             _remove(self._config.server.listen.path)
+
+    def _forgetter(self) -> Forgetter:
+        options = self._config.channel_options
+        return Forgetter(self.hub, lambda name: options(name).forget_after, self._fed)
+
+    def _fed(self) -> set[str]:
+        """Return the channels for which sources that run read something now."""
+        over = (SourceState.ENDED, SourceState.STOPPED)
+        going = [source for source in self._sources if source.status.state not in over]
+        return set().union(*(source.feeds for source in going))
 
     def _site(self, listen: Address) -> web.BaseSite:
         if isinstance(listen, TcpAddress):

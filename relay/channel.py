@@ -69,6 +69,16 @@ class Channel:
         """Take back the ending of a run whose name came again."""
         self.endings = [ending for ending in self.endings if ending.run != run]
 
+    def forget(self) -> None:
+        """Let go of all that is held; ids and seqs go on when there is news again."""
+        self.ring.clear()
+        self.ring.marks.forget()
+        self.latest = None
+        self.before_latest_id = self.last_id
+        self.runs.clear()
+        self.endings.clear()
+        self.subscriptions.clear()
+
     def gone_runs(self) -> list[str]:
         """Forget ended runs that have no entry here any more, oldest first, and return them."""
         gone = 0

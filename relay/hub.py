@@ -34,6 +34,9 @@ __all__ = ["ChannelBounds", "Group", "Hub", "Inlet", "Store"]
 
 log = logging.getLogger(__name__)
 
+MAX_FORGOTTEN = 10_000
+"""Forgotten channels of which the last seq and id are kept; the longest forgotten leave first."""
+
 MAX_GROUP_BYTES = 4 * 1024 * 1024
 """Text of one commit: what comes beyond it waits for the next."""
 
@@ -129,6 +132,8 @@ class Hub:
         self._store = store
         self._clock = clock
         self._max_channels = max_channels
+        self._forgotten: dict[str, Channel] = {}
+        """Channels that hold nothing any more, by name, in the order in which they were left."""
         self._everywhere: set[Subscription] = set()
         self._by_name: set[Subscription] = set()
         self._waiting: list[_Waiting] = []
@@ -148,7 +153,7 @@ class Hub:
             ChannelLimitError: a batch is of a channel for which there is no room; then none
                 of the batches is published.
         """
-        self._admit(batches)
+        self.admit(batch.channel for batch in batches)
         if self._store is None:
             self._show(self._number(batches))
             return self.last_id
@@ -159,9 +164,14 @@ class Hub:
         await asyncio.shield(published)
         return self.last_id
 
-    def _admit(self, batches: Sequence[Batch]) -> None:
-        """Make the batches' channels, or none where there is no room for all of them."""
-        new = {batch.channel: None for batch in batches if batch.channel not in self.channels}
+    def admit(self, channels: Iterable[str]) -> None:
+        """
+        Make the channels of these names that are not there.
+
+        Raises:
+            ChannelLimitError: there is no room for all of them; then none is made.
+        """
+        new = {name: None for name in channels if name not in self.channels}
         if not new:
             return
         if self._max_channels is not None:
@@ -222,13 +232,33 @@ class Hub:
         """Return a channel, made if it is new; subscriptions that it matches take it in."""
         channel = self.channels.get(name)
         if channel is None:
-            bounds = self._bounds(name)
-            channel = Channel(name, bounds.lines, bounds.bytes, self.last_id)
+            channel = self._forgotten.pop(name, None) or self._new_channel(name)
             self.channels[name] = channel
             for subscription in self._by_name:
                 if not subscription.query.runs and subscription.query.selects(name):
                     channel.subscriptions.add(subscription)
         return channel
+
+    def _new_channel(self, name: str) -> Channel:
+        bounds = self._bounds(name)
+        return Channel(name, bounds.lines, bounds.bytes, self.last_id)
+
+    def forget(self, name: str) -> None:
+        """
+        Drop a channel with all that it holds, but for its last seq and id.
+
+        If it comes again it goes on counting, and whoever read it before is told of the gap.
+        One with lines that are still on their way into it stays.
+        """
+        channel = self.channels[name]
+        if channel.numbered_seq != channel.last_seq:
+            return
+        for run in list(channel.runs):
+            self._forget_run(channel, run)
+        channel.forget()
+        self._forgotten[name] = self.channels.pop(name)
+        if len(self._forgotten) > MAX_FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
 
     def _show(self, group: Group) -> None:
         """Make a group visible, in the order of ids, and wake who waits for it."""
@@ -343,6 +373,10 @@ class Hub:
             if subscription in self._by_name:
                 channel.subscriptions.add(subscription)
             subscription.follow(channel)
+        for channel in self._forgotten.values():
+            # Whoever had not read all of it is told so, also if it does not come again.
+            if channel.last_id > subscription.cursor and self._selects(query, channel):
+                subscription.follow(channel)
 
     def detach(self, subscription: Subscription) -> None:
         """Let a subscription go."""

@@ -62,7 +62,9 @@ class Marks:
         "_most",
         "_seqs",
         "_slack",
+        "forgotten_id",
         "forgotten_loss_id",
+        "forgotten_seq",
         "last_id",
         "last_loss_id",
         "last_seq",
@@ -75,6 +77,10 @@ class Marks:
         self._seqs: array[int] = array("Q")
         self._counts: array[int] = array("I")
         self._losses: list[DeclaredLoss] = []
+        self.forgotten_id = 0
+        """Id of the newest entry that left and is no longer marked."""
+        self.forgotten_seq = 0
+        """Its seq."""
         self.forgotten_loss_id = 0
         """Id of the newest loss that is no longer kept."""
         self.last_loss_id = 0
@@ -97,6 +103,8 @@ class Marks:
         self.last_seq = block.last_seq
         excess = len(self._ids) - self._most
         if excess >= self._slack:
+            self.forgotten_seq = self._seqs[excess] - 1
+            self.forgotten_id = self._ids[excess - 1] + self._counts[excess - 1] - 1
             del self._ids[:excess], self._seqs[:excess], self._counts[:excess]
 
     def add_loss(self, loss: DeclaredLoss) -> None:
@@ -107,6 +115,12 @@ class Marks:
         if excess >= self._slack:
             self.forgotten_loss_id = self._losses[excess - 1].id
             del self._losses[:excess]
+
+    def forget(self) -> None:
+        """Keep of all that is marked only the last id and seq."""
+        self.forgotten_id, self.forgotten_seq = self.last_id, self.last_seq
+        self.forgotten_loss_id = self.last_loss_id
+        del self._ids[:], self._seqs[:], self._counts[:], self._losses[:]
 
     def _add(self, first_id: int, first_seq: int, count: int) -> None:
         self._ids.append(first_id)
@@ -136,7 +150,7 @@ class Marks:
         """
         index = bisect_right(self._ids, cursor) - 1
         if index < 0:
-            return 0 if self.first_seq in (None, 1) else None
+            return self.forgotten_seq if cursor >= self.forgotten_id else None
         passed = min(cursor - self._ids[index] + 1, self._counts[index])
         return self._seqs[index] + passed - 1
 

@@ -124,6 +124,16 @@ class Ring:
             index -= 1
         return self.marks.seq_at(cursor)
 
+    def clear(self) -> None:
+        """Let all items leave."""
+        for item in self.after(0):
+            if isinstance(item, Block):
+                self.marks.add_block(item)
+            else:
+                self.marks.add_loss(item)
+        self._items.clear()
+        self._start = self._packed = self.lines = self.bytes = 0
+
     def _index_after(self, cursor: int) -> int:
         # Most readers are at the tail: look there before searching.
         items = self._items

@@ -184,11 +184,12 @@ class Subscription:
         if behind.passed is None:
             # Nobody knows what the reader had of what is forgotten; what is marked is certain.
             at_least = marks.last_seq + 1 - marked_from + losses_at_least
+            at_least = max(at_least, marks.last_id > behind.told)
         elif losses is None:
             at_least = marks.last_seq - behind.passed + losses_at_least
         elif behind.passed + 1 < marked_from:
             # Counted by seq, but where among other channels it lay is forgotten.
-            lost_until = (marks.first_id or channel.last_id) - 1
+            lost_until = marks.forgotten_id if marks.first_id is None else marks.first_id - 1
             losses, _ = marks.losses_between(behind.told, lost_until)
             count = at_least = marked_from - 1 - behind.passed + (losses or 0)
         else:

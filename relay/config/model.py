@@ -135,6 +135,12 @@ class ChannelOptions(Options):
         validate_default=True,
         description="How much text is kept at most, whatever `lines` says.",
     )
+    forget_after: Duration = Field(
+        default="1d",
+        validate_default=True,
+        description="A channel that nothing is read for and that is silent for so long is "
+        "dropped; if it comes again it goes on counting. `0s`: never.",
+    )
 
 
 class ChannelOverride(Options):
@@ -145,6 +151,9 @@ class ChannelOverride(Options):
     )
     bytes: Size | None = Field(
         default=None, ge=1, description="As in `[channel]`, for this channel."
+    )
+    forget_after: Duration | None = Field(
+        default=None, description="As in `[channel]`, for this channel."
     )
 
 

@@ -17,6 +17,7 @@ retries, counts or publishes: its supervisor does. The contract:
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -137,6 +138,15 @@ class Source(ABC):
         Raises:
             SourceError: it cannot go on for now.
         """
+
+    @property
+    def feeds(self) -> AbstractSet[str]:
+        """
+        Channels for which lines may come from what it reads now, however long it is silent.
+
+        Others are forgotten when they have been silent for long enough.
+        """
+        return frozenset()
 
     async def stop(self) -> list[Batch]:
         """

@@ -139,6 +139,13 @@ class FileSource(Source):
     def __init__(self, name: str, options: FileOptions, status: SourceStatus) -> None:
         super().__init__(name, options, status)
         self._patterns = Patterns(options.path, options.exclude)
+        self._files: FileSet | None = None
+
+    @property
+    def feeds(self) -> frozenset[str]:
+        """The channels of the files that are there."""
+        known = self._files.known.values() if self._files is not None else ()
+        return frozenset([reader.channel for reader in known if reader.places])
 
     async def batches(
         self, positions: Mapping[str, Position]
@@ -155,7 +162,7 @@ class FileSource(Source):
         settings = ReaderSettings(
             self.name, self.status, self.options.max_line_bytes, self.options.detect_level
         )
-        files = FileSet(settings, self._patterns, self._lane)
+        files = self._files = FileSet(settings, self._patterns, self._lane)
         tender = _Tender(files)
         reading = Reading(files)
         try:

@@ -52,8 +52,13 @@ class OwnLogSource(Source):
             logger.removeHandler(handler)
 
     @property
+    def feeds(self) -> frozenset[str]:
+        """Its channel."""
+        return frozenset([self._channel])
+
+    @property
     def _channel(self) -> str:
-        return self.options.channel or self.name
+        return self.channel_for()
 
     def _batch(self, records: list[logging.LogRecord], lost: int) -> Batch:
         origins = tuple(

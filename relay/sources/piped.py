@@ -57,6 +57,11 @@ class PipedSource(Source):
         """End what still runs, and keep the last batches for :meth:`stop`."""
 
     @property
+    def feeds(self) -> frozenset[str]:
+        """Its channel."""
+        return frozenset([self.channel])
+
+    @property
     def channel(self) -> str:
         """The channel of all lines."""
         return channel_name((self.options.channel or "{source}").replace("{source}", self.name))

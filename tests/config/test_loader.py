@@ -55,6 +55,7 @@ def test_every_key_becomes_a_typed_value() -> None:
         [channel]
         lines = 5
         bytes = "1MiB"
+        forget_after = "1h"
         [sources.app]
         type = "file"
         path = "${LOGS}/*.log"
@@ -77,7 +78,7 @@ def test_every_key_becomes_a_typed_value() -> None:
         "max_channels": 20,
     }
     assert read.server.listen == TcpAddress("0.0.0.0", 80)
-    assert read.channel.model_dump() == {"lines": 5, "bytes": 1 << 20}
+    assert read.channel.model_dump() == {"lines": 5, "bytes": 1 << 20, "forget_after": 3600.0}
     assert read.sources == {
         "app": FileOptions(type="file", path="/var/log/*.log"),
         "job": ProcessOptions.model_validate(
@@ -92,13 +93,17 @@ def test_a_channel_overrides_what_it_names() -> None:
         """
         channel.lines = 100
         channel.bytes = "1MiB"
+        channel.forget_after = "1h"
         channels.web.lines = 5
         channels."api:1".bytes = "2MiB"
         """
     )
-    assert read.channel_options("web").model_dump() == {"lines": 5, "bytes": 1 << 20}
-    assert read.channel_options("api:1").model_dump() == {"lines": 100, "bytes": 2 << 20}
-    assert read.channel_options("other").model_dump() == {"lines": 100, "bytes": 1 << 20}
+    for name, lines, size in (("web", 5, 1 << 20), ("api:1", 100, 2 << 20), ("x", 100, 1 << 20)):
+        assert read.channel_options(name).model_dump() == {
+            "lines": lines,
+            "bytes": size,
+            "forget_after": 3600.0,
+        }
 
 
 def test_a_unix_socket_needs_no_permission() -> None:

@@ -1,0 +1,72 @@
+"""
+Forgetting channels: what is silent for long, and read from nowhere, is dropped.
+
+Without it every container, file and job that ever was would stay a channel for ever.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+
+from relay.hub import Hub
+
+__all__ = ["Forgetter"]
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT_SECONDS = 30.0
+LEAST_WAIT_SECONDS = 0.1
+
+
+class Forgetter:
+    """
+    Drops channels that nobody feeds and that have had no news for long enough.
+
+    Args:
+        hub: whose channels.
+        after: for a channel's name, after how many seconds it is dropped; 0: never.
+        feeds: the channels that are read from somewhere now, however silent.
+    """
+
+    def __init__(
+        self, hub: Hub, after: Callable[[str], float], feeds: Callable[[], AbstractSet[str]]
+    ) -> None:
+        self._hub = hub
+        self._after = after
+        self._feeds = feeds
+        self._silent: dict[str, tuple[int, float]] = {}
+        """For each channel its last id, and since when nothing came after it."""
+
+    async def run(self) -> None:
+        """Look at all channels from time to time, until cancelled."""
+        while True:
+            await asyncio.sleep(self._wait())
+            self.sweep(time.monotonic())
+
+    def sweep(self, now: float) -> None:
+        """
+        Look at all channels, and drop those whose time has come.
+
+        Args:
+            now: seconds of a clock that never steps.
+        """
+        fed = self._feeds()
+        silent = self._silent
+        self._silent = {}
+        for name, channel in list(self._hub.channels.items()):
+            last_id, since = silent.get(name, (channel.last_id, now))
+            if channel.last_id != last_id or name in fed:
+                since = now
+            self._silent[name] = channel.last_id, since
+            after = self._after(name)
+            if after and now - since >= after:
+                log.info("channel %s: forgotten, it has been silent for %.0f s", name, now - since)
+                self._hub.forget(name)
+
+    def _wait(self) -> float:
+        """Return how many seconds to wait for the next look: a part of the shortest time."""
+        times = [after for name in self._hub.channels if (after := self._after(name))]
+        least = min(times, default=LONGEST_WAIT_SECONDS)
+        return min(max(least / 4, LEAST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
