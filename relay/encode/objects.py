@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import compress
+from typing import Any
 
 import orjson
 
@@ -155,11 +156,10 @@ def _second(seconds: int) -> bytes:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode()
 
 
-def hello_object(version: str, cursor: int, channels: Sequence[str]) -> bytes:
-    """Return the start of a stream."""
-    return orjson.dumps(
-        {"type": "hello", "version": version, "cursor": cursor, "channels": list(channels)}
-    )
+def hello_object(version: str, cursor: int, channels: Sequence[str], **more: Any) -> bytes:
+    """Return the start of a stream, with what ``more`` it is to carry."""
+    hello = {"type": "hello", "version": version, "cursor": cursor, "channels": list(channels)}
+    return orjson.dumps(hello | more)
 
 
 def gap_object(gap: Gap) -> bytes:
@@ -199,6 +199,6 @@ def cursor_object(cursor: int) -> bytes:
     return b'{"type":"cursor","id":%d}' % cursor
 
 
-def error_object(code: str, message: str) -> bytes:
-    """Return why something could not be given."""
-    return orjson.dumps({"type": "error", "code": code, "message": message})
+def error_object(code: str, message: str, **more: Any) -> bytes:
+    """Return why something could not be given, with what ``more`` a program may want."""
+    return orjson.dumps({"type": "error", "code": code, "message": message, **more})

@@ -15,7 +15,9 @@ from relay.web.middleware import MIDDLEWARES, add_headers
 from relay.web.page import add_page
 from relay.web.runs import all_runs, one_run
 from relay.web.status import health, ready, status
+from relay.web.status_feed import STATUS_FEED, StatusFeed, status_socket, status_stream
 from relay.web.stream import stream
+from relay.web.websocket import websocket
 
 __all__ = ["create_app"]
 
@@ -37,6 +39,7 @@ def create_app(hub: Hub, settings: Settings) -> web.Application:
     app[RENDERER] = Renderer(matches)
     app[SETTINGS] = settings
     app[CONNECTIONS] = Connections(settings.heartbeat_seconds)
+    app[STATUS_FEED] = StatusFeed(hub, app[CONNECTIONS])
     app.on_response_prepare.append(add_headers)
     _add_routes(app, settings.base_path)
     return app
@@ -48,6 +51,8 @@ def _add_routes(app: web.Application, prefix: str) -> None:
     get(f"{prefix}/healthz", health)
     get(f"{prefix}/readyz", ready)
     get(f"{api}/status", status)
+    get(f"{api}/status/stream", status_stream)
+    get(f"{api}/status/ws", status_socket)
     get(f"{api}/channels", all_channels)
     get(f"{api}/channels/{{channel}}", one_channel)
     get(f"{api}/runs", all_runs)
@@ -55,7 +60,9 @@ def _add_routes(app: web.Application, prefix: str) -> None:
     for owner in ("", "/channels/{channel}", "/runs/{run}"):
         get(f"{api}{owner}/logs", logs)
         get(f"{api}{owner}/logs/stream", stream)
+        get(f"{api}{owner}/logs/ws", websocket)
         get(f"{api}{owner}/logs/download", download)
         get(f"{api}{owner}/logs/histogram", histogram)
     for channels in ("", "/{channels}"):
         get(f"{prefix}{channels}/{{format:raw|json|sse}}", stream)
+        get(f"{prefix}{channels}/ws", websocket)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from aiohttp import web
 
@@ -14,7 +14,7 @@ from relay.query import Query, is_glob
 from relay.request import Request, parse, parse_id
 from relay.web.keys import MATCHES
 
-__all__ = ["choose_encoder", "parse_request", "require_known"]
+__all__ = ["choose_encoder", "parse_pairs", "parse_request", "require_known"]
 
 FORMATS = {
     "sse": "sse",
@@ -46,7 +46,19 @@ async def parse_request(request: web.Request) -> Request:
     Raises:
         QueryError: a parameter cannot be used.
     """
-    asked = parse(list(_pairs(request)), now_ns=time.time_ns())
+    return await parse_pairs(request, list(_pairs(request)))
+
+
+async def parse_pairs(request: web.Request, pairs: Iterable[tuple[str, str]]) -> Request:
+    """
+    Return what pairs of names and values ask for, with its patterns compiled.
+
+    The request holds what was compiled, until it asks for something else.
+
+    Raises:
+        QueryError: a parameter cannot be used.
+    """
+    asked = parse(pairs, now_ns=time.time_ns())
     prepare = request.app[MATCHES].prepare
     if asked.query.has_patterns:
         request[MATCHER] = await asyncio.to_thread(prepare, asked.query)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from relay import __version__
 from relay.encode.objects import timestamp
+from relay.hub import Hub
 from relay.status import SourceState, SourceStatus
 from relay.web.answers import answer
 from relay.web.channels import channel_object
@@ -16,26 +17,19 @@ from relay.web.connections import Connections
 from relay.web.keys import CONNECTIONS, HUB
 from relay.web.runs import run_object
 
-__all__ = ["health", "ready", "status"]
+__all__ = [
+    "connections_object",
+    "health",
+    "ready",
+    "source_object",
+    "status",
+    "status_object",
+]
 
 
 async def status(request: web.Request) -> web.Response:
     """Answer with everything that is known."""
-    hub = request.app[HUB]
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return answer(
-        {
-            "version": __version__,
-            "started": timestamp(hub.start_id * 1000).decode(),
-            "uptime_seconds": round(time.time() - hub.start_id / 1e6, 3),
-            "last_id": hub.last_id,
-            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
-            "sources": [source_object(source) for source in hub.sources.values()],
-            "channels": [channel_object(hub.channels[name]) for name in sorted(hub.channels)],
-            "runs": [run_object(run) for run in hub.runs.values()],
-            "connections": _connections(request.app[CONNECTIONS]),
-        }
-    )
+    return answer(status_object(request.app[HUB], request.app[CONNECTIONS]))
 
 
 async def health(request: web.Request) -> web.Response:
@@ -52,6 +46,22 @@ async def ready(request: web.Request) -> web.Response:
     if starting:
         return answer({"status": "starting", "sources": starting}, 503)
     return answer({"status": "ready"})
+
+
+def status_object(hub: Hub, connections: Connections) -> dict[str, Any]:
+    """Return everything that is known as JSON shows it."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "version": __version__,
+        "started": timestamp(hub.start_id * 1000).decode(),
+        "uptime_seconds": round(time.time() - hub.start_id / 1e6, 3),
+        "last_id": hub.last_id,
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+        "sources": [source_object(source) for source in hub.sources.values()],
+        "channels": [channel_object(hub.channels[name]) for name in sorted(hub.channels)],
+        "runs": [run_object(run) for run in hub.runs.values()],
+        "connections": connections_object(connections),
+    }
 
 
 def source_object(source: SourceStatus) -> dict[str, Any]:
@@ -82,7 +92,7 @@ def source_object(source: SourceStatus) -> dict[str, Any]:
     }
 
 
-def _connections(connections: Connections) -> dict[str, Any]:
+def connections_object(connections: Connections) -> dict[str, Any]:
     """Return who reads, counted by channel, run and protocol."""
     channels: Counter[str] = Counter()
     runs: Counter[str] = Counter()

@@ -32,16 +32,20 @@ class StreamWriter:
     Args:
         request: whose response has been prepared.
         timeout_seconds: how long the client may take nothing.
+        chunked: whether the body is framed where the client's HTTP has that; a WebSocket's
+            is not.
     """
 
-    def __init__(self, request: web.Request, timeout_seconds: float) -> None:
+    def __init__(
+        self, request: web.Request, timeout_seconds: float, *, chunked: bool = True
+    ) -> None:
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client is gone")
         self._transport = transport
         self._payload = request.writer
         self._timeout_seconds = timeout_seconds
-        self.chunked = request.version >= HttpVersion11
+        self.chunked = chunked and request.version >= HttpVersion11
         _prepare(transport.get_extra_info("socket"), timeout_seconds)
         self._payload.send_headers()
 
