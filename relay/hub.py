@@ -23,7 +23,6 @@ from relay.block import Block, Column, DeclaredLoss
 from relay.channel import Channel
 from relay.entry import UNSAID, Batch, Origin, Position, RunEnded, RunStarted
 from relay.errors import ChannelLimitError, NotFoundError
-from relay.inlet import Inlet
 from relay.names import near
 from relay.query import Query
 from relay.run import Ending, Run
