@@ -128,7 +128,10 @@ class Relay:
         options = self._config.sources[name]
         assert isinstance(options, SourceOptions)
         status = self.hub.sources[name] = SourceStatus(name, options.type)
-        return SOURCES[options.type](name, options, status)
+        source = SOURCES[options.type](name, options, status)
+        if isinstance(source, PushSource):
+            source.connect(self.hub)
+        return source
 
     async def start(self, file: str = "") -> None:
         """

@@ -23,13 +23,14 @@ from relay.block import Block, Column, DeclaredLoss
 from relay.channel import Channel
 from relay.entry import UNSAID, Batch, Origin, Position, RunEnded, RunStarted
 from relay.errors import ChannelLimitError, NotFoundError
+from relay.inlet import Inlet
 from relay.names import near
 from relay.query import Query
 from relay.run import Ending, Run
 from relay.status import SourceStatus
 from relay.subscription import Subscription
 
-__all__ = ["ChannelBounds", "Group", "Hub", "Inlet", "Store"]
+__all__ = ["ChannelBounds", "Group", "Hub", "Store"]
 
 log = logging.getLogger(__name__)
 
@@ -81,21 +82,6 @@ class Store(Protocol):
 
 _Waiting = tuple[Sequence[Batch], "asyncio.Future[None]"]
 """Batches of one publishing, and who waits for them."""
-
-
-class Inlet(Protocol):
-    """What takes pushes: a source that web asks through the hub, since they never meet."""
-
-    def accepts(self, channel: str) -> bool:
-        """Tell whether pushes to the channel are allowed."""
-
-    async def push(self, batches: Sequence[Batch]) -> int:
-        """
-        Publish what was pushed, as the source's own.
-
-        Returns:
-            The last visible id; what was pushed lies at or below it.
-        """
 
 
 class Hub:

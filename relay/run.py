@@ -28,6 +28,8 @@ class Run:
         ending_id: hub id of its ending; ``None`` while it is under way.
         lines: how many entries it has had.
         last_ids: for each of its channels the id of its last entry there.
+        offset: how many lines its pusher has sent, counted as sent; ``None``: it is not pushed.
+        offset_bytes: how much of the line after these has been published in pieces.
     """
 
     id: str
@@ -42,6 +44,8 @@ class Run:
     ending_id: int | None = None
     lines: int = 0
     last_ids: dict[str, int] = field(default_factory=dict)
+    offset: int | None = None
+    offset_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 from relay.quantities import parse_duration
 
-__all__ = ["ALLOWED_DATE", "ALLOWED_TIME", "parse_date", "parse_time"]
+__all__ = ["ALLOWED_DATE", "ALLOWED_TIME", "parse_date", "parse_rfc_3339", "parse_time"]
 
 ALLOWED_TIME = (
     "a time with its zone such as 2026-11-21T09:47:30Z, a date such as 2026-11-21, "
@@ -64,6 +64,19 @@ def _parse(text: str, now_ns: int) -> int:
     if found := _RFC_3339.fullmatch(text):
         return _parse_rfc_3339(found)
     return max(0, now_ns - int(parse_duration(text) * _SECOND_NS))
+
+
+def parse_rfc_3339(text: str) -> int:
+    """
+    Return the nanoseconds since the epoch that an RFC 3339 time with its zone names.
+
+    Raises:
+        ValueError: ``text`` is none, or lies before 1970.
+    """
+    found = _RFC_3339.fullmatch(text)
+    if not found or len(text) > _MAX_CHARACTERS:
+        raise ValueError(text)
+    return _parse_rfc_3339(found)
 
 
 def parse_date(text: str) -> int:

@@ -9,6 +9,7 @@ from relay.sources.base import Source
 from relay.sources.file import FileSource
 from relay.sources.own_log import OwnLogSource
 from relay.sources.process import ProcessSource
+from relay.sources.push import PushSource
 from relay.sources.stdin import StdinSource
 
 __all__ = ["SOURCES"]
@@ -17,6 +18,7 @@ SOURCES: dict[str, type[Source]] = {
     "file": FileSource,
     "process": ProcessSource,
     "stdin": StdinSource,
+    "push": PushSource,
     "relay": OwnLogSource,
 }
 """All sources by their ``type`` in the configuration."""

@@ -1,9 +1,12 @@
 """The routes, and the application that has them."""
 
+import re
+
 from aiohttp import web
 
 from relay.hub import Hub
 from relay.matcher import MatchCache
+from relay.names import ROUTE_WORDS
 from relay.render import Renderer
 from relay.web.channels import all_channels, one_channel
 from relay.web.connections import Connections
@@ -13,6 +16,7 @@ from relay.web.keys import CONNECTIONS, HUB, MATCHES, RENDERER, SETTINGS, Settin
 from relay.web.logs import logs
 from relay.web.middleware import MIDDLEWARES, add_headers
 from relay.web.page import add_page
+from relay.web.push import complete, no_page, push
 from relay.web.runs import all_runs, one_run
 from relay.web.status import health, ready, status
 from relay.web.status_feed import STATUS_FEED, StatusFeed, status_socket, status_stream
@@ -57,6 +61,7 @@ def _add_routes(app: web.Application, prefix: str) -> None:
     get(f"{api}/channels/{{channel}}", one_channel)
     get(f"{api}/runs", all_runs)
     get(f"{api}/runs/{{run}}", one_run)
+    app.router.add_post(f"{api}/runs/{{run}}/complete", complete)
     for owner in ("", "/channels/{channel}", "/runs/{run}"):
         get(f"{api}{owner}/logs", logs)
         get(f"{api}{owner}/logs/stream", stream)
@@ -66,3 +71,8 @@ def _add_routes(app: web.Application, prefix: str) -> None:
     for channels in ("", "/{channels}"):
         get(f"{prefix}{channels}/{{format:raw|json|sse}}", stream)
         get(f"{prefix}{channels}/ws", websocket)
+    # What is none of the server's own words may name a channel.
+    channel = f"{prefix}/{{channel:(?!(?:{'|'.join(map(re.escape, ROUTE_WORDS))})$)[^/]+}}"
+    for method in ("POST", "PUT"):
+        app.router.add_route(method, channel, push)
+    get(channel, no_page)

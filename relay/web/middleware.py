@@ -93,8 +93,9 @@ async def check_origin(request: web.Request, handler: Handler) -> web.StreamResp
 MIDDLEWARES = [tell_errors, check_host, check_origin]
 
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD",
-    "Access-Control-Allow-Headers": "Last-Event-ID, Authorization, Content-Type",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT",
+    "Access-Control-Allow-Headers": "Last-Event-ID, Authorization, Content-Type, Relay-Run, "
+    "Relay-Instance, Relay-Stream, Relay-Level, Relay-Offset",
     "Access-Control-Max-Age": "600",
 }
 

@@ -37,5 +37,6 @@ def run_object(run: Run) -> dict[str, Any]:
         "signal": run.signal,
         "pid": run.pid,
         "lines": run.lines,
+        "offset": run.offset,
         "ending_id": run.ending_id,
     }

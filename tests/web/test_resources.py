@@ -54,6 +54,7 @@ async def test_a_run(serve: Any) -> None:
         "signal": None,
         "pid": 42,
         "lines": 2,
+        "offset": None,
         "ending_id": served.hub.last_id,
     }
     _, body = await served.get("/api/v1/runs")
