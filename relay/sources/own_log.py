@@ -58,7 +58,7 @@ class OwnLogSource(Source):
 
     @property
     def _channel(self) -> str:
-        return self.channel_for()
+        return self.options.channel or self.name
 
     def _batch(self, records: list[logging.LogRecord], lost: int) -> Batch:
         origins = tuple(
