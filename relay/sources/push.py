@@ -150,6 +150,11 @@ class PushSource(Source):
                 published.set_exception(error)
 
     @property
+    def feeds(self) -> frozenset[str]:
+        """The channels of the pushes that are under way."""
+        return frozenset([delivery.push.channel for delivery in self.deliveries])
+
+    @property
     def channels(self) -> tuple[str, ...]:
         """Globs of the channels that may be pushed to."""
         return tuple(self.options.channels)

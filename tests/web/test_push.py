@@ -425,3 +425,23 @@ async def test_a_run_of_another_source_is_not_for_pushes(pushing: Pushing) -> No
     for path in ("/web?run=w", "/api/v1/runs/w/complete"):
         status, answer = await send(served, path, b"")
         assert (status, answer["error"]["code"]) == (409, "run_taken")
+
+
+async def test_a_push_under_way_feeds_its_channel(pushing: Pushing) -> None:
+    """However silent it is, its channel is not forgotten; when it is over, it may be."""
+    served = await pushing()
+    source = served.hub.inlets["push"]
+    assert isinstance(source, PushSource)
+    over = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"one\n"
+        await over.wait()
+
+    pushed = asyncio.create_task(send(served, "/web", body()))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while "web" not in source.feeds:
+            await asyncio.sleep(0.005)
+        over.set()
+        await pushed
+    assert source.feeds == set()
