@@ -8,17 +8,15 @@ The parts: ``file_scan`` (which paths), ``file_set`` (which file each path leads
 
 import asyncio
 import os
-import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from relay.entry import Batch, Position
 from relay.errors import SourceError
-from relay.names import channel_name
 from relay.sources.base import Source, SourceOptions, SourceState, SourceStatus
 from relay.sources.file_identity import FilePosition
 from relay.sources.file_names import Names
@@ -43,8 +41,6 @@ FILES_AT_ONCE = 64
 """How many files are looked at before the loop has its turn."""
 
 CHANNEL = "{stem}"
-_WORD = re.compile(r"\{(\w*)\}")
-_WORDS = ("stem", "name", "dir", "source")
 
 
 def _paths(value: Any) -> Any:
@@ -66,16 +62,10 @@ def _start(value: Any) -> Any:
     raise ValueError('"end", "beginning" or a number of lines')
 
 
-def _channel(template: str | None) -> str | None:
-    if template is not None and (
-        not template or any(word not in _WORDS for word in _WORD.findall(template))
-    ):
-        raise ValueError("text in which {stem}, {name}, {dir} and {source} may stand")
-    return template
-
-
 class FileOptions(SourceOptions):
     """Files that programs write their log to."""
+
+    channel_words = ("stem", "name", "dir", "source")
 
     type: Literal["file"]
     path: Annotated[
@@ -115,7 +105,7 @@ class FileOptions(SourceOptions):
         "other hosts write to; a file that comes and goes in between is missed. `auto` is "
         "inotify where it can be had.",
     )
-    channel: Annotated[str | None, AfterValidator(_channel)] = Field(
+    channel: str | None = Field(
         CHANNEL,
         description="Channel, or a template for it: `{stem}` is the file's name without its "
         "last suffix, `{name}` with it, `{dir}` the name of its directory, `{source}` this "
@@ -134,6 +124,7 @@ class FileSource(Source):
     """
 
     Options = FileOptions
+    can_wait = True
     options: FileOptions
 
     def __init__(self, name: str, options: FileOptions, status: SourceStatus) -> None:
@@ -159,9 +150,8 @@ class FileSource(Source):
         Raises:
             SourceError: ``watch = "inotify"``, and there is none to be had.
         """
-        settings = ReaderSettings(
-            self.name, self.status, self.options.max_line_bytes, self.options.detect_level
-        )
+        decoding = self.options.decoding
+        settings = ReaderSettings(self.name, self.status, decoding, self.options.detect_level)
         files = self._files = FileSet(settings, self._patterns, self._lane)
         tender = _Tender(files)
         reading = Reading(files)
@@ -184,14 +174,9 @@ class FileSource(Source):
         """Return channel and origin of the lines of the file at ``path``."""
         shown = os.fsencode(path).decode(errors="replace")
         directory, name = os.path.split(os.path.abspath(shown))
-        words = {
-            "stem": os.path.splitext(name)[0],
-            "name": name,
-            "dir": os.path.basename(directory),
-            "source": self.name,
-        }
-        template = self.options.channel or CHANNEL
-        channel = channel_name(_WORD.sub(lambda word: words[word[1]], template))
+        channel = self.channel_for(
+            stem=os.path.splitext(name)[0], name=name, dir=os.path.basename(directory)
+        )
         return channel, self.origin(instance=shown)
 
     def _start_watching(self, files: FileSet, reading: Reading) -> None:
@@ -230,8 +215,12 @@ class FileSource(Source):
         if start == "end":
             reader.skip_to_end()
         elif start != "beginning":
-            size = reader.size
-            reader.jump(await asyncio.to_thread(offset_of_last_lines, reader.fd, size, start))
+            newline = reader.newline
+            size = reader.size - reader.size % len(newline)
+            offset = await asyncio.to_thread(
+                offset_of_last_lines, reader.fd, size, start, newline
+            )
+            reader.begin_at(offset)
 
 
 class _Tender:

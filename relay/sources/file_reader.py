@@ -8,10 +8,13 @@ three reads from the page cache, one pass of the decoder and one position.
 import errno
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
-from relay.decode.lines import Decoded, LineDecoder
+from relay.decode.decoder import IDLE_SECONDS, Decoding
+from relay.decode.lines import Decoded
 from relay.entry import Batch, Loss, Origin, Position, Reason
 from relay.sources.base import ReaderStatus, SourceStatus
 from relay.sources.file_identity import (
@@ -26,16 +29,13 @@ from relay.sources.file_identity import (
 
 __all__ = ["FORGOTTEN", "IDLE_SECONDS", "FileReader", "ReaderSettings", "offset_of_last_lines"]
 
-IDLE_SECONDS = 1.0
-"""An unfinished last line is given out, and a rotated file is finished, after this long without
-growth."""
-
 FORGOTTEN = Position("")
 """The last position of a reader that has ended and need not be handed back."""
 
 NO_LINES = Decoded()
 SOURCE_LOSS = Loss(Reason.SOURCE)
 BLOCK_BYTES = 128 * 1024
+PLAIN = Decoding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ReaderSettings:
 
     source: str
     status: SourceStatus
-    max_line_bytes: int = 256 * 1024
+    decoding: Decoding = PLAIN
     detect_levels: bool = True
 
 
@@ -112,7 +112,7 @@ class FileReader:
         self.fd = file.fd
         self.key: FileKey = file.key
         self.size, self.changed_ns = file.size, file.modified_ns
-        self.decoder = LineDecoder(settings.max_line_bytes)
+        self.decoder = settings.decoding.decoder()
         self.head = b""
         self.head_hash = ""
         self.learn_head()
@@ -157,15 +157,27 @@ class FileReader:
 
     def go_on(self, offset: int, *, in_part: bool) -> None:
         """Begin at ``offset``; ``in_part``: within a line whose beginning was given out."""
-        self.jump(offset)
+        self.begin_at(offset, in_part=in_part)
         self.announced = True
-        self.decoder = LineDecoder(self.settings.max_line_bytes, in_part=in_part)
 
     def skip_to_end(self) -> None:
         """Begin at the end; what goes on the line that is unfinished there is a part."""
-        self.jump(self.size)
-        in_part = self.size > 0 and not self.tail.endswith(b"\n")
-        self.decoder = LineDecoder(self.settings.max_line_bytes, in_part=in_part)
+        newline = self.newline
+        end = self.size - self.size % len(newline)
+        self.begin_at(end)
+        if end and not self.tail.endswith(newline):
+            self.begin_at(end, in_part=True)
+
+    def begin_at(self, offset: int, *, in_part: bool = False) -> None:
+        """Begin to decode at ``offset``, the first byte of a character."""
+        self.jump(offset)
+        head = self.head if offset else None
+        self.decoder = self.settings.decoding.decoder(in_part=in_part, head=head)
+
+    @property
+    def newline(self) -> bytes:
+        """The bytes of a newline in this file."""
+        return self.settings.decoding.newline(self.head)
 
     def learn_head(self) -> None:
         """Remember first bytes that were not there before; stops at a head that is another."""
@@ -212,7 +224,7 @@ class FileReader:
         row.position = str(self.offset)
         if row.state == "unreadable":
             row.state, row.detail = "reading", None
-        return self.batch(self.decoder.feed(data))
+        return self.batch(self.decoder.feed(data, now))
 
     def skip_hole(self) -> bool:
         """
@@ -228,17 +240,19 @@ class FileReader:
             start = os.fstat(self.fd).st_size if error.errno == errno.ENXIO else 0
         if start:
             zeros = os.pread(self.fd, 1 << 16, start)
-            self.jump(start + len(zeros) - len(zeros.lstrip(b"\0")))
+            passed = start + len(zeros) - len(zeros.lstrip(b"\0"))
+            # A character's own first byte may be 0.
+            self.begin_at(passed - passed % self.settings.decoding.unit_bytes)
         return start > 0
 
-    def flush(self) -> Batch | None:
-        """Give out the unfinished last line of a file that goes on."""
-        decoded = self.decoder.flush(part=True)
+    def pause(self, now: float) -> Batch | None:
+        """Give out what has waited long enough in a file that goes on."""
+        decoded = self.decoder.pause(now)
         return self.batch(decoded) if decoded.lines else None
 
     def end(self, *, forget: bool) -> Batch:
         """Give out what is left, its last position, and the loss where there may be one."""
-        decoded = self.decoder.flush(part=False)
+        decoded = self.decoder.flush()
         loss, self.lossy = (SOURCE_LOSS if self.lossy else None), False
         return self.batch(decoded, FORGOTTEN if forget else None, loss)
 
@@ -302,25 +316,41 @@ class FileReader:
             self.fd = -1
 
 
-def offset_of_last_lines(fd: int, size: int, lines: int) -> int:
+def offset_of_last_lines(fd: int, size: int, lines: int, newline: bytes = b"\n") -> int:
     """
     Return where the last ``lines`` lines of a file's first ``size`` bytes begin.
 
     An unfinished last line counts. Reads backwards; for a thread, since lines may be long.
+
+    Args:
+        fd: the file.
+        size: a multiple of the newline's length.
+        lines: how many.
+        newline: its bytes, which begin at multiples of their number.
     """
     if not lines:
         return size
     # The newline that ends the last line begins none.
-    stop, wanted = max(0, size - 1), lines
+    stop, wanted, unit = max(0, size - len(newline)), lines, len(newline)
     while stop > 0:
         start = max(0, stop - BLOCK_BYTES)
         block = os.pread(fd, stop - start, start)
-        found = block.count(b"\n")
+        if unit == 1:
+            found = block.count(newline)
+        else:
+            found = sum(1 for at in _each(block, newline))
         if found >= wanted:
-            end = len(block)
-            for _ in range(wanted):
-                end = block.rfind(b"\n", 0, end)
-            return start + end + 1
+            ends = _each(block, newline)
+            return start + next(islice(ends, wanted - 1, None)) + unit
         wanted -= found
         stop = start
     return 0
+
+
+def _each(block: bytes, newline: bytes) -> Iterator[int]:
+    """Yield where newlines stand, the last one first."""
+    at = block.rfind(newline)
+    while at >= 0:
+        if at % len(newline) == 0:
+            yield at
+        at = block.rfind(newline, 0, at + len(newline) - 1)

@@ -58,6 +58,8 @@ class Reading:
     def __init__(self, files: FileSet) -> None:
         self._files = files
         self._turns = files.turns
+        self._renewed: set[FileReader] = set()
+        """Files whose new life is just begun."""
 
     def turn(self) -> list[Batch]:
         """Return what was put aside, else what the next turn reads."""
@@ -132,12 +134,11 @@ class Reading:
                 self._turns.set_due(reader, now + wait)
             else:
                 self._finish(reader, batches)
-        elif reader.decoder.held_bytes:
-            due = reader.grown_at + IDLE_SECONDS
-            if now < due:
-                self._turns.set_due(reader, due)
-            elif (batch := reader.flush()) is not None:
+        elif reader.decoder.due is not None:
+            if now >= reader.decoder.due and (batch := reader.pause(now)) is not None:
                 batches.append(batch)
+            if reader.decoder.due is not None:
+                self._turns.set_due(reader, reader.decoder.due)
 
     def _finish(self, reader: FileReader, batches: list[Batch]) -> None:
         reader.done = True
@@ -151,11 +152,18 @@ class Reading:
 
     def renew(self, reader: FileReader) -> None:
         """Begin a new life of a truncated file between two turns."""
-        reader.ended = not self._truncated(reader, time.monotonic())
-        self._turns.mark(reader)
+        if reader not in self._renewed:
+            reader.ended = not self._truncated(reader, time.monotonic())
+            self._turns.mark(reader)
 
     def _truncated(self, reader: FileReader, now: float) -> bool:
         """Begin a new life of a truncated file; return whether the old one goes on in a copy."""
+        head = os.pread(reader.fd, HEAD_BYTES, 0) if reader.fd >= 0 else b""
+        if self._files.watch is not None:
+            # After the head: a copy of anything before it has been created by now.
+            self._renewed.add(reader)
+            self._files.watch.read()
+            self._renewed.discard(reader)
         known = self._files.known.items()
         others = {key for key, other in known if other.offset or not other.appeared}
         copy = find_copy(directories_of(reader.path), reader.content(), {*others, reader.key})
@@ -164,13 +172,13 @@ class Reading:
             or now - reader.looked_at > UNSEEN_SECONDS
             or (copy.size if copy else max(reader.size, len(reader.head))) > reader.offset
         )
-        self._begin_again(reader, self._copies_between(reader, copy))
+        self._begin_again(reader, head, self._copies_between(reader, head, copy))
         reader.left_at, reader.grace_seconds = now, 0.0
         if copy is not None:
             self._move_to_copy(reader, copy)
         return copy is not None
 
-    def _begin_again(self, reader: FileReader, between: list[OpenFile]) -> None:
+    def _begin_again(self, reader: FileReader, head: bytes, between: list[OpenFile]) -> None:
         """Give the file, which is empty or another now, to a reader of its own."""
         places = [place for place in self._files.places.values() if place.current is reader]
         if not places or reader.fd < 0:
@@ -184,11 +192,15 @@ class Reading:
             if other is not None:
                 self._take_over(missed, other)
         live = self._files.new_life(places[0], self._files.detach(reader))
+        # If it is another again by now, its first turn finds that out.
+        live.head = head or live.head
         for place in places:
             place.current = live
         live.places, reader.places = reader.places, 0
 
-    def _copies_between(self, reader: FileReader, copy: OpenFile | None) -> list[OpenFile]:
+    def _copies_between(
+        self, reader: FileReader, head: bytes, copy: OpenFile | None
+    ) -> list[OpenFile]:
         """
         Open copies of what a truncated file held in lives that were never seen.
 
@@ -198,18 +210,18 @@ class Reading:
         """
         if not reader.places or reader.fd < 0:
             return []
-        heads = [reader.head, os.pread(reader.fd, HEAD_BYTES, 0)]
+        heads = [reader.head, head]
         found = []
         for path in [path for path, when in self._files.born.items() if when >= reader.looked_at]:
             if self._may_be_copys_name(path, reader.path) and (file := open_quietly(path)):
                 other = self._files.known.get(file.key)
-                head = os.pread(file.fd, HEAD_BYTES, 0)
+                start = os.pread(file.fd, HEAD_BYTES, 0)
                 if (
                     (copy is not None and file.key == copy.key)
                     or (other is not None and (other.offset or not other.appeared))
-                    or not head
-                    or b"\0" in head
-                    or any(is_same_start(head, known) for known in heads)
+                    or not start
+                    or b"\0" in start
+                    or any(is_same_start(start, known) for known in heads)
                 ):
                     file.close()
                 else:

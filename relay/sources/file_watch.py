@@ -148,6 +148,24 @@ class Watch:
             self._follow_directory(path, found[path])
         return bool(new)
 
+    def read(self) -> None:
+        """Tell what has happened until now."""
+        names: list[NameEvent] = []
+        files: list[tuple[int, int]] = []
+        for watch, mask, cookie, name in self._inotify.read(timeout=0):
+            if mask & Q_OVERFLOW:
+                self._events.events_lost()
+            elif watch in self._paths:
+                names.extend(self._names(watch, mask, cookie, name))
+            else:
+                files.append((watch, mask))
+        # Names first: a file that turns out to be truncated is then looked for in copies that
+        # are known to be new.
+        if names:
+            self._events.names_changed(names)
+        for watch, mask in files:
+            self._tell_file(watch, mask)
+
     async def calm(self) -> None:
         """Wait a little where events have come in quick succession, so that fewer wakes do."""
         now = time.monotonic()
@@ -161,10 +179,10 @@ class Watch:
                 await asyncio.sleep(self._window_end - now)
             finally:
                 self._listen()
-            self._read()
+            self.read()
 
     def _listen(self) -> None:
-        self._loop.add_reader(self._inotify.fileno(), self._read)
+        self._loop.add_reader(self._inotify.fileno(), self.read)
 
     def _key_of(self, path: str) -> FileKey | None:
         known = self._directories.get(path)
@@ -198,23 +216,6 @@ class Watch:
             # The kernel removed it itself with its file.
             if error.errno != errno.EINVAL:
                 raise
-
-    def _read(self) -> None:
-        names: list[NameEvent] = []
-        files: list[tuple[int, int]] = []
-        for watch, mask, cookie, name in self._inotify.read(timeout=0):
-            if mask & Q_OVERFLOW:
-                self._events.events_lost()
-            elif watch in self._paths:
-                names.extend(self._names(watch, mask, cookie, name))
-            else:
-                files.append((watch, mask))
-        # Names first: a file that turns out to be truncated is then looked for in copies that
-        # are known to be new.
-        if names:
-            self._events.names_changed(names)
-        for watch, mask in files:
-            self._tell_file(watch, mask)
 
     def _tell_file(self, watch: int, mask: int) -> None:
         reader = self._readers.get(watch)
