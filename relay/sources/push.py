@@ -121,12 +121,22 @@ class PushSource(Source):
             await self._news.wait()
             self._news.clear()
             waiting, self._waiting = self._waiting, []
+            given = [batch for batches, _ in waiting for batch in batches]
             try:
-                yield [batch for batches, _ in waiting for batch in batches]
+                yield given
             except GeneratorExit:
                 self._answer(waiting, RefusedPushError("stopping", "the relay is stopping"))
                 raise
+            self._begin_counts(given)
             self._answer(waiting)
+
+    def _begin_counts(self, batches: list[Batch]) -> None:
+        """Count the lines of runs that are new from 0, also if their client has left already."""
+        assert self.hub is not None
+        for change in [change for batch in batches for change in batch.runs]:
+            run = self.hub.runs.get(change.run)
+            if run is not None and run.offset is None:
+                run.offset = 0
 
     async def stop(self) -> list[Batch]:
         """Take no more; return what has not been published."""
