@@ -25,6 +25,7 @@ from relay.sources.command import Command, Group
 from relay.sources.life import Life
 from relay.sources.pipe import PipeReader
 from relay.sources.piped import PipedOptions, PipedSource
+from relay.sources.terminal import TERM, open_terminal
 
 __all__ = ["Backoff", "ProcessOptions", "ProcessSource"]
 
@@ -56,6 +57,11 @@ class ProcessOptions(PipedOptions):
     env: dict[str, str] = Field({}, description="Added to the relay's own environment.")
     user: str | None = Field(
         None, description="As whom it runs, with the user's groups; needs a relay run as root."
+    )
+    pty: bool = Field(
+        False,
+        description="Whether it sees a terminal, for programs that else buffer or do not colour; "
+        "stdout and stderr are then one stream.",
     )
     restart: Literal["never", "on-failure", "always"] = Field(
         "on-failure", description="Whether to start it again once it has ended."
@@ -167,11 +173,12 @@ class ProcessSource(PipedSource):
     def _open(self, run: str) -> tuple[PipeReader, Group]:
         reader, writers = PipeReader(), []
         try:
-            for stream in (Stream.STDOUT, Stream.STDERR):
-                descriptor, writer = os.pipe()
+            streams = (Stream.STDOUT,) if self.options.pty else (Stream.STDOUT, Stream.STDERR)
+            for stream in streams:
+                descriptor, writer = open_terminal() if self.options.pty else os.pipe()
                 writers.append(writer)
                 reader.add(self.pipe(descriptor, stream, run))
-            group = self._command().start(*writers)
+            group = self._command().start(writers[0], writers[-1])
             reader.watch(group.descriptor)
         except (OSError, SourceError):
             reader.close()
@@ -185,7 +192,8 @@ class ProcessSource(PipedSource):
         options = self.options
         line = options.command
         words = ["/bin/sh", "-c", line] if isinstance(line, str) else line
-        return Command(words, options.cwd, options.env, options.user)
+        env = {"TERM": TERM, **options.env} if options.pty else options.env
+        return Command(words, options.cwd, env, options.user)
 
     def _goes_on(self, ended: RunEnded) -> bool:
         failed = ended.status != "succeeded"
