@@ -19,6 +19,8 @@ TYPESCRIPT := 5.9.3
 TSC := $(VENV)/typescript-$(TYPESCRIPT)/node_modules/.bin/tsc
 # What the tests drive that is no Python package, by command.
 TEST_COMMANDS := chromium curl node
+# Other people's clients for Node, that the tests drive.
+CLIENTS := tests/node/node_modules/.installed
 
 .PHONY: help run test check bench
 .PHONY: check-format check-lint check-types check-imports check-generated check-page
@@ -29,7 +31,7 @@ help: ## list the commands
 run: $(VENV)/.run ## start the relay with what this host has, and print its page's address
 	@exec $(BIN)/relay $(ARGS)
 
-test: $(VENV)/.test ## run all tests
+test: $(VENV)/.test $(CLIENTS) ## run all tests
 	@tools/setup commands $(TEST_COMMANDS)
 	@$(BIN)/python -m pytest $(ARGS)
 
@@ -68,4 +70,8 @@ $(VENV)/.test: $(VENV)/.run
 
 $(TSC): $(VENV)/.run
 	@tools/setup typescript $(VENV)/typescript-$(TYPESCRIPT) $(TYPESCRIPT)
+	@touch $@
+
+$(CLIENTS): tests/node/package.json
+	@tools/setup packages tests/node
 	@touch $@
