@@ -11,9 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from relay.config.clashes import find_clashes
 from relay.config.document import Document
 from relay.config.loader import build, read
 from relay.config.model import Config
+from relay.errors import ConfigError
 from relay.shorthand import ARGUMENTS, host_sources, sources
 
 __all__ = ["DEFAULT_FILE", "Startup", "configure"]
@@ -82,6 +84,8 @@ def configure(
         more.setdefault(OWN_LOG, {"type": OWN_LOG})
     added = build({"sources": more}, ARGUMENTS, models).sources
     merged = {**config.sources, **added}
+    if clashes := list(find_clashes(merged)):
+        raise ConfigError(ARGUMENTS, clashes)
     return config.model_copy(update={"sources": merged}), file or ARGUMENTS
 
 

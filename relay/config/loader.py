@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, create_model
 
+from relay.config.clashes import find_clashes
 from relay.config.document import Document, interpolate, parse, spell
 from relay.config.model import Config
 from relay.config.problems import explain
@@ -85,6 +86,8 @@ def build(
         ]
     if found:
         raise ConfigError(file, [problem for _, problem in found])
+    if clashes := list(find_clashes(config.sources)):
+        raise ConfigError(file, clashes)
     return config
 
 

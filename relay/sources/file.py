@@ -11,10 +11,12 @@ import os
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
+from glob import has_magic
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from relay.config.clashes import Claim
 from relay.entry import Batch, Position
 from relay.errors import SourceError
 from relay.sources.base import Source, SourceOptions, SourceState, SourceStatus
@@ -111,6 +113,18 @@ class FileOptions(SourceOptions):
         "last suffix, `{name}` with it, `{dir}` the name of its directory, `{source}` this "
         "source's.",
     )
+
+    @property
+    def claims(self) -> list[Claim]:
+        """Its paths; globs may be another's too, where something else is excluded."""
+        return [
+            Claim(
+                "path",
+                f"{path!r} is read",
+                tuple(sorted(self.exclude)) if has_magic(path) else (),
+            )
+            for path in map(os.path.abspath, self.path)
+        ]
 
 
 class FileSource(Source):
@@ -217,9 +231,7 @@ class FileSource(Source):
         elif start != "beginning":
             newline = reader.newline
             size = reader.size - reader.size % len(newline)
-            offset = await asyncio.to_thread(
-                offset_of_last_lines, reader.fd, size, start, newline
-            )
+            offset = await asyncio.to_thread(offset_of_last_lines, reader.fd, size, start, newline)
             reader.begin_at(offset)
 
 

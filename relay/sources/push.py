@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from relay.config.clashes import Claim
 from relay.config.values import Size
 from relay.decode.lines import Decoded, LineDecoder
 from relay.decode.ndjson import (
@@ -89,6 +90,11 @@ class PushOptions(SourceOptions):
         description="A body whose length is told beforehand may have so many bytes. One that is "
         "streamed may be endless.",
     )
+
+    @property
+    def claims(self) -> list[Claim]:
+        """Its globs: a push is taken by one source."""
+        return [Claim("channels", f"pushes to {glob!r} are taken") for glob in self.channels]
 
 
 class PushSource(Source):

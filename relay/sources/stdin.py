@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from relay.config.clashes import Claim
 from relay.entry import Batch, Position, RunEnded, RunStarted, Stream
 from relay.errors import SourceError
 from relay.names import is_run_id
@@ -39,6 +40,11 @@ class StdinOptions(PipedOptions):
     run: Annotated[str, AfterValidator(_run_id)] | None = Field(
         None, description="Id of its run. Default: the source's name and the time of the start."
     )
+
+    @property
+    def claims(self) -> list[Claim]:
+        """Stdin, which gives its lines once."""
+        return [Claim("", "stdin is read")]
 
 
 class StdinSource(PipedSource):
