@@ -63,15 +63,23 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
+    def open(self, connection: Connection) -> None:
+        """Count a connection from now on."""
+        connection.heard = self.tick
+        self._open.add(connection)
+
+    def close(self, connection: Connection) -> None:
+        """Count it no more."""
+        self._open.discard(connection)
+
     @contextmanager
     def opened(self, connection: Connection) -> Iterator[Connection]:
         """Count a connection while it is open."""
-        connection.heard = self.tick
-        self._open.add(connection)
+        self.open(connection)
         try:
             yield connection
         finally:
-            self._open.discard(connection)
+            self.close(connection)
 
     def is_silent(self, connection: Connection) -> bool:
         """Tell whether a heartbeat is due."""

@@ -3,8 +3,8 @@ What every live stream does, whatever carries it: where it starts, and what it g
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 from typing import Self
 
 from aiohttp import web
@@ -67,10 +67,9 @@ def never() -> bool:
 
 class Follower:
     """
-    Gives one client what it asked for.
+    Gives one client what it asked for; use as a context manager.
 
-    Order of calls: within ``following`` once ``greet``, then ``pump`` until it says that the
-    stream is over.
+    Order of calls: ``greet`` once, then ``pump`` until it says that the stream is over.
 
     Args:
         request: the client's.
@@ -102,11 +101,20 @@ class Follower:
             encoder.name.partition("+")[0], query, request.remote or "", self._subscription
         )
 
-    @contextmanager
-    def following(self) -> Iterator[Self]:
-        """Follow, and be counted among the open connections, while in the context."""
-        with self._subscription, self._connections.opened(self._connection):
-            yield self
+    def __enter__(self) -> Self:
+        # Not by generators, which would stay with every idle client.
+        self._subscription.__enter__()
+        self._connections.open(self._connection)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connections.close(self._connection)
+        self._subscription.close()
 
     def poke(self) -> None:
         """Let ``pump`` look whether it is interrupted."""

@@ -40,7 +40,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from aiohttp.http import WebSocketError
 
 from relay.encode.websocket import WebSocketEncoder, close_frame, pong_frame
-from relay.errors import NotFoundError, QueryError
+from relay.errors import NotFoundError, QueryError, RelayError
 from relay.web.answers import refuse
 from relay.web.keys import CONNECTIONS, SETTINGS
 from relay.web.writer import StreamWriter
@@ -205,39 +205,44 @@ async def serve_socket(
         return refusal
     await socket.open()
     try:
-        await socket.close(await _ending(request, socket, converse))
+        try:
+            await converse(request, socket)
+        except (Farewell, RelayError) as error:
+            farewell = _farewell(error)
+        else:
+            is_stopping = request.app[CONNECTIONS].stopping
+            farewell = _STOPPING if is_stopping else _ENDED
+        await socket.close(farewell)
     except ConnectionResetError:
         pass  # The client is gone: nothing is left to be said to it.
+    except Exception:
+        # The border of a request: whatever went wrong is ours, and stays with us.
+        log.exception("a conversation failed: %s", request.path)
+        await socket.close(_FAILED)
     finally:
         socket.stop()
     return socket.response
 
 
-async def _ending(
-    request: web.Request,
-    socket: Socket,
-    converse: Callable[[web.Request, Socket], Awaitable[None]],
-) -> Farewell:
-    """Converse, and return how that ended."""
-    try:
-        await converse(request, socket)
-    except Farewell as farewell:
-        return farewell
-    except QueryError as error:
+_ENDED = Farewell(WSCloseCode.OK, "ended")
+_STOPPING = Farewell(WSCloseCode.GOING_AWAY, "going_away")
+_FAILED = Farewell(
+    WSCloseCode.INTERNAL_ERROR,
+    "internal_error",
+    "the relay failed at this request; its log says more",
+)
+
+
+def _farewell(error: Farewell | RelayError) -> Farewell:
+    """Return how a conversation ends after an error."""
+    if isinstance(error, Farewell):
+        return error
+    if isinstance(error, NotFoundError):
+        return Farewell(NOT_FOUND, f"unknown_{error.kind}", str(error), near=list(error.near))
+    if isinstance(error, QueryError):
         more = {"parameter": error.parameter, "allowed": error.allowed}
         return Farewell(INVALID_PARAMETER, "invalid_parameter", str(error), **more)
-    except NotFoundError as error:
-        return Farewell(NOT_FOUND, f"unknown_{error.kind}", str(error), near=list(error.near))
-    except ConnectionResetError:
-        raise
-    except Exception:
-        # The border of a request: whatever went wrong is ours, and stays with us.
-        log.exception("a conversation failed: %s", request.path)
-        sentence = "the relay failed at this request; its log says more"
-        return Farewell(WSCloseCode.INTERNAL_ERROR, "internal_error", sentence)
-    if request.app[CONNECTIONS].stopping:
-        return Farewell(WSCloseCode.GOING_AWAY, "going_away")
-    return Farewell(WSCloseCode.OK, "ended")
+    return Farewell(WSCloseCode.INTERNAL_ERROR, "internal_error", str(error))
 
 
 def _end(message: WSMessage) -> Exception:

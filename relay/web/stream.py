@@ -36,8 +36,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         return response
     try:
         writer = StreamWriter(request, request.app[SETTINGS].write_seconds)
-        follower = Follower(request, asked, encoder, writer, cursor)
-        with follower.following():
+        with Follower(request, asked, encoder, writer, cursor) as follower:
             await follower.greet()
             await follower.pump()
         await response.write_eof()

@@ -37,8 +37,7 @@ async def _converse(request: web.Request, socket: Socket) -> None:
         encoder = WebSocketEncoder(asked.batch, socket.ref)
         is_past = is_over(request.app[HUB], asked)
         cursor = await start_cursor(request, asked)
-        follower = Follower(request, asked, encoder, socket.writer, cursor)
-        with follower.following():
+        with Follower(request, asked, encoder, socket.writer, cursor) as follower:
             socket.on_message = follower.poke
             await follower.greet()
             if is_past or (message := await _next_query(socket, follower)) is None:
