@@ -43,6 +43,8 @@ class Channel:
         self.last_id = born_id
         """Id of the last entry, loss or run ending that is visible."""
         self.before_latest_id = born_id
+        self.forgotten_ns: int | None = None
+        """Newest timestamp of the last block that it held when it was forgotten."""
         self.latest: list[Span] | None = None
         """The newest block as all readers at the tail are given it."""
         self.lines = Meter()
@@ -71,6 +73,8 @@ class Channel:
 
     def forget(self) -> None:
         """Let go of all that is held; ids and seqs go on when there is news again."""
+        if self.ring.last_block is not None:
+            self.forgotten_ns = self.ring.last_block.newest_ns
         self.ring.clear()
         self.ring.marks.forget()
         self.latest = None

@@ -95,7 +95,8 @@ class Subscription:
         if channel.last_id <= self.cursor:
             return
         marks, first = channel.ring.marks, channel.ring.first_block
-        if self._since_ns is not None and first is not None and first.oldest_ns < self._since_ns:
+        left_ns = channel.forgotten_ns if first is None else first.oldest_ns
+        if self._since_ns is not None and left_ns is not None and left_ns < self._since_ns:
             left_until = max(marks.last_id, marks.last_loss_id, self.cursor)
             self._news[channel] = _Behind(marks.last_seq, left_until)
         else:

@@ -1,6 +1,7 @@
 """Channels that are silent and read from nowhere are dropped, and come again."""
 
 import asyncio
+from array import array
 
 from relay.channel import Channel
 from relay.config.model import ChannelOptions
@@ -111,6 +112,16 @@ async def test_a_reader_with_an_old_cursor_is_told_what_is_gone() -> None:
         with world.hub.subscribe(Query(), cursor) as all_:
             told = await given(all_)
             assert told == [*expected, *(["x"] if cursor < other else []), "d", "e"]
+
+
+async def test_who_asks_for_later_times_has_lost_nothing() -> None:
+    """What was forgotten is older than what is wanted."""
+    world = World()
+    await world.hub.publish([batch("web", "a b", timestamps=array("q", [5, 7]))])
+    world.sweep(0.0, 10.0)
+    for since_ns, expected in ((8, []), (7, [("web", 2, 2)])):
+        with world.hub.subscribe(WEB, world.hub.start_id, since_ns) as subscription:
+            assert await given(subscription) == expected
 
 
 async def test_what_is_evicted_later_is_counted_with_it() -> None:

@@ -101,7 +101,9 @@ async def _pieces(
     kept = [encoder.gap(gap) for gap in lost]
     kept_bytes = sum(map(len, kept))
     turn = Turn()
-    with hub.subscribe(query, start) as subscription:
+    # Without a cursor of its own a reader has not lost what left before it came.
+    since_ns = query.since_ns if asked.after is None else None
+    with hub.subscribe(query, start, since_ns) as subscription:
         connection = Connection("download", query, request.remote or "", subscription)
         with connections.opened(connection):
             while subscription.cursor < end:

@@ -3,8 +3,14 @@
 import asyncio
 import gzip
 import json
+import random
 import re
+from array import array
 from typing import Any
+from urllib.parse import quote
+
+import pytest
+from aiohttp import ClientError
 
 from relay.entry import Loss, Origin, Reason, RunEnded
 from relay.query import Query
@@ -56,6 +62,38 @@ async def test_text_shows_gaps_only_where_asked(serve: Any) -> None:
     assert await served.text("/api/v1/logs/download?gaps=1") == (
         "--- gap: 2 entries of web missing (evicted) ---\nc\n"
     )
+
+
+async def test_what_left_before_the_time_that_is_asked_for_is_no_gap(serve: Any) -> None:
+    """The channel still holds everything from then on."""
+    served = await serve(lines=1)
+    for second in (100, 200, 300):
+        times = array("q", [second * 1_000_000_000] * 2)
+        await served.publish(batch("web", [str(second), "x"], timestamps=times))
+    assert await served.text("/api/v1/logs/download?gaps=1&since=301") == ""
+    assert await served.text("/api/v1/logs/download?gaps=1&since=300") == (
+        "--- gap: 4 entries of web missing (evicted) ---\n300\nx\n"
+    )
+
+
+async def test_a_file_that_cannot_be_finished_is_cut_off(serve: Any) -> None:
+    """A pattern that turns out to cost too much is told by a status, or by a broken transfer."""
+    served = await serve(lines=100_000)
+    choose = random.Random(1).choice
+    hostile = ["".join(choose("ab") for _ in range(100)) for _ in range(3000)]
+    path = "/api/v1/logs/download?regex=" + quote("x|(?:a?b?[ab]){92}c")
+    await served.publish(batch("web", hostile))
+    status, refusal = await served.get(path)
+    assert (status, refusal["error"]["parameter"]) == (400, "regex")
+    # What patterns have cost is remembered: it takes another.
+    path = path.replace("92", "93")
+    served = await serve(lines=100_000)
+    await served.publish(batch("web", ["x" * 1000] * 1000))
+    await served.publish(batch("web", hostile))
+    async with served.session.get(served.base + path) as response:
+        assert response.status == 200
+        with pytest.raises(ClientError):
+            await response.read()
 
 
 async def test_any_query_and_any_part(serve: Any) -> None:
