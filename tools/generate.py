@@ -74,6 +74,7 @@ def configuration() -> Iterator[str]:
         },
         definitions,
     )
+    yield from _table("multiline", definitions["Multiline"], definitions, "###")
     for kind, source in sources.items():
         own = {key: value for key, value in source["properties"].items() if key not in shared}
         del own["type"]
@@ -121,6 +122,8 @@ def _resolve(node: Schema, definitions: dict[str, Schema]) -> Schema:
 
 def _type(value: Schema) -> str:
     """Return what a value is, in the words of this page."""
+    if "$ref" in value:
+        return "table"
     if "anyOf" in value:
         return " or ".join(dict.fromkeys(map(_type, value["anyOf"])))
     if "enum" in value:

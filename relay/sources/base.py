@@ -24,7 +24,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from relay.config.values import Size
+from relay.decode.decoder import Decoding
 from relay.entry import Batch, Level, Origin, Position, Stream
+from relay.sources.decoding import Encoding, Multiline, ReadyMade, joining
 from relay.status import ReaderStatus, SourceState, SourceStatus
 
 __all__ = [
@@ -108,6 +110,23 @@ class SourceOptions(BaseModel):
     max_line_bytes: Size = Field(
         256 * 1024, ge=256, le=1 << 20, description="A longer line is split into parts."
     )
+    encoding: Encoding = Field(
+        "utf-8",
+        description="Of the text, such as `utf-16`, whose byte order its mark tells, `latin-1`, "
+        "`cp1252`, `shift_jis`, `gbk`. What is none is replaced and counted.",
+    )
+    multiline: ReadyMade | Multiline | None = Field(
+        None,
+        description="Which lines become one entry: the stack traces of a language, `indent`, or "
+        "a table.",
+    )
+
+    @property
+    def decoding(self) -> Decoding:
+        """How bytes of this source become entries."""
+        most = self.max_line_bytes
+        joined = None if self.multiline is None else joining(self.multiline, most)
+        return Decoding(most, self.encoding, joined)
 
 
 class Source(ABC):

@@ -13,14 +13,12 @@ import select
 from collections.abc import Iterator
 from contextlib import suppress
 
-from relay.decode.lines import Decoded, LineDecoder
+from relay.decode.decoder import Decoder
+from relay.decode.lines import Decoded
 from relay.entry import Origin
 from relay.sources.base import TURN_BYTES
 
 __all__ = ["Output", "Pipe", "PipeReader", "Readiness"]
-
-IDLE_SECONDS = 1.0
-"""An unfinished line that has not grown for so long is given out: it may be a prompt."""
 
 PIPE_BYTES = 1 << 20
 """How much a pipe holds, where the system allows it (it gives 64 KiB unasked)."""
@@ -99,22 +97,25 @@ class Pipe:
     Args:
         descriptor: its read end.
         origin: of its lines.
-        max_line_bytes: a longer line is split into parts.
+        decoder: makes lines of them.
         keep: whether the descriptor is somebody else's and must not be closed.
     """
 
     def __init__(
-        self, descriptor: int, origin: Origin, max_line_bytes: int, *, keep: bool = False
+        self, descriptor: int, origin: Origin, decoder: Decoder, *, keep: bool = False
     ) -> None:
         self.descriptor = descriptor
         self.origin = origin
         self.ended = False
-        self.idle_at: float | None = None
-        """When the unfinished line is given out, by the loop's clock; ``None``: there is none."""
         self.size = 0
         """How many bytes the last read gave."""
-        self._decoder = LineDecoder(max_line_bytes)
+        self._decoder = decoder
         self._keep = keep
+
+    @property
+    def due(self) -> float | None:
+        """When :meth:`pause` will have something to give, by the loop's clock."""
+        return self._decoder.due
 
     def read(self, most: int, now: float) -> Decoded:
         """
@@ -137,20 +138,16 @@ class Pipe:
         self.size = len(data)
         if not data:
             return self.end()
-        decoded = self._decoder.feed(data)
-        self.idle_at = now + IDLE_SECONDS if self._decoder.held_bytes else None
-        return decoded
+        return self._decoder.feed(data, now)
 
-    def pause(self) -> Decoded:
-        """Give out the unfinished line as a part."""
-        self.idle_at = None
-        return self._decoder.flush(part=True)
+    def pause(self, now: float) -> Decoded:
+        """Give out what has waited long enough: the unfinished line as a part."""
+        return self._decoder.pause(now)
 
     def end(self) -> Decoded:
         """Give out the unfinished line as a whole one, and read no more."""
-        self.idle_at = None
         self.ended = True
-        return self._decoder.flush(part=False)
+        return self._decoder.flush()
 
     def close(self) -> None:
         """Close the descriptor, if it is ours."""
@@ -231,7 +228,7 @@ class PipeReader:
         self._readiness.close()
 
     def _deadline(self, until: float | None) -> float | None:
-        times = [pipe.idle_at for pipe in self._pipes]
+        times = [pipe.due for pipe in self._pipes]
         return min((time for time in [until, *times] if time is not None), default=None)
 
     def _read(self, ready: set[int], now: float) -> list[Output]:
@@ -240,8 +237,8 @@ class PipeReader:
         for pipe in self._pipes:
             if pipe.descriptor in ready:
                 outputs.append((pipe, pipe.read(TURN_BYTES // len(readable), now)))
-            elif pipe.idle_at is not None and pipe.idle_at <= now:
-                outputs.append((pipe, pipe.pause()))
+            elif pipe.due is not None and pipe.due <= now:
+                outputs.append((pipe, pipe.pause(now)))
         if readable and sum(pipe.size for pipe in readable) < SMALL_BYTES:
             self._last_small = now
         return self._given(outputs)

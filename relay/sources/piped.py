@@ -74,7 +74,7 @@ class PipedSource(Source):
     def pipe(self, descriptor: int, stream: Stream, run: str, *, keep: bool = False) -> Pipe:
         """Return a pipe whose lines are of this source."""
         origin = self.origin(stream, run=run)
-        return Pipe(descriptor, origin, self.options.max_line_bytes, keep=keep)
+        return Pipe(descriptor, origin, self.options.decoding.decoder(), keep=keep)
 
     def batch(self, *runs: RunStarted | RunEnded) -> Batch:
         """Return a batch without lines that says what became of a run."""
