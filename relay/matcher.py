@@ -188,32 +188,40 @@ def _among(names: tuple[str, ...], name: str | None) -> bool:
 def _select_fields(
     wanted: tuple[tuple[str, str], ...], block: Block, among: Selection
 ) -> Selection:
-    """Return those of ``among`` that are JSON objects with the fields ``wanted``."""
+    """Return those of ``among`` that have the fields ``wanted``, as JSON objects or besides."""
     # A line that does not even hold a key's last part need not be parsed, which costs 1 µs.
     key = wanted[0][0].rpartition(".")[2].encode()
-    if key not in block.lines.text:
+    columns = [block.lines] if block.fields is None else [block.lines, block.fields]
+    if not any(key in column.text for column in columns):
         return NONE
     chosen = among if isinstance(among, bytes) else bytes([1]) * block.count
+    rows = zip(*[column.split() for column in columns], strict=True)
     return of(
         bytes(
             [
-                is_chosen and key in line and _has_fields(line, wanted)
-                for is_chosen, line in zip(chosen, block.lines.split(), strict=True)
+                bool(is_chosen) and any(key in text for text in row) and _has_fields(row, wanted)
+                for is_chosen, row in zip(chosen, rows, strict=True)
             ]
         )
     )
 
 
-def _has_fields(line: bytes, wanted: tuple[tuple[str, str], ...]) -> bool:
-    if not line.lstrip().startswith(b"{"):
-        return False
-    try:
-        document = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return False
+def _has_fields(row: tuple[bytes, ...], wanted: tuple[tuple[str, str], ...]) -> bool:
+    """Tell whether a line and its fields have what is wanted, each in either of them."""
+    documents = [document for text in row if (document := _document(text)) is not None]
     return all(
-        any(_equals(value, text) for value in _values_at(document, path)) for path, text in wanted
+        any(_equals(value, text) for document in documents for value in _values_at(document, path))
+        for path, text in wanted
     )
+
+
+def _document(text: bytes) -> Any:
+    if not text.lstrip().startswith(b"{"):
+        return None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _values_at(value: Any, path: str) -> Iterator[Any]:

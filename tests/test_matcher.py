@@ -149,6 +149,24 @@ def test_what_is_no_json_object_has_no_fields() -> None:
     assert selected("field=a:null", block(entries)) == [3]
 
 
+def test_fields_besides_the_line_count_as_its_own() -> None:
+    """Those that its source found; a condition may hold in either, several in both together."""
+    given = Block(
+        channel="web",
+        first_id=1,
+        first_seq=1,
+        lines=Lines.of([b"plain", b'{"a": 1}', b'{"a": 1}', b"other a"]),
+        levels=bytes(4),
+        origins=ORIGINS,
+        fields=Lines.of([b'{"a":"1","b":"2"}', b"", b'{"b":"2"}', b'{"c":"1"}']),
+    )
+    assert selected("field=a:1", given) == [0, 1, 2]
+    assert selected("field=b:2", given) == [0, 2]
+    assert selected("field=a:1&field=b:2", given) == [0, 2]
+    assert selected("field=c:2", given) == []
+    assert selected("field=d:2", given) == []
+
+
 def test_text_is_not_found_across_entries() -> None:
     """A text that holds a newline lies in one entry or not at all."""
     assert selected("q=a\nb", block([b"a", b"b", b"a\nb", b"b"])) == [2]

@@ -21,11 +21,21 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from relay.config.values import Size
 from relay.decode.decoder import Decoding
 from relay.entry import Batch, Level, Origin, Position, Stream
+from relay.sources import options, template
 from relay.sources.decoding import Encoding, Multiline, ReadyMade, joining
 from relay.status import ReaderStatus, SourceState, SourceStatus
 
@@ -75,7 +85,16 @@ class SourceOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
+    channel_words: ClassVar[tuple[str, ...]] = ("source",)
+    """What may stand in braces in `channel`, besides the groups of `run_pattern`."""
+
     type: str
+    # Before `channel`, which is judged by it.
+    run_pattern: Annotated[str, AfterValidator(options.run_pattern)] | None = Field(
+        None,
+        description="Pattern with a group `run`: a line in which it occurs is of the run that it "
+        "names. Its named groups may stand in `channel`.",
+    )
     channel: str | None = Field(
         None, description="Channel, or a template for it. Default: the source's name."
     )
@@ -128,6 +147,50 @@ class SourceOptions(BaseModel):
         joined = None if self.multiline is None else joining(self.multiline, most)
         return Decoding(most, self.encoding, joined)
 
+    max_lines_per_second: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000_000,
+        description="Sources that can wait are held back to it; others drop lines and say how "
+        "many.",
+    )
+    redact: Annotated[
+        tuple[Annotated[str, AfterValidator(options.secret)], ...], AfterValidator(options.redact)
+    ] = Field(
+        (),
+        description="Secrets that are replaced by `***` before anything else has the line: "
+        "`bearer`, `aws`, `url-password`, `email`, `card`, or patterns; of a pattern with a "
+        "group `secret` only that.",
+    )
+    timestamp: Annotated[str, AfterValidator(options.timestamp)] | None = Field(
+        None,
+        description="Where a line's time is taken from: `auto` finds the usual shapes at its "
+        "head and in JSON; or a format such as `%d.%m.%Y %H:%M:%S`. Default: when it arrived.",
+    )
+    timezone: Annotated[str, AfterValidator(options.timezone)] = Field(
+        "local",
+        description="Of times without a zone: a name such as `Europe/Berlin`, `UTC`, or `local`, "
+        "the host's own.",
+    )
+    fields: Annotated[str, AfterValidator(options.fields)] | None = Field(
+        None,
+        description="How to find fields in lines that are no JSON: `logfmt`, or a pattern with "
+        "named groups.",
+    )
+    level_pattern: Annotated[str, AfterValidator(options.level_pattern)] | None = Field(
+        None,
+        description="Pattern with a group `level`, for lines that say their level in their own "
+        "way. Where it does not occur, a level is looked for as always.",
+    )
+
+    @field_validator("channel")
+    @classmethod
+    def _check_channel(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # Where `run_pattern` itself is wrong, that is the error to show.
+        if value is not None and "run_pattern" in info.data:
+            template.check(value, cls.channel_words, info.data["run_pattern"])
+        return value
+
 
 class Source(ABC):
     """
@@ -140,6 +203,8 @@ class Source(ABC):
     """
 
     Options: ClassVar[type[SourceOptions]] = SourceOptions
+    can_wait: ClassVar[bool] = False
+    """Whether what it reads waits for it; else lines over a rate are dropped and declared."""
 
     def __init__(self, name: str, options: SourceOptions, status: SourceStatus) -> None:
         self.name = name
@@ -174,6 +239,18 @@ class Source(ABC):
         Called once, after the generator was closed; ends what it left running.
         """
         return []
+
+    def channel_for(self, **words: str) -> str:
+        """
+        Return the channel that the template names; the pattern's groups are filled in later.
+
+        Args:
+            words: what stands for the words of ``Options.channel_words``, without ``source``.
+        """
+        given = self.options
+        return template.fill(
+            given.channel or "{source}", {"source": self.name, **words}, given.run_pattern
+        )
 
     def origin(
         self,

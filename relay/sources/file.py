@@ -8,19 +8,17 @@ The parts: ``file_scan`` (which paths), ``file_set`` (which file each path leads
 
 import asyncio
 import os
-import re
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from glob import has_magic
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from relay.config.clashes import Claim
 from relay.entry import Batch, Position
 from relay.errors import SourceError
-from relay.names import channel_name
 from relay.sources.base import Source, SourceOptions, SourceState, SourceStatus
 from relay.sources.file_identity import FilePosition
 from relay.sources.file_names import Names
@@ -45,8 +43,6 @@ FILES_AT_ONCE = 64
 """How many files are looked at before the loop has its turn."""
 
 CHANNEL = "{stem}"
-_WORD = re.compile(r"\{(\w*)\}")
-_WORDS = ("stem", "name", "dir", "source")
 
 
 def _paths(value: Any) -> Any:
@@ -68,16 +64,10 @@ def _start(value: Any) -> Any:
     raise ValueError('"end", "beginning" or a number of lines')
 
 
-def _channel(template: str | None) -> str | None:
-    if template is not None and (
-        not template or any(word not in _WORDS for word in _WORD.findall(template))
-    ):
-        raise ValueError("text in which {stem}, {name}, {dir} and {source} may stand")
-    return template
-
-
 class FileOptions(SourceOptions):
     """Files that programs write their log to."""
+
+    channel_words = ("stem", "name", "dir", "source")
 
     type: Literal["file"]
     path: Annotated[
@@ -117,7 +107,7 @@ class FileOptions(SourceOptions):
         "other hosts write to; a file that comes and goes in between is missed. `auto` is "
         "inotify where it can be had.",
     )
-    channel: Annotated[str | None, AfterValidator(_channel)] = Field(
+    channel: str | None = Field(
         CHANNEL,
         description="Channel, or a template for it: `{stem}` is the file's name without its "
         "last suffix, `{name}` with it, `{dir}` the name of its directory, `{source}` this "
@@ -148,6 +138,7 @@ class FileSource(Source):
     """
 
     Options = FileOptions
+    can_wait = True
     options: FileOptions
 
     def __init__(self, name: str, options: FileOptions, status: SourceStatus) -> None:
@@ -197,14 +188,9 @@ class FileSource(Source):
         """Return channel and origin of the lines of the file at ``path``."""
         shown = os.fsencode(path).decode(errors="replace")
         directory, name = os.path.split(os.path.abspath(shown))
-        words = {
-            "stem": os.path.splitext(name)[0],
-            "name": name,
-            "dir": os.path.basename(directory),
-            "source": self.name,
-        }
-        template = self.options.channel or CHANNEL
-        channel = channel_name(_WORD.sub(lambda word: words[word[1]], template))
+        channel = self.channel_for(
+            stem=os.path.splitext(name)[0], name=name, dir=os.path.basename(directory)
+        )
         return channel, self.origin(instance=shown)
 
     def _start_watching(self, files: FileSet, reading: Reading) -> None:

@@ -58,7 +58,7 @@ class OwnLogSource(Source):
 
     @property
     def _channel(self) -> str:
-        return self.options.channel or self.name
+        return self.channel_for()
 
     def _batch(self, records: list[logging.LogRecord], lost: int) -> Batch:
         origins = tuple(

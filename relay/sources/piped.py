@@ -3,9 +3,8 @@
 from abc import abstractmethod
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from relay.entry import Batch, RunEnded, RunStarted, Stream
 from relay.names import channel_name
@@ -18,17 +17,10 @@ RUN_TIME = "%Y%m%dT%H%M%S.%f"
 RUN_NAME_CHARACTERS = 100
 
 
-def _template(value: str) -> str:
-    rest = value.replace("{source}", "")
-    if not value or "{" in rest or "}" in rest:
-        raise ValueError("a channel's name, in which {source} stands for the source's name")
-    return value
-
-
 class PipedOptions(SourceOptions):
     """Keys of sources that read pipes."""
 
-    channel: Annotated[str, AfterValidator(_template)] | None = Field(
+    channel: str | None = Field(
         None, description="Channel; {source} in it is the source's name, which is the default."
     )
 
@@ -36,6 +28,7 @@ class PipedOptions(SourceOptions):
 class PipedSource(Source):
     """What sources that read pipes have in common: one channel, and a run for each life."""
 
+    can_wait = True
     options: PipedOptions
 
     def __init__(self, name: str, options: PipedOptions, status: SourceStatus) -> None:
@@ -64,7 +57,7 @@ class PipedSource(Source):
     @property
     def channel(self) -> str:
         """The channel of all lines."""
-        return channel_name((self.options.channel or "{source}").replace("{source}", self.name))
+        return self.channel_for()
 
     def new_run(self, started_ns: int) -> str:
         """Return the id of a run that started then (nanoseconds since the epoch)."""

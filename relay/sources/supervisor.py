@@ -1,5 +1,5 @@
 """
-What keeps a source going: publish, count, retry with backoff, stop.
+What keeps a source going: refine, publish, count, retry with backoff, stop.
 
 It lives here once, so that a source only connects, yields and raises.
 """
@@ -7,13 +7,16 @@ It lives here once, so that a source only connects, yields and raises.
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 
 from relay.entry import Batch, Loss, Position, Reason
 from relay.errors import ChannelLimitError, SourceError
 from relay.hub import Hub
 from relay.sources.base import Source, SourceState
+from relay.sources.rate import Bucket, limited, portions
+from relay.sources.refinery import Refinery
 
 __all__ = ["Supervisor"]
 
@@ -46,6 +49,9 @@ class Supervisor:
         self._refused: dict[str, Loss] = {}
         """What was lost of channels that could not be made."""
         self._wait_seconds = FIRST_WAIT_SECONDS
+        self._refinery = Refinery(source.options, source.name)
+        rate = source.options.max_lines_per_second
+        self._bucket = None if rate is None else Bucket(rate, time.monotonic())
 
     async def run(self) -> None:
         """Run it; a failure is a status and another try, never an exit."""
@@ -59,7 +65,7 @@ class Supervisor:
             status.enter(SourceState.ENDED)
         except asyncio.CancelledError:
             # A generator that was cancelled cannot yield its last lines any more.
-            await self._publish(await self._source.stop())
+            await self._publish(self._refinery.refine(await self._source.stop()))
             status.enter(SourceState.STOPPED)
             raise
 
@@ -69,7 +75,7 @@ class Supervisor:
         try:
             async with aclosing(self._source.batches(self._positions)) as generator:
                 async for batches in generator:
-                    await self._publish(batches)
+                    await self._pass_on(self._refinery.refine(batches))
                     self._wait_seconds = FIRST_WAIT_SECONDS
         except SourceError as error:
             if str(error) != status.last_error or status.state is not SourceState.FAILING:
@@ -82,6 +88,27 @@ class Supervisor:
             status.fail(f"a fault in the relay: {type(error).__name__}: {error}")
             return False
         return True
+
+    async def _pass_on(self, batches: list[Batch]) -> None:
+        """Publish what the source's rate allows: the rest later, or never."""
+        if self._bucket is None:
+            await self._publish(batches)
+        elif self._source.can_wait:
+            await self._publish_slowly(portions(batches, self._bucket.rate), self._bucket)
+        else:
+            await self._publish(limited(batches, self._bucket, time.monotonic()))
+
+    async def _publish_slowly(self, all_portions: Iterator[list[Batch]], bucket: Bucket) -> None:
+        for portion in all_portions:
+            lines = sum(batch.lines.count for batch in portion)
+            try:
+                await asyncio.sleep(bucket.wait(lines, time.monotonic()))
+            except asyncio.CancelledError:
+                # What was read cannot be read again from every source.
+                await self._publish(portion + [batch for rest in all_portions for batch in rest])
+                raise
+            bucket.spend(lines, time.monotonic())
+            await self._publish(portion)
 
     async def _publish(self, batches: list[Batch]) -> None:
         status, taken = self._source.status, batches

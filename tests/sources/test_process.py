@@ -493,7 +493,7 @@ class TestOptions:
     def test_a_wrong_channel_is_refused(self, channel: str) -> None:
         """The template knows one word."""
         assert problem(command="true", channel=channel) == (
-            "Value error, a channel's name, in which {source} stands for the source's name"
+            "Value error, text in which {source} may stand"
         )
 
     def test_defaults(self) -> None:

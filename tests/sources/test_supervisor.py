@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from relay.block import DeclaredLoss
 from relay.config.model import ChannelOptions
 from relay.entry import Batch, Gap, Loss, Position, Reason
 from relay.errors import SourceError
@@ -24,8 +25,8 @@ Life = Callable[[Mapping[str, Position]], AsyncGenerator[list[Batch], None]]
 class Lives(Source):
     """A source that lives as it is told, once for each start."""
 
-    def __init__(self, *lives: Life) -> None:
-        options = SourceOptions.model_validate({"type": "lives"})
+    def __init__(self, *lives: Life, **keys: Any) -> None:
+        options = SourceOptions.model_validate({"type": "lives", **keys})
         super().__init__("app", options, SourceStatus("app", "lives"))
         self.lives = list(lives)
         self.last_words: list[Batch] = []
@@ -193,3 +194,70 @@ async def test_a_channel_that_finds_room_begins_with_what_was_lost() -> None:
             if not isinstance(one, Ending)
         ]
     assert found == [(7, Reason.SOURCE), ["d"], ["e"], ["f"]]
+
+
+class Patient(Lives):
+    """One whose input waits."""
+
+    can_wait = True
+
+
+async def gives_six(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+    yield [batch("web", "a b c d"), batch("web", "e f", reader="r", position=Position("6"))]
+
+
+async def test_lines_are_refined_before_they_are_published() -> None:
+    """The last words of a source that is stopped too."""
+
+    async def says(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        yield [batch("web", ["mail a@b.org"])]
+        await asyncio.Event().wait()
+
+    source, hub = Lives(says, redact=["email"]), new_hub()
+    source.last_words = [batch("web", ["c@d.org"])]
+    await stop_once_published(source, hub)
+    assert held(hub) == ["mail ***", "***"]
+
+
+async def test_what_can_wait_is_held_back() -> None:
+    """Six lines at four a second: two of them half a second later."""
+    source, hub = Patient(gives_six, max_lines_per_second=4), new_hub()
+    began = asyncio.get_running_loop().time()
+    await supervise(source, hub).run()
+    assert 0.4 < asyncio.get_running_loop().time() - began < 5
+    assert held(hub) == ["a", "b", "c", "d", "e", "f"]
+    assert source.status.lines == 6
+
+
+async def test_what_is_held_back_is_published_when_the_source_is_stopped() -> None:
+    """It was read, and cannot be read again from a pipe."""
+    source, hub = Patient(gives_six, max_lines_per_second=1), new_hub()
+    await stop_once_published(source, hub)
+    assert held(hub) == ["a", "b", "c", "d", "e", "f"]
+
+
+async def test_what_cannot_wait_is_dropped_and_declared() -> None:
+    """With the position of what was dropped, which is not to be read again."""
+    source, hub = Lives(gives_six, max_lines_per_second=3), new_hub()
+    await supervise(source, hub).run()
+    assert held(hub) == ["a", "b", "c", Loss(Reason.RATE, 1, 1), Loss(Reason.RATE, 2, 2)]
+
+
+async def stop_once_published(source: Source, hub: Hub) -> None:
+    """Run a source until its first lines are there, and stop it."""
+    task = asyncio.create_task(supervise(source, hub).run())
+    async with asyncio.timeout(5):
+        while "web" not in hub.channels:
+            await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def held(hub: Hub) -> list[str | Loss]:
+    """Return what the channel has, oldest first."""
+    items = reversed(list(hub.channels["web"].ring.before(hub.last_id + 1)))
+    texts: list[str | Loss] = []
+    for item in items:
+        texts += [item.loss] if isinstance(item, DeclaredLoss) else item.lines.strings()
+    return texts

@@ -1,0 +1,76 @@
+"""
+Judging the keys that every source takes: each function returns a value that can be used.
+
+They raise the noun phrase of what is allowed, from which the configuration's error is made.
+Patterns are compiled to see that they can be; a source's refinery compiles them again.
+"""
+
+from zoneinfo import ZoneInfo
+
+from relay.decode.fields import field_finder
+from relay.decode.level_words import LevelWords
+from relay.decode.redact import Redactor
+from relay.decode.runs import Runs
+from relay.decode.timestamps import AUTO, formatted
+
+__all__ = [
+    "LOCAL",
+    "fields",
+    "level_pattern",
+    "redact",
+    "run_pattern",
+    "secret",
+    "timestamp",
+    "timezone",
+]
+
+LOCAL = "local"
+
+
+def run_pattern(value: str) -> str:
+    """Want a pattern with a group ``run``."""
+    Runs(value)
+    return value
+
+
+def level_pattern(value: str) -> str:
+    """Want a pattern with a group ``level``."""
+    LevelWords(value)
+    return value
+
+
+def fields(value: str) -> str:
+    """Want ``logfmt`` or a pattern with named groups."""
+    field_finder(value)
+    return value
+
+
+def secret(value: str) -> str:
+    """Want the name of a secret, or a pattern."""
+    Redactor([value])
+    return value
+
+
+def redact(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Want secrets that can be looked for together."""
+    Redactor(value)
+    return value
+
+
+def timestamp(value: str) -> str:
+    """Want ``auto`` or a format."""
+    if value != AUTO:
+        formatted(value)
+    return value
+
+
+def timezone(value: str) -> str:
+    """Want a zone's name."""
+    if value != LOCAL:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, LookupError):
+            raise ValueError(
+                f'the name of a time zone such as "Europe/Berlin" or "UTC", or "{LOCAL}"'
+            ) from None
+    return value

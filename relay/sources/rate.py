@@ -1,0 +1,109 @@
+"""
+How many lines a second a source may give: a token bucket that holds one second's worth.
+
+Rule of this file: time comes in as a parameter.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from relay.decode.runs import picked
+from relay.entry import Batch, Loss, Reason
+
+__all__ = ["Bucket", "limited", "portions"]
+
+
+class Bucket:
+    """
+    Lines that may pass now; full at the beginning.
+
+    Args:
+        rate: lines a second, and how many may pass at once after a pause.
+        now: in seconds, as all later times.
+    """
+
+    def __init__(self, rate: int, now: float) -> None:
+        self.rate = rate
+        self._tokens = float(rate)
+        self._filled_at = now
+
+    def take(self, most: int, now: float) -> int:
+        """Take as many lines as there are, ``most`` at most; return how many."""
+        self._fill(now)
+        taken = min(most, int(self._tokens))
+        self._tokens -= taken
+        return taken
+
+    def spend(self, lines: int, now: float) -> None:
+        """Let lines pass, whether there is room for them or not: what comes pays for them."""
+        self._fill(now)
+        self._tokens -= lines
+
+    def wait(self, lines: int, now: float) -> float:
+        """Return after how many seconds so many lines (at most ``rate``) may pass."""
+        self._fill(now)
+        return max(0.0, (lines - self._tokens) / self.rate)
+
+    def _fill(self, now: float) -> None:
+        gained = max(0.0, now - self._filled_at) * self.rate
+        self._tokens = min(float(self.rate), self._tokens + gained)
+        self._filled_at = now
+
+
+def portions(batches: Iterable[Batch], most: int) -> Iterator[list[Batch]]:
+    """
+    Cut batches into portions of at most ``most`` lines each, in order.
+
+    What stands after a batch's last line stands after the last of its pieces.
+    """
+    portion: list[Batch] = []
+    room = most
+    for batch in batches:
+        for piece in _pieces(batch, room, most):
+            if portion and piece.lines.count > room:
+                yield portion
+                portion, room = [], most
+            portion.append(piece)
+            room -= piece.lines.count
+    if portion:
+        yield portion
+
+
+def _pieces(batch: Batch, room: int, most: int) -> Iterator[Batch]:
+    """Cut one batch: first what there is room for, then ``most`` lines each."""
+    count = batch.lines.count
+    if count <= room:
+        yield batch
+        return
+    stop = room or most
+    start = 0
+    while stop < count:
+        yield picked(batch, range(start, stop))
+        start, stop = stop, stop + most
+    last = picked(batch, range(start, count))
+    yield replace(last, position=batch.position, runs=batch.runs, loss=batch.loss)
+
+
+def limited(batches: Sequence[Batch], bucket: Bucket, now: float) -> list[Batch]:
+    """
+    Drop the lines that there is no room for, and declare their loss.
+
+    Args:
+        batches: of a source that cannot wait.
+        bucket: what may pass.
+        now: by the bucket's clock.
+    """
+    passed: list[Batch] = []
+    for batch in batches:
+        count = batch.lines.count
+        taken = bucket.take(count, now)
+        if taken == count:
+            passed.append(batch)
+            continue
+        if taken:
+            passed.append(picked(batch, range(taken)))
+        lost = count - taken
+        empty = Batch(batch.source, batch.channel, reader=batch.reader)
+        passed.append(replace(empty, loss=Loss(Reason.RATE, lost, lost)))
+        passed.append(replace(empty, position=batch.position, runs=batch.runs, loss=batch.loss))
+    return passed
