@@ -46,6 +46,7 @@ PARAMETERS = {
     "gaps": "1 shows gaps in plain text",
     "total": "1 counts all that match",
     "compress": "gzip compresses a download",
+    "status": "1 gives a WebSocket the relay's status too, as it changes",
     "buckets": "a histogram is cut into so many parts of equal length",
     "interval": "length of a histogram's parts, such as 10s",
 }

@@ -55,6 +55,7 @@ class Request:
         gaps: whether plain text shows gaps.
         total: whether all that match are counted.
         compress: whether a download is compressed, by gzip.
+        status: whether a WebSocket gives the relay's status too.
         buckets: how many parts of equal length a histogram has.
         interval_ns: how long the parts of a histogram are.
     """
@@ -74,6 +75,7 @@ class Request:
     gaps: bool = False
     total: bool = False
     compress: bool = False
+    status: bool = False
     buckets: int | None = None
     interval_ns: int | None = None
 
@@ -110,6 +112,7 @@ def parse(pairs: Iterable[tuple[str, str]], *, now_ns: int) -> Request:
         gaps=given.flag("gaps", default=False),
         total=given.flag("total", default=False),
         compress=given.choice("compress", {"gzip": True}) or False,
+        status=given.flag("status", default=False),
         buckets=given.whole("buckets", 1, MAX_BUCKETS),
         interval_ns=_interval_ns(given),
     )

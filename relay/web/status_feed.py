@@ -15,7 +15,7 @@ Rules of this file:
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -197,6 +197,12 @@ class Listener:
         self._feed = feed
         self._passed: int | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self.on_news: Callable[[], None] | None = None
+        """Called by :meth:`poke`, for one who waits for something else too."""
+
+    def has_news(self) -> bool:
+        """Tell whether :meth:`take` would give something."""
+        return self._passed != self._feed.number
 
     @property
     def is_over(self) -> bool:
@@ -218,7 +224,7 @@ class Listener:
 
     async def wait(self, seconds: float) -> None:
         """Return when there is news, when :meth:`poke` is called, or after ``seconds``."""
-        if self._passed != self._feed.number or self.is_over:
+        if self.has_news() or self.is_over:
             return
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
@@ -233,6 +239,8 @@ class Listener:
         """Let :meth:`wait` return."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+        if self.on_news is not None:
+            self.on_news()
 
 
 STATUS_FEED = web.AppKey("status_feed", StatusFeed)

@@ -5,6 +5,9 @@ Live streams over a WebSocket, and queries that replace each other.
 is answered by a ``hello`` that echoes ``ref``: what precedes that belongs to the old query, what
 follows to the new. Names and values are those of the URL; a value may be text, a number, true
 or false, or a list of these, and ``null`` is none.
+
+With ``status=1`` the objects of the status feed come between the others: the whole after
+``hello``, then changes.
 """
 
 from collections.abc import Iterator
@@ -13,12 +16,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from relay.encode.websocket import WebSocketEncoder
+from relay.encode.websocket import WebSocketEncoder, text_frame
 from relay.errors import QueryError
 from relay.web.following import Follower, is_over, start_cursor
 from relay.web.keys import HUB
 from relay.web.parameters import parse_pairs, parse_request
 from relay.web.socket import Socket, serve_socket, shown, unknown_type
+from relay.web.status_feed import STATUS_FEED
 
 __all__ = ["websocket"]
 
@@ -40,22 +44,45 @@ async def _converse(request: web.Request, socket: Socket) -> None:
         with Follower(request, asked, encoder, socket.writer, cursor) as follower:
             socket.on_message = follower.poke
             await follower.greet()
-            if is_past or (message := await _next_query(socket, follower)) is None:
+            next_query = _next_query_with_status if asked.status else _next_query
+            if is_past or (message := await next_query(request, socket, follower)) is None:
                 return
         asked = await parse_pairs(request, list(_pairs(message)))
 
 
-async def _next_query(socket: Socket, follower: Follower) -> dict[str, Any] | None:
+async def _next_query(
+    request: web.Request, socket: Socket, follower: Follower
+) -> dict[str, Any] | None:
     """Pump until the client asks for something else; ``None`` where the stream is over."""
     while not await follower.pump(socket.has_message):
-        message = await socket.take()
-        if message is None:
-            continue
-        socket.ref = message.get("ref")
-        if message.get("type") != "subscribe":
-            raise unknown_type(message, '"subscribe"')
-        return message
+        if (message := await _take(socket)) is not None:
+            return message
     return None
+
+
+async def _next_query_with_status(
+    request: web.Request, socket: Socket, follower: Follower
+) -> dict[str, Any] | None:
+    """Do the same, and give the status between two writes."""
+    with request.app[STATUS_FEED].listening() as listener:
+        listener.on_news = follower.poke
+        while not await follower.pump(lambda: listener.has_news() or socket.has_message()):
+            if listener.has_news():
+                await socket.writer.write(b"".join(map(text_frame, listener.take())))
+            elif (message := await _take(socket)) is not None:
+                return message
+    return None
+
+
+async def _take(socket: Socket) -> dict[str, Any] | None:
+    """Return what the client asks for; ``None`` where it only pinged."""
+    message = await socket.take()
+    if message is None:
+        return None
+    socket.ref = message.get("ref")
+    if message.get("type") != "subscribe":
+        raise unknown_type(message, '"subscribe"')
+    return message
 
 
 def _pairs(message: dict[str, Any]) -> Iterator[tuple[str, str]]:

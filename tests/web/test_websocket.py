@@ -11,6 +11,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 
 from relay.entry import Batch, Loss, Origin, Reason, RunEnded
+from relay.status import SourceState, SourceStatus
 from relay.web.keys import CONNECTIONS
 from tests.building import batch
 from tests.web.conftest import PATIENCE_SECONDS, Served
@@ -332,6 +333,30 @@ async def test_pings_are_answered_between_bodies(serve: Any) -> None:
         await client.ping(b"abc")
         message = await asyncio.wait_for(client.receive(), PATIENCE_SECONDS)
         assert (message.type, message.data) == (WSMsgType.PONG, b"abc")
+
+
+async def test_the_status_between_the_entries(serve: Any) -> None:
+    """The whole after ``hello``, then changes; asked for anew, the whole again."""
+    served = await serve()
+    files = served.hub.sources["files"] = SourceStatus("files", "file")
+    await served.publish(batch("web", "a"))
+    async with await open_socket(served, "/web/ws?status=1&q=a") as client:
+        hello, whole, entry = await read(client, 3)
+        assert kinds([hello, entry]) == ["hello", "a"]
+        assert (whole["type"], whole["whole"]) == ("status", True)
+        files.enter(SourceState.FAILING)
+        while "sources" not in (change := (await read(client, 1))[0]):
+            assert change["type"] == "status"
+        assert change["sources"][0]["state"] == "failing"
+        await client.send_json({"type": "subscribe", "status": True, "tail": 0})
+        while (one := (await read(client, 1))[0])["type"] != "hello":
+            assert one["type"] == "status"
+        assert (await read(client, 1))[0]["whole"] is True
+        await client.send_json({"type": "subscribe", "tail": 0})
+        while (one := (await read(client, 1))[0])["type"] != "hello":
+            assert one["type"] == "status"
+        await served.publish(batch("new", "b"))
+        assert kinds(await read(client, 1)) == ["b"]
 
 
 async def test_a_client_says_good_bye(serve: Any) -> None:
