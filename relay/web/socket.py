@@ -40,7 +40,7 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from aiohttp.http import WebSocketError
 
 from relay.encode.websocket import WebSocketEncoder, close_frame, pong_frame
-from relay.errors import NotFoundError, QueryError, RelayError
+from relay.errors import NotFoundError, QueryError
 from relay.web.answers import refuse
 from relay.web.keys import CONNECTIONS, SETTINGS
 from relay.web.writer import StreamWriter
@@ -207,7 +207,7 @@ async def serve_socket(
     try:
         try:
             await converse(request, socket)
-        except (Farewell, RelayError) as error:
+        except (Farewell, QueryError, NotFoundError) as error:
             farewell = _farewell(error)
         else:
             is_stopping = request.app[CONNECTIONS].stopping
@@ -233,16 +233,14 @@ _FAILED = Farewell(
 )
 
 
-def _farewell(error: Farewell | RelayError) -> Farewell:
+def _farewell(error: Farewell | QueryError | NotFoundError) -> Farewell:
     """Return how a conversation ends after an error."""
     if isinstance(error, Farewell):
         return error
     if isinstance(error, NotFoundError):
         return Farewell(NOT_FOUND, f"unknown_{error.kind}", str(error), near=list(error.near))
-    if isinstance(error, QueryError):
-        more = {"parameter": error.parameter, "allowed": error.allowed}
-        return Farewell(INVALID_PARAMETER, "invalid_parameter", str(error), **more)
-    return Farewell(WSCloseCode.INTERNAL_ERROR, "internal_error", str(error))
+    more = {"parameter": error.parameter, "allowed": error.allowed}
+    return Farewell(INVALID_PARAMETER, "invalid_parameter", str(error), **more)
 
 
 def _end(message: WSMessage) -> Exception:

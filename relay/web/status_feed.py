@@ -14,6 +14,7 @@ Rules of this file:
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ from relay.web.status import connections_object, source_object, status_object
 
 __all__ = ["STATUS_FEED", "StatusFeed", "status_socket", "status_stream"]
 
+log = logging.getLogger(__name__)
+
 TICK_SECONDS = 0.5
 TICKS_PER_COUNT = 4
 """Counts are looked at only at every so many ticks."""
@@ -58,9 +61,9 @@ async def status_stream(request: web.Request) -> web.StreamResponse:
         allow_all_methods=True,
     )
     await response.prepare(request)
-    if request.method == "HEAD":
-        return response
     try:
+        if request.method == "HEAD":
+            return response
         with request.app[STATUS_FEED].listening() as listener:
             while not listener.is_over:
                 for change in listener.take():
@@ -147,13 +150,19 @@ class StatusFeed:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             tick += 1
-            change = self._look(with_counts=tick % TICKS_PER_COUNT == 0)
-            if change:
-                self.number += 1
-                self.changes.append(orjson.dumps({"type": "status"} | change))
-            if change or self.connections.stopping:
-                for listener in self._listeners:
-                    listener.poke()
+            try:
+                self._tell(self._look(with_counts=tick % TICKS_PER_COUNT == 0))
+            except Exception:
+                # The border of a task: one thing that cannot be shown must not end the feed.
+                log.exception("the status could not be told")
+
+    def _tell(self, change: dict[str, Any]) -> None:
+        if change:
+            self.number += 1
+            self.changes.append(orjson.dumps({"type": "status"} | change))
+        if change or self.connections.stopping:
+            for listener in self._listeners:
+                listener.poke()
 
     def _look(self, *, with_counts: bool) -> dict[str, Any]:
         """Return what changed since the last look, and remember how it is now."""

@@ -32,9 +32,9 @@ async def stream(request: web.Request) -> web.StreamResponse:
     if request.version < HttpVersion11:
         response.headers["Connection"] = "close"
     await response.prepare(request)
-    if request.method == "HEAD":
-        return response
     try:
+        if request.method == "HEAD":
+            return response
         writer = StreamWriter(request, request.app[SETTINGS].write_seconds)
         with Follower(request, asked, encoder, writer, cursor) as follower:
             await follower.greet()

@@ -219,6 +219,22 @@ async def test_a_client_that_never_reads_hurts_nobody(serve: Any) -> None:
     frozen.close()
 
 
+@pytest.mark.parametrize("path", ["/web/sse", "/api/v1/status/stream"])
+async def test_nothing_is_left_of_a_head_request(serve: Any, path: str) -> None:
+    """Neither a stream nor a task."""
+    served = await serve()
+    await served.publish(batch("web", "a"))
+    async with served.session.head(served.base + path) as response:
+        assert response.headers["Content-Type"] == "text/event-stream"
+    tasks = len(asyncio.all_tasks())
+    for _ in range(10):
+        async with served.session.head(served.base + path) as response:
+            assert response.status == 200
+    async with asyncio.timeout(5):
+        while len(asyncio.all_tasks()) > tasks:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_client_that_leaves_is_forgotten(serve: Any) -> None:
     """At once, though nothing is published."""
     served = await serve()
