@@ -35,7 +35,7 @@ CUTS = 5
 EXPECTED = [f'línea {number} 日本語 🚀 \t"quoted"' for number in range(LINES)] + ["end"]
 
 IDLE_BYTES = 22 * 1024
-"""What a client may cost that is given nothing."""
+"""What a client may cost that is given nothing; 20.1 KB are measured."""
 
 
 @dataclass
