@@ -14,10 +14,10 @@ from relay.errors import QueryError
 from relay.lines import Lines
 from relay.pattern import expression_of
 
-__all__ = ["Captures", "Match", "compile_any", "compile_expression", "group_numbers"]
+__all__ = ["AnyOf", "Captures", "Match", "compile_expression", "group_numbers"]
 
-MAX_MEMORY_BYTES = 64 << 20
-"""Of one compiled pattern with the states that searches add: an operator's own, not a client's."""
+MAX_MEMORY_BYTES = 16 << 20
+"""Of one compiled pattern with the states that searches add: beyond it searches are slower."""
 
 Match = Any
 """RE2's match: ``match.group(number)``, ``match.span(number)``."""
@@ -82,9 +82,9 @@ def compile_expression(text: str, *, never_nl: bool = False) -> Any:
     return _compile(expression, never_nl=never_nl, groups=True)
 
 
-def compile_any(texts: Sequence[str]) -> Any:
+class AnyOf:
     """
-    Compile several patterns as one that occurs in a line where any of them does.
+    Several patterns, looked for in many lines at once.
 
     Args:
         texts: patterns that compile by themselves.
@@ -92,25 +92,61 @@ def compile_any(texts: Sequence[str]) -> Any:
     Raises:
         ValueError: they are too large together.
     """
-    joined = "|".join(f"(?:{expression_of(text, '')})" for text in texts)
-    return _compile(joined, never_nl=True, groups=False)
+
+    __slots__ = ("_count", "_set", "search")
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        expressions = [expression_of(text, "") for text in texts]
+        joined = "|".join(f"(?:{expression})" for expression in expressions)
+        self.search = _compile(joined, never_nl=True, groups=False).search
+        """Find the next place in some lines where any of them occurs."""
+        self._count = len(expressions)
+        self._set = _compile_set(expressions)
+
+    def which(self, text: bytes) -> Sequence[int]:
+        """Return which of them may occur in lines in which at least one does."""
+        # None at all means that the engine ran out of memory for this.
+        return self._set.Match(text) or range(self._count)
 
 
 def _compile(expression: str, *, never_nl: bool, groups: bool) -> Any:
-    # Loading it takes 30 ms of a start: only where there is a pattern.
-    import re2  # type: ignore[import-untyped]
+    re2 = _engine()
+    try:
+        return re2.compile(
+            f"(?m){expression}".encode(), _options(never_nl=never_nl, groups=groups)
+        )
+    except re2.error as error:
+        reason = error.args[0].decode(errors="replace").replace("(?m)", "", 1)
+        raise ValueError(f"a pattern ({reason})") from None
 
-    options = re2.Options()
+
+def _compile_set(expressions: Sequence[str]) -> Any:
+    re2 = _engine()
+    patterns = re2.Set.SearchSet(_options(never_nl=True, groups=False))
+    try:
+        for expression in expressions:
+            patterns.Add(f"(?m){expression}".encode())
+        patterns.Compile()
+    except re2.error:
+        raise ValueError("fewer or smaller patterns") from None
+    return patterns
+
+
+def _options(*, never_nl: bool, groups: bool) -> Any:
+    options = _engine().Options()
     options.log_errors = False
     options.max_mem = MAX_MEMORY_BYTES
     options.never_nl = never_nl
     # Groups cost a second, slower pass where there is a match.
     options.never_capture = not groups
-    try:
-        return re2.compile(f"(?m){expression}".encode(), options)
-    except re2.error as error:
-        reason = error.args[0].decode(errors="replace").replace("(?m)", "", 1)
-        raise ValueError(f"a pattern ({reason})") from None
+    return options
+
+
+def _engine() -> Any:
+    """Return RE2: loading it takes 30 ms of a start, so only where there is a pattern."""
+    import re2  # type: ignore[import-untyped]
+
+    return re2
 
 
 def group_numbers(pattern: Any) -> dict[str, int]:

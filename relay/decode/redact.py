@@ -7,7 +7,7 @@ the next; linear in the bytes. Where a pattern has a group named ``secret`` only
 replaced, so that what stands around it still says what it was.
 
 Cost, for lines of 100 bytes and 20 patterns: 0.14 µs for one without a secret (one scan for all
-patterns together), 6 µs for one with.
+patterns together), 7 µs for one with.
 """
 
 import re
@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from relay.decode.captures import compile_any, compile_expression, group_numbers
+from relay.decode.captures import AnyOf, compile_expression, group_numbers
 from relay.lines import Lines
 
 __all__ = ["NAMES", "Redactor"]
@@ -155,7 +155,7 @@ class Redactor:
 
     def __init__(self, wanted: Sequence[str]) -> None:
         self._patterns = [pattern for text in wanted for pattern in _patterns(text)]
-        self._any = compile_any([pattern.text for pattern in self._patterns])
+        self._any = AnyOf([pattern.text for pattern in self._patterns])
 
     def redact(self, lines: Lines) -> Lines:
         """Return lines without secrets: the same object where there are none."""
@@ -187,13 +187,17 @@ class Redactor:
     def _entry(self, entry: bytes) -> bytes:
         if b"\n" not in entry and self._any.search(entry) is None:
             return entry
-        return _masked(entry, self._found(entry, alone=True))
+        return _masked(entry, _found(self._patterns, entry, alone=True))
 
     def _cleaned(self, text: bytes) -> bytes:
         """Return the text of many lines, the same object where it holds no secret."""
         dirty = self._dirty(text)
         joined = b"".join([text[start:end] for start, end in dirty])
-        cleaned = _masked(joined, self._found(joined, alone=False)) if dirty else joined
+        if not dirty:
+            return text
+        # One more scan for all patterns spares those that do not occur one each.
+        patterns = [self._patterns[number] for number in self._any.which(joined)]
+        cleaned = _masked(joined, _found(patterns, joined, alone=False))
         if cleaned is joined:
             return text
         pieces: list[bytes] = []
@@ -214,10 +218,9 @@ class Redactor:
             found.append((start, position))
         return found
 
-    def _found(self, text: bytes, *, alone: bool) -> list[Span]:
-        return sorted(
-            span for pattern in self._patterns for span in pattern.spans(text, alone=alone)
-        )
+
+def _found(patterns: Sequence[_Pattern], text: bytes, *, alone: bool) -> list[Span]:
+    return sorted(span for pattern in patterns for span in pattern.spans(text, alone=alone))
 
 
 def _patterns(text: str) -> list[_Pattern]:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.decode.captures import Captures
+from relay.decode.captures import AnyOf, Captures
 from relay.lines import Lines
 
 PATTERNS = [r"(?P<a>x+)", r"^(?P<a>y?)$", r"(?P<a>)", r"x\s*(?P<a>y)", r"(?s)x.(?P<a>.)"]
@@ -27,3 +27,12 @@ def test_each_line_has_the_match_that_it_has_alone(pattern: str, entries: list[s
 def test_groups_are_numbered() -> None:
     """Only those with a name."""
     assert Captures(r"(x)(?P<a>y)(?P<b>z)", None, "").groups == {"a": 2, "b": 3}
+
+
+def test_any_of_several_tells_which() -> None:
+    """All of them where it cannot tell."""
+    any_of = AnyOf(["a+", "(?i)b", r"c\s*d", "x|y"])
+    text = b"c\nd\nB aa\n"
+    assert any_of.search(text).span() == (4, 5)
+    assert sorted(any_of.which(text)) == [0, 1]
+    assert list(any_of.which(b"none")) == [0, 1, 2, 3]
