@@ -21,6 +21,7 @@ from relay.config.model import Config
 from relay.errors import ConfigError, ConfigProblem
 from relay.forgetter import Forgetter
 from relay.hub import Hub
+from relay.shorthand import ARGUMENTS
 from relay.sources import SOURCES
 from relay.sources.base import Source, SourceOptions
 from relay.sources.own_log import OwnLogSource
@@ -151,7 +152,7 @@ class Relay:
             await self._site(listen).start()
         except OSError as error:
             await self._runner.cleanup()
-            raise ConfigError(file, [_cannot_listen(listen, error)]) from None
+            raise ConfigError(file, [_cannot_listen(listen, error, file)]) from None
         self.url = self._url(listen)
         # A fifth of a second of compiling: the first batch must not find it still to do.
         await asyncio.to_thread(levels.warm)
@@ -221,8 +222,10 @@ def _remove(path: str) -> None:
     Path(path).unlink(missing_ok=True)
 
 
-def _cannot_listen(listen: Address, error: OSError) -> ConfigProblem:
+def _cannot_listen(listen: Address, error: OSError, file: str) -> ConfigProblem:
     if error.errno == errno.EADDRINUSE:
+        if file == ARGUMENTS:
+            return ConfigProblem("--listen", f"{listen} is in use; 127.0.0.1:0 is any free port")
         return ConfigProblem("server.listen", f"{listen} is in use")
     if error.errno == errno.EADDRNOTAVAIL:
         return ConfigProblem("server.listen", f"{listen} is no address of this host")

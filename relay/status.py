@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from relay.meter import Meter
+
 __all__ = ["ReaderStatus", "SourceState", "SourceStatus"]
 
 
@@ -44,8 +46,8 @@ class SourceStatus:
     """
     A source as status shows it; the source and its supervisor both write it.
 
-    The supervisor keeps ``lines``, ``bytes``, ``lost_lines``, ``restarts`` and the states
-    ``failing``, ``ended`` and ``stopped``; the source keeps ``readers``, ``invalid_bytes`` and
+    The supervisor keeps ``lines``, ``rate``, ``bytes``, ``lost_lines``, ``restarts`` and the
+    states ``failing``, ``ended`` and ``stopped``; the source keeps ``readers``, ``invalid_bytes`` and
     ``running`` / ``waiting``.
     """
 
@@ -62,6 +64,8 @@ class SourceStatus:
     lost_lines: int = 0
     """Lines that could not be published, since there was no room for their channel."""
     restarts: int = 0
+    rate: Meter = field(default_factory=Meter, repr=False)
+    """How fast ``lines`` grows."""
     readers: dict[str, ReaderStatus] = field(default_factory=dict)
 
     def enter(self, state: SourceState) -> None:

@@ -7,6 +7,7 @@ of that path waits behind it.
 """
 
 import errno
+import logging
 import os
 import resource
 import time
@@ -30,6 +31,8 @@ from relay.sources.file_turns import Turns
 from relay.sources.file_watch import Watch
 
 __all__ = ["FileSet", "Lane", "Place"]
+
+log = logging.getLogger(__name__)
 
 Lane = tuple[str, Origin]
 """Channel and origin of a path's lines."""
@@ -184,6 +187,10 @@ class FileSet:
                 self._remove(place)
                 return
             state, detail = "reading", "the rest of a file that is gone"
+        before = place.row.state
+        # While a file is rotated it is missing for a moment, which is nothing to tell.
+        if (state, before) == ("missing", "waiting") or before != state == "unreadable":
+            log.warning("%s: waiting for %s: %s", self.status.name, place.path, detail)
         place.row.state, place.row.detail = state, detail
         self.status.readers[_shown(place.path)] = place.row
 

@@ -120,6 +120,7 @@ class Supervisor:
         for batch in taken:
             self._refused.pop(batch.channel, None)
             status.lines += batch.lines.count
+            status.rate.add(batch.lines.count)
             status.bytes += len(batch.lines.text)
         for batch in batches:
             # What was refused is counted as lost: it must not be read again.

@@ -76,6 +76,7 @@ def source_object(source: SourceStatus) -> dict[str, Any]:
             None if source.last_error_ns is None else timestamp(source.last_error_ns).decode()
         ),
         "lines": source.lines,
+        "lines_per_second": round(source.rate.per_second(), 1),
         "bytes": source.bytes,
         "invalid_bytes": source.invalid_bytes,
         "lost_lines": source.lost_lines,

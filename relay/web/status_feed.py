@@ -280,7 +280,8 @@ def _source_state(source: SourceStatus) -> tuple[Any, ...]:
 
 def _source_counts(source: SourceStatus) -> tuple[Any, ...]:
     positions = tuple(reader.position for reader in source.readers.values())
-    return source.lines, source.bytes, source.invalid_bytes, positions
+    rate = round(source.rate.per_second(), 1)
+    return source.lines, rate, source.bytes, source.invalid_bytes, positions
 
 
 def _channel_counts(channel: Channel) -> tuple[Any, ...]:

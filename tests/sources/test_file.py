@@ -51,6 +51,21 @@ async def test_lines_arrive_as_they_are_written(tmp_path: Path, watch: str) -> N
         await follower.until_lines("one", "two", "three")
 
 
+async def test_a_file_that_is_not_there_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the relay's own log: who mistyped its name would wait for ever."""
+    log = tmp_path / "app.log"
+    async with Follower(log) as follower:
+        await follower.until(lambda: follower.rows)
+        append(log, "one\n")
+        await follower.until_lines("one")
+        # One that is moved away for a moment is being rotated.
+        log.rename(tmp_path / "old")
+        await follower.until(lambda: follower.rows["app.log"][0] == "missing")
+    assert caplog.messages == [f"app: waiting for {log}: No such file or directory"]
+
+
 async def test_a_line_carries_its_origin(tmp_path: Path) -> None:
     """Source, path and stream are those of the file; the channel is its stem."""
     log = tmp_path / "web server.log"

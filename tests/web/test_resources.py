@@ -87,6 +87,7 @@ async def test_status_of_sources_and_connections(serve: Any) -> None:
     assert shown["state"] == "failing"
     assert shown["last_error"] == "no such file"
     assert (shown["lines"], shown["bytes"], shown["invalid_bytes"]) == (5, 50, 3)
+    assert shown["lines_per_second"] == 0.0
     assert shown["readers"] == {
         "/a.log": {"state": "reading", "detail": None, "position": "50", "run": None}
     }
