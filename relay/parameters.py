@@ -27,7 +27,7 @@ PARAMETERS = {
     "q": "text that occurs, in any case; all of several",
     "regex": "pattern that occurs; all of several",
     "exclude": "text that does not occur, in any case, or a pattern between slashes",
-    "field": "key:value of a line that is a JSON object; dots for nested keys",
+    "field": "key:value of a line that is a JSON object, or of its fields; dots for nested keys",
     "since": "this time or later",
     "until": "before this time",
     "date": "this day, UTC",

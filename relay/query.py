@@ -33,7 +33,7 @@ class Query:
         regex: all of these patterns occur.
         exclude: none of these texts occurs, in any case.
         exclude_regex: none of these patterns occurs.
-        fields: path and value of a line that is a JSON object.
+        fields: path and value in a line that is a JSON object, or in its fields.
         since_ns: this time or later, in nanoseconds since the epoch.
         until_ns: before this time.
     """
