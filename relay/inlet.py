@@ -94,13 +94,13 @@ class Delivery(Protocol):
         """Take a whole JSON body: one object, or an array of them."""
 
     async def pause(self) -> None:
-        """Publish the unfinished line as a part: its client says nothing for now."""
+        """Publish what is held, an unfinished line as a part: its client is silent for now."""
 
     async def finish(self) -> Receipt:
         """Take the end of a complete request: the last line is a whole one."""
 
     def close(self) -> None:
-        """Let go; without :meth:`finish` before it an unfinished line is forgotten."""
+        """Let go; without :meth:`finish` before it an unfinished line alone is forgotten."""
 
 
 class Inlet(Protocol):

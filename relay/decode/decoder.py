@@ -110,6 +110,16 @@ class Decoder:
         return held if self._entries is None else held + self._entries.held_bytes
 
     @property
+    def held_lines(self) -> int:
+        """How many whole lines are held: those of an entry that may go on."""
+        return 0 if self._entries is None else self._entries.held_lines
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """Raw bytes of the line that is not whole yet, as far as they are held."""
+        return self._lines.held_bytes
+
+    @property
     def in_part(self) -> bool:
         """Whether what is held, or comes next, goes on a line whose beginning was given out."""
         return self._lines.in_part
@@ -143,6 +153,12 @@ class Decoder:
         if not self._holds_entry and self._line_due is not None and now >= self._line_due:
             given = concatenate([given, self._lines.flush(part=True)])
             self._line_due = None
+        self._set_due()
+        return given
+
+    def release(self) -> Decoded:
+        """Give out the entry that is held, as it stands, but no unfinished line."""
+        given = NOTHING if self._entries is None else self._entries.flush()
         self._set_due()
         return given
 

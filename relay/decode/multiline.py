@@ -47,6 +47,11 @@ class EntryJoiner:
         """Raw bytes of the lines that are not yet given out."""
         return sum(self._raw)
 
+    @property
+    def held_lines(self) -> int:
+        """How many lines are not yet given out."""
+        return self._held.count
+
     def feed(self, decoded: Decoded, fed_bytes: Callable[[bytes], int] = len) -> Decoded:
         """
         Take more lines.

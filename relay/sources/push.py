@@ -8,22 +8,24 @@ Rules of this file:
 * A run's lines are counted as they were sent, by newlines, when they are handed on: a newer
   push that says where in the run it stands beats older ones, whose connection may be dead
   without our knowing, and what was counted is skipped.
-* A decoder's unfinished line is never counted; a piece of a line that was given out is, in
-  bytes, so that the line goes on where it was.
+* What a decoder holds, an unfinished line or an entry that may go on, is never counted; a piece
+  of a line that was given out is, in bytes, so that the line goes on where it was.
 """
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
 
 from relay.config.clashes import Claim
 from relay.config.values import Size
-from relay.decode.lines import Decoded, LineDecoder
+from relay.decode.encoding import WIDE
+from relay.decode.lines import Decoded
 from relay.decode.ndjson import (
     Entries,
     LineError,
@@ -90,6 +92,13 @@ class PushOptions(SourceOptions):
         description="A body whose length is told beforehand may have so many bytes. One that is "
         "streamed may be endless.",
     )
+
+    @field_validator("encoding")
+    @classmethod
+    def _check_encoding(cls, value: str) -> str:
+        if value in WIDE:
+            raise ValueError("an encoding whose newline is one byte: pushes are counted by it")
+        return value
 
     @property
     def claims(self) -> list[Claim]:
@@ -220,6 +229,11 @@ class PushSource(Source):
         known = self.hub.runs.get(run) if self.hub is not None else None
         return known is not None and known.ending_id is None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes what is pushed."""
+        return not self._is_stopped
+
     def require_running(self) -> None:
         """
         Refuse what comes after the end.
@@ -240,10 +254,17 @@ class PushSource(Source):
             RefusedPushError: the relay is stopping.
         """
         self.require_running()
+        await self._hand_on(batches)
+
+    def leave(self, batches: Sequence[Batch]) -> None:
+        """Hand on batches that nobody waits for."""
+        self._hand_on(batches).cancel()
+
+    def _hand_on(self, batches: Sequence[Batch]) -> "asyncio.Future[None]":
         published = asyncio.get_running_loop().create_future()
         self._waiting.append((batches, published))
         self._news.set()
-        await published
+        return published
 
 
 class PushDelivery:
@@ -268,7 +289,8 @@ class PushDelivery:
         if run is not None:
             self._find_place(run)
         most = source.options.max_line_bytes
-        self._text = LineDecoder(most, in_part=self._skip_bytes > 0)
+        self._text = source.options.decoding.decoder(in_part=self._skip_bytes > 0)
+        self._held_lines = 0
         self._ndjson = NdjsonDecoder(most) if push.ndjson else None
 
     def _find_place(self, run: Run) -> None:
@@ -301,15 +323,15 @@ class PushDelivery:
         if self._ndjson is not None:
             batches = self._take_entries(self._ndjson.feed(data, time.time_ns()))
         else:
-            batches = self._take_lines(self._text.feed(data))
+            batches = self._take_lines(self._text.feed(data, time.monotonic()))
         self._count(data)
         await self._publish(batches)
 
     async def pause(self) -> None:
-        """Publish the unfinished line as a part."""
+        """Publish the entry that may go on, and the unfinished line as a part."""
         self._require()
         if self._ndjson is None:
-            batches = self._take_lines(self._text.flush(part=True))
+            batches = self._take_lines(self._text.pause(math.inf))
             self._count(b"")
             await self._publish(batches)
 
@@ -319,7 +341,8 @@ class PushDelivery:
         if self._ndjson is not None:
             batches = self._take_entries(self._ndjson.finish(time.time_ns()))
         else:
-            batches = self._take_lines(self._text.flush(part=False))
+            batches = self._take_lines(self._text.flush())
+            self._count(b"")
         if self._run is not None and self._line_bytes and not self._skip_lines:
             self._run.offset = (self._run.offset or 0) + 1
             self._run.offset_bytes = 0
@@ -336,8 +359,12 @@ class PushDelivery:
         return await self.finish()
 
     def close(self) -> None:
-        """Let go; an unfinished line is forgotten."""
+        """Let go; an unfinished line is forgotten, whole ones that were held are published."""
         self._source.deliveries.discard(self)
+        if self._text.held_lines and not self._is_superseded and self._source.is_open:
+            batches = self._take_lines(self._text.release())
+            self._count(b"")
+            self._source.leave(batches)
 
     def _require(self) -> None:
         self._source.require_running()
@@ -376,8 +403,9 @@ class PushDelivery:
             len(data) - data.rfind(b"\n") - 1 + (0 if newlines else self._line_bytes)
         )
         if self._run is not None:
-            self._run.offset = (self._run.offset or 0) + newlines
-            given = self._line_bytes - self._text.held_bytes
+            held, self._held_lines = self._held_lines, self._text.held_lines
+            self._run.offset = (self._run.offset or 0) + newlines + held - self._held_lines
+            given = self._line_bytes - self._text.unfinished_bytes
             self._run.offset_bytes = given if self._ndjson is None else 0
 
     def _take_lines(self, decoded: Decoded) -> list[Batch]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from relay.entry import Batch, RunStarted
 from relay.sources.push import PushOptions, PushSource
@@ -336,6 +337,50 @@ async def test_lines_that_the_relay_has_are_skipped_and_holes_are_gaps(pushing: 
     assert [
         (gap["reason"], gap["count"]) for gap in page["gaps"] if gap["reason"] == "source"
     ] == [("source", 5)]
+
+
+UNFINISHED = b"POST /web?run=r HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n"
+
+
+async def test_lines_of_text_become_entries(pushing: Pushing) -> None:
+    """By ``multiline``; the lines of the last are counted when it is given out."""
+    served = await pushing(multiline="indent", encoding="latin-1")
+    _, answer = await send(served, "/web?run=r", b"caf\xe9\n a\n b\ntwo\n c")
+    assert (answer["accepted"], answer["offset"]) == (2, 5)
+    assert await messages(served) == ["café\n a\n b", "two\n c"]
+
+
+async def test_an_entry_is_resumed_at_its_first_line(pushing: Pushing) -> None:
+    """While it is held a newer push that has its lines takes over; nothing is repeated."""
+    served = await pushing(multiline={"rule": "indent"})
+    _, older = await asyncio.open_connection("127.0.0.1", served.port)
+    older.write(UNFINISHED + b"one\ntwo\n a\n")
+    async with served.session.get(served.base + "/web/raw?tail=10") as stream:
+        await served.read_until(stream, b"one\n")
+    _, answer = await send(served, "/web?run=r&offset=1", b"two\n a\n b\nend\n")
+    older.close()
+    assert answer["offset"] == 5
+    assert "\n".join(await messages(served)) == "one\ntwo\n a\n b\nend"
+
+
+async def test_whole_lines_of_a_push_that_breaks_off_are_published(pushing: Pushing) -> None:
+    """Also those of an entry that might have gone on."""
+    served = await pushing(multiline="indent")
+    _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(UNFINISHED + b"one\ntwo\n a\n b")
+    async with served.session.get(served.base + "/web/raw?tail=10") as stream:
+        await served.read_until(stream, b"one\n")
+        writer.close()
+        await served.read_until(stream, b"two\n a\n")
+    assert await messages(served) == ["one", "two\n a"]
+    _, run = await served.get("/api/v1/runs/r")
+    assert run["offset"] == 3
+
+
+def test_pushes_are_counted_by_a_newline_of_one_byte() -> None:
+    """UTF-16 has none."""
+    with pytest.raises(ValidationError, match="an encoding whose newline is one byte"):
+        PushOptions.model_validate({"type": "push", "channels": "web", "encoding": "utf-16"})
 
 
 async def test_refused_and_blank_lines_are_counted(pushing: Pushing) -> None:
