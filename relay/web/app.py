@@ -25,7 +25,7 @@ from relay.web.websocket import websocket
 
 __all__ = ["create_app"]
 
-CACHED_MATCHES_BYTES = 32 * 1024 * 1024
+CACHED_MATCHES_BYTES = 8 * 1024 * 1024
 
 
 def create_app(hub: Hub, settings: Settings) -> web.Application:
