@@ -50,13 +50,13 @@ class Rule(Protocol):
     def is_plain(self, lines: Lines) -> bool:
         """Tell quickly that each line is an entry and none may go on; ``False`` if unsure."""
 
-    def scan(self, lines: Lines, held: int, sure: int, state: str) -> Scan:
+    def scan(self, lines: Lines, new: Lines, sure: int, state: str) -> Scan:
         """
         Look at lines.
 
         Args:
-            lines: those that are held, and at least one more.
-            held: how many are held; they are one entry, as far as ``sure``.
+            lines: those that are held, which are one entry as far as ``sure``, and ``new``.
+            new: at least one.
             sure: as the last scan said.
             state: as the last scan said.
         """
@@ -79,16 +79,15 @@ class Marked:
         """Any line may go on."""
         return False
 
-    def scan(self, lines: Lines, held: int, sure: int, state: str) -> Scan:
+    def scan(self, lines: Lines, new: Lines, sure: int, state: str) -> Scan:
         """Look at the new lines, all at once."""
-        new = lines.slice(held, lines.count)
         found = self._pattern.select(new)
         if found is ALL or found is NONE:
             mask = bytes([(found is ALL) == self._begins]) * new.count
         else:
             assert isinstance(found, bytes)
             mask = found if self._begins else found.translate(_SWAP)
-        begins = b"\1" + (bytes(held) + mask)[1:]
+        begins = b"\1" + (bytes(lines.count - new.count) + mask)[1:]
         last = begins.rfind(1)
         return Scan(begins, last, lines.count - last)
 
@@ -123,11 +122,11 @@ class Traces:
         """Look for what every trace begins with."""
         return self._start.search(lines.text) is None
 
-    def scan(self, lines: Lines, held: int, sure: int, state: str) -> Scan:
+    def scan(self, lines: Lines, new: Lines, sure: int, state: str) -> Scan:
         """Walk through traces line by line, and leap over what lies between."""
         walk = _Walk(lines, self._start)
-        if held:
-            walk.resume(held, sure, state)
+        if new is not lines:
+            walk.resume(lines.count - new.count, sure, state)
         while walk.state or walk.leap():
             while walk.index < lines.count:
                 line = walk.line()

@@ -100,7 +100,7 @@ class EntryJoiner:
     def _add(self, new: Lines, out: "_Out") -> None:
         held = self._held
         lines = join([held, new]) if held.count else new
-        scan = self._rule.scan(lines, held.count, self._sure, self._state)
+        scan = self._rule.scan(lines, new, self._sure, self._state)
         if scan.open:
             # What was held has ended.
             self._give(lines.slice(0, scan.open), scan.begins[: scan.open], out)
