@@ -20,6 +20,7 @@ from relay.errors import ConfigError, RelayError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from relay.run_command import RunRequest
     from relay.tail import Request
 
 __all__ = ["commands", "main"]
@@ -221,6 +222,62 @@ def _tail(request: "Request", *, as_json: bool) -> int:
         # Who reads has enough. What is still buffered must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+@commands.command(context_settings={"ignore_unknown_options": True})
+@click.argument("command", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option(
+    "--url",
+    envvar="RELAY_URL",
+    default="http://127.0.0.1:8514",
+    show_default=True,
+    show_envvar=True,
+    help="Address of the relay, with its base path; or unix:PATH.",
+)
+@click.option("--channel", help="Where its lines go. Default: the program's name.")
+@click.option("--run", help="Id of its run. Default: the channel's name and the time.")
+@click.pass_context
+def run(
+    ctx: click.Context, command: tuple[str, ...], url: str, channel: str | None, run: str | None
+) -> None:
+    """
+    Run a command here, and push its output to a relay as a run.
+
+    The output is shown unchanged, and the exit code is the command's: "relay run -- make test".
+    The relay must have a source of type "push" that allows the channel. While it is away the
+    output is kept, up to 64 MiB.
+    """
+    import asyncio
+    import time
+
+    from relay.run_command import run as run_command
+
+    request = _run_request(command, url, channel, run)
+    ctx.exit(asyncio.run(run_command(request, _note_of_run, time.time_ns)))
+
+
+def _note_of_run(sentence: str) -> None:
+    click.echo(f"relay run: {sentence}", err=True)
+
+
+def _run_request(
+    command: tuple[str, ...], url: str, channel: str | None, run: str | None
+) -> "RunRequest":
+    from datetime import UTC, datetime
+
+    from relay.names import ALLOWED_NAME, channel_name, is_channel_name, is_run_id
+    from relay.run_command import RunRequest
+
+    if channel is not None and not is_channel_name(channel):
+        raise click.BadParameter(f"expected {ALLOWED_NAME}", param_hint="--channel")
+    if run is not None and not is_run_id(run):
+        raise click.BadParameter("expected an id such as job-1.2", param_hint="--run")
+    channel = channel or channel_name(os.path.basename(command[0]))
+    run = run or f"{channel[:100]}.{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    request = RunRequest(url, channel, run, command)
+    if not request.is_valid:
+        raise click.BadParameter(f"expected a URL, got {url!r}", param_hint="--url")
+    return request
 
 
 def main() -> None:

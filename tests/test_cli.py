@@ -70,6 +70,7 @@ def test_help_names_the_commands(tmp_path: Path) -> None:
     done = relay("-h", directory=tmp_path)
     assert re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE) == [
         "check",
+        "run",
         "schema",
         "serve",
         "tail",
