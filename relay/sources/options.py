@@ -5,6 +5,7 @@ They raise the noun phrase of what is allowed, from which the configuration's er
 Patterns are compiled to see that they can be; a source's refinery compiles them again.
 """
 
+from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo
 
 from relay.decode.fields import field_finder
@@ -14,7 +15,6 @@ from relay.decode.runs import Runs
 from relay.decode.timestamps import AUTO, formatted
 
 __all__ = [
-    "LOCAL",
     "fields",
     "level_pattern",
     "redact",
@@ -22,6 +22,7 @@ __all__ = [
     "secret",
     "timestamp",
     "timezone",
+    "zone",
 ]
 
 LOCAL = "local"
@@ -66,11 +67,18 @@ def timestamp(value: str) -> str:
 
 def timezone(value: str) -> str:
     """Want a zone's name."""
-    if value != LOCAL:
-        try:
-            ZoneInfo(value)
-        except (ValueError, OSError, LookupError):
-            raise ValueError(
-                f'the name of a time zone such as "Europe/Berlin" or "UTC", or "{LOCAL}"'
-            ) from None
+    try:
+        zone(value)
+    except (ValueError, OSError, LookupError):
+        raise ValueError(
+            f'the name of a time zone such as "Europe/Berlin" or "UTC", or "{LOCAL}"'
+        ) from None
     return value
+
+
+def zone(name: str) -> tzinfo | None:
+    """Return the zone of a name that can be used; ``None`` is the host's own."""
+    if name == LOCAL:
+        return None
+    # A small image may have no zones but this.
+    return UTC if name == "UTC" else ZoneInfo(name)

@@ -13,7 +13,6 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-from zoneinfo import ZoneInfo
 
 from relay.decode.fields import FieldFinder, field_finder
 from relay.decode.level_words import LevelWords
@@ -24,7 +23,7 @@ from relay.entry import Batch
 from relay.lines import Lines
 from relay.names import channel_name
 from relay.sources.base import SourceOptions
-from relay.sources.options import LOCAL
+from relay.sources.options import zone
 
 __all__ = ["FOLLOW_NS", "Refinery"]
 
@@ -99,9 +98,9 @@ class _Redact:
 
 
 class _Time:
-    def __init__(self, option: str, zone: str) -> None:
+    def __init__(self, option: str, timezone: str) -> None:
         given = None if option == AUTO else formatted(option)
-        self._finder = TimeFinder(None if zone == LOCAL else ZoneInfo(zone), given)
+        self._finder = TimeFinder(zone(timezone), given)
         self._last: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     def __call__(self, batch: Batch, now_ns: int) -> Batch:

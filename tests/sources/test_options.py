@@ -1,10 +1,14 @@
 """What a configuration can say wrong about refining."""
 
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from relay.config.loader import build
 from relay.errors import ConfigError
 from relay.sources import SOURCES
+from relay.sources.options import zone
 
 MODELS = {kind: source.Options for kind, source in SOURCES.items()}
 
@@ -68,3 +72,10 @@ def test_groups_may_stand_in_any_sources_channel() -> None:
     keys = {"run_pattern": "(?P<run>x)", "channel": "{source}-{run}"}
     config = build({"sources": {k: {**t, **keys} for k, t in tables.items()}}, "f", MODELS)
     assert len(config.sources) == 4
+
+
+def test_a_zone_is_one_by_its_name() -> None:
+    """The host's own is that of a time that has none."""
+    assert zone("local") is None
+    assert zone("UTC") is UTC
+    assert zone("Europe/Berlin") == ZoneInfo("Europe/Berlin")
