@@ -156,13 +156,13 @@ async def read_page(hub: Hub, matches: MatchCache, query: Query, bounds: Bounds)
     turn = Turn()
     with hub.subscribe(query, bounds.after) as subscription:
         while subscription.cursor < bounds.until and not page.is_full:
-            for delivery in await subscription.read():
+            for delivery in await subscription.read(until=bounds.until):
                 if isinstance(delivery, Span):
                     page.take(delivery, matches.select(delivery.block, query))
                     if page.is_full:
                         break
                     await turn.end_if_over()
-                elif delivery.id <= bounds.until:
+                else:
                     page.note(delivery)
     return page.close()
 
@@ -213,6 +213,7 @@ class _Reading:
     def close(self) -> Page:
         """Return the page; what lies behind its last entry belongs to the next."""
         page = self._page
+        page.cursor = max(page.cursor, self._bounds.after)
         if page.truncated:
             page.cursor = self._last_id
             page.gaps = [gap for gap in page.gaps if gap.id <= page.cursor]

@@ -15,6 +15,7 @@ Rules of this file:
 
 import asyncio
 import heapq
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -139,12 +140,16 @@ class Subscription:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def read(self, max_bytes: int = 256 * 1024) -> "list[Delivery]":
+    async def read(
+        self, max_bytes: int = 256 * 1024, until: int | None = None
+    ) -> "list[Delivery]":
         """
         Return what comes next, and move the cursor behind it.
 
         Args:
             max_bytes: of text, after which it stops; at least one block is given.
+            until: nothing with a greater id is given, and a gap is cut there; the cursor
+                comes to it. ``None``: up to the end.
 
         Returns:
             Deliveries in the order of ids, never to be changed (readers share the list);
@@ -153,12 +158,13 @@ class Subscription:
         if not self._news:
             self.cursor = max(self.cursor, self._hub.last_id)
             return []
-        if len(self._news) == 1 and (latest := self._latest()) is not None:
+        if until is None and len(self._news) == 1 and (latest := self._latest()) is not None:
             return latest
         deliveries: list[Delivery] = []
         for channel, behind in self._news.items():
-            deliveries.extend(self._unplaceable(channel, behind))
-        deliveries.extend(self._merge(max_bytes))
+            if until is None or behind.told < until:
+                deliveries.extend(self._unplaceable(channel, behind))
+        deliveries.extend(self._merge(max_bytes, until))
         return deliveries
 
     def _latest(self) -> "list[Delivery] | None":
@@ -185,7 +191,7 @@ class Subscription:
         if behind.passed is None:
             # Nobody knows what the reader had of what is forgotten; what is marked is certain.
             at_least = marks.last_seq + 1 - marked_from + losses_at_least
-            at_least = max(at_least, marks.last_id > behind.told)
+            at_least = max(at_least, int(marks.last_id > behind.told))
         elif losses is None:
             at_least = marks.last_seq - behind.passed + losses_at_least
         elif behind.passed + 1 < marked_from:
@@ -207,14 +213,15 @@ class Subscription:
         behind.told = lost_until
         behind.passed = marks.last_seq if count is None else marked_from - 1
 
-    def _merge(self, max_bytes: int) -> "Iterator[Delivery]":
+    def _merge(self, max_bytes: int, until: int | None) -> "Iterator[Delivery]":
         """Give the channels' pieces in the order of ids, and keep the books."""
         heap = self._heads()
+        beyond = sys.maxsize if until is None else until + 1
         given_bytes = given = 0
         gap: Gap | None = None
-        while heap and given_bytes < max_bytes and given < MAX_PIECES:
+        while heap and given_bytes < max_bytes and given < MAX_PIECES and heap[0].id < beyond:
             head = heap[0]
-            piece, rest = _cut(head.piece, min((other.id for other in heap[1:3]), default=None))
+            piece, rest = _cut(head.piece, min([beyond, *[other.id for other in heap[1:3]]]))
             if gap is not None and not (isinstance(piece, Missing) and gap.channel == head.name):
                 yield gap
                 gap = None
@@ -238,14 +245,16 @@ class Subscription:
                 del self._news[head.channel]
         if gap is not None:
             yield gap
-        if not self._news:
+        if not heap:
             self.cursor = max(self.cursor, self._hub.last_id)
+        elif until is not None and heap[0].id >= beyond:
+            self.cursor = max(self.cursor, until)
 
     def _heads(self) -> "list[_Head]":
         """Return a heap of the channels with news by their next id; others have none."""
         heads = []
         for channel, behind in list(self._news.items()):
-            head = _Head(channel, behind, max(behind.told, self.cursor))
+            head = _Head(channel, behind, self.cursor)
             if head.advance(None):
                 heads.append(head)
             else:
@@ -263,7 +272,7 @@ class _Head:
         self.channel = channel
         self.name = channel.name
         self.behind = behind
-        self.pieces = _pieces(channel, cursor)
+        self.pieces = _pieces(channel, max(behind.told, cursor), cursor)
         self.piece: _Piece
         self.id = 0
 
@@ -287,9 +296,14 @@ class _Head:
         return self.id < other.id
 
 
-def _pieces(channel: Channel, cursor: int) -> Iterator[_Piece]:
-    """Give everything of a channel after ``cursor``, in the order of ids."""
-    endings = channel.endings_after(cursor)
+def _pieces(channel: Channel, cursor: int, endings_cursor: int) -> Iterator[_Piece]:
+    """
+    Give everything of a channel after ``cursor``, in the order of ids.
+
+    Endings count from a cursor of their own: a loss that was declared as a whole may reach
+    beyond one that is still held.
+    """
+    endings = channel.endings_after(endings_cursor)
     if not endings:
         yield from _entries(channel, cursor)
         return
@@ -321,9 +335,9 @@ def _entries(channel: Channel, cursor: int) -> Iterator[_Piece]:
             yield item
 
 
-def _cut(piece: _Piece, limit: int | None) -> tuple[_Piece, _Piece | None]:
-    """Split a piece before the id ``limit``, another channel's next."""
-    if limit is None or piece.last_id < limit:
+def _cut(piece: _Piece, limit: int) -> tuple[_Piece, _Piece | None]:
+    """Split a piece before the id ``limit``: another channel's next, or the end."""
+    if piece.last_id < limit:
         return piece, None
     if isinstance(piece, Missing):
         return piece.cut(limit)

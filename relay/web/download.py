@@ -107,8 +107,8 @@ async def _pieces(
         connection = Connection("download", query, request.remote or "", subscription)
         with connections.opened(connection):
             while subscription.cursor < end:
-                for delivery in await subscription.read(PIECE_BYTES):
-                    body = _encoded(request, query, encoder, delivery, end)
+                for delivery in await subscription.read(PIECE_BYTES, end):
+                    body = _encoded(request, query, encoder, delivery)
                     kept.append(body)
                     kept_bytes += len(body)
                     await turn.end_if_over()
@@ -131,20 +131,12 @@ async def _start(request: web.Request, asked: Request, end: int) -> int:
     return cursor
 
 
-def _encoded(
-    request: web.Request, query: Query, encoder: Encoder, delivery: Delivery, end: int
-) -> bytes:
-    """Return what a delivery is in the file; nothing for what came after it was begun."""
+def _encoded(request: web.Request, query: Query, encoder: Encoder, delivery: Delivery) -> bytes:
+    """Return what a delivery is in the file."""
     if isinstance(delivery, Span):
-        block = delivery.block
-        stop = min(delivery.stop, block.index_after(end))
-        if stop <= delivery.start:
-            return b""
         # Not by the renderer: a file that is read once would push out what many read.
-        selection = request.app[MATCHES].select(block, query)
-        return encoder.entries(Span(block, delivery.start, stop), selection)
-    if delivery.id > end:
-        return b""
+        selection = request.app[MATCHES].select(delivery.block, query)
+        return encoder.entries(delivery, selection)
     if isinstance(delivery, Gap):
         return encoder.gap(delivery)
     return encoder.ending(delivery) if query.selects_run(delivery.run) else b""
