@@ -42,7 +42,7 @@ def entries(relay: Relay) -> list[Any]:
     logs: list[Any] = []
     while True:
         after = logs[-1]["id"] if logs else 0
-        page = relay.get(f"/api/v1/channels/build/logs?after={after}&limit=10000")
+        page = relay.get(f"/api/v1/logs?channel=build*&after={after}&limit=10000")
         if not page["logs"]:
             return logs
         logs += page["logs"]
