@@ -6,25 +6,26 @@ also that of the run it follows. Heavy modules are imported by the commands that
 that ``--version`` and completion answer at once.
 """
 
-import io
 import os
-import sys
+import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 import relay
+from relay.client_commands import healthcheck, status, tail
 from relay.errors import ConfigError, RelayError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from relay.run_command import RunRequest
-    from relay.tail import Request
 
 __all__ = ["commands", "main"]
 
+PROGRAM = "relay"
 DEFAULT_FILE = "relay.toml"
 START = 10
 
@@ -37,17 +38,31 @@ class Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put ``serve`` before arguments that name no command."""
         own = {*self.commands, *ctx.help_option_names, "--version"}
-        if not args or args[0] not in own:
+        # A shell that completes the first word wants commands, too.
+        is_first_word = ctx.resilient_parsing and not args
+        if not is_first_word and (not args or args[0] not in own):
             args = ["serve", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete commands, and files for ``serve`` where none begins so."""
+        return super().shell_complete(ctx, incomplete) or _files(ctx, None, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Tell errors of ours in a sentence."""
         try:
             return super().invoke(ctx)
         except RelayError as error:
-            click.echo(str(error), err=True)
+            # A configuration's errors begin with the name of its file.
+            who = "" if isinstance(error, ConfigError) else f"{PROGRAM} {ctx.invoked_subcommand}: "
+            click.echo(f"{who}{error}", err=True)
             ctx.exit(2 if isinstance(error, ConfigError) else 1)
+
+
+def _files(
+    ctx: click.Context, param: click.Parameter | None, incomplete: str
+) -> list[CompletionItem]:
+    return [CompletionItem(incomplete, type="file")]
 
 
 @click.group(cls=Commands, context_settings=SETTINGS)
@@ -61,11 +76,13 @@ def commands() -> None:
 
 
 def _config_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option("-c", "--config", "file", metavar="FILE", help=help_text)
+    return click.option(
+        "-c", "--config", "file", metavar="FILE", help=help_text, shell_complete=_files
+    )
 
 
 @commands.command()
-@click.argument("arguments", metavar="[SOURCE]...", nargs=-1)
+@click.argument("arguments", metavar="[SOURCE]...", nargs=-1, shell_complete=_files)
 @_config_option("Configuration file.")
 @click.option("--listen", metavar="ADDRESS", help="HOST:PORT or unix:PATH, instead of the file's.")
 @click.option(
@@ -102,6 +119,7 @@ def serve(
     logs under /var/log, and stdin if something is piped in. The relay's own log is the channel
     "relay".
     """
+    from relay.shorthand import ARGUMENTS
     from relay.startup import Startup, configure
 
     startup = Startup(file, arguments, start, listen, anonymous, lines)
@@ -110,7 +128,7 @@ def serve(
     # Not before the configuration is known to be right: it is heavy.
     from relay.app import serve as run
 
-    ctx.exit(run(config, file=name, announce=click.echo))
+    ctx.exit(run(config, file=name if listen is None else ARGUMENTS, announce=click.echo))
 
 
 def _models() -> "dict[str, type[BaseModel]]":
@@ -120,12 +138,15 @@ def _models() -> "dict[str, type[BaseModel]]":
 
 
 @commands.command()
+@click.argument("name", metavar="[FILE]", required=False, shell_complete=_files)
 @_config_option(f"Configuration file. Default: ./{DEFAULT_FILE}.")
-def check(file: str | None) -> None:
+def check(name: str | None, file: str | None) -> None:
     """Tell all errors in a configuration file; exit code 2 if there are any."""
     from relay.config.loader import load
 
-    file = file or DEFAULT_FILE
+    if name and file:
+        raise click.UsageError("one FILE at a time")
+    file = name or file or DEFAULT_FILE
     count = len(load(file, _models()).sources)
     click.echo(f"{file}: no errors, {count} {'source' if count == 1 else 'sources'}")
 
@@ -139,89 +160,51 @@ def schema() -> None:
 
 
 @commands.command()
-@click.argument("channels", metavar="[CHANNEL]...", nargs=-1)
 @click.option(
-    "--url",
-    envvar="RELAY_URL",
-    default="http://127.0.0.1:8514",
+    "-c",
+    "--config",
+    "file",
+    metavar="FILE",
+    default=DEFAULT_FILE,
     show_default=True,
-    show_envvar=True,
-    help="Address of the relay, with its base path; or unix:PATH.",
+    help="Where it goes; - is stdout.",
 )
-@click.option("--run", help="Only this run; ends with it, and with its exit code.")
-@click.option(
-    "-n",
-    "--tail",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Begin with the last N lines; 100 where nothing else is asked for.",
-)
-@click.option("--no-follow", is_flag=True, help="End where history ends.")
-@click.option("--level", metavar="LEVELS", help="Only these levels, such as warn,error.")
-@click.option("--min-level", metavar="LEVEL", help="Only this level and worse.")
-@click.option("-q", "--query", metavar="TEXT", help="Only lines that contain TEXT, in any case.")
-@click.option("--regex", metavar="PATTERN", help="Only lines that match PATTERN.")
-@click.option("--exclude", metavar="TEXT", help="Only lines that do not contain TEXT.")
-@click.option("--since", metavar="TIME", help="Not before TIME: RFC 3339, seconds, or 10m ago.")
-@click.option("--until", metavar="TIME", help="Before TIME.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Messages, or all that was received as NDJSON.",
-)
-@click.pass_context
-def tail(
-    ctx: click.Context,
-    /,
-    channels: tuple[str, ...],
-    url: str,
-    run: str | None,
-    tail: int | None,
-    no_follow: bool,
-    output: str,
-    query: str | None,
-    **filters: str | None,
-) -> None:
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+def init(file: str, force: bool) -> None:
     """
-    Follow channels of a running relay; all of them without CHANNEL.
+    Write a configuration for what this host has, with comments.
 
-    CHANNEL is a name or a quoted glob. Where lines of several channels may come, each begins
-    with its channel's name. A connection that is lost is made again and goes on where it was; what
-    the relay no longer has is told on stderr.
+    These are the logs under /var/log that can be read by who asks, and examples.
     """
-    from relay.tail import Request
+    from relay.init_file import ROOT, find_logs, save, write_file
 
-    wanted = {"q": query, **filters}
-    parameters = {name: value for name, value in wanted.items() if value is not None}
-    request = Request(url, channels, run, tail, not no_follow, parameters)
-    ctx.exit(_tail(request, as_json=output == "json"))
+    text = write_file(find_logs(ROOT))
+    if file == "-":
+        click.echo(text, nl=False)
+        return
+    save(file, text, force=force)
+    start = "relay" if file == DEFAULT_FILE else f"relay -c {shlex.quote(file)}"
+    click.echo(f"{file}: written; start the relay by: {start}")
 
 
-def _tail(request: "Request", *, as_json: bool) -> int:
-    import asyncio
+@commands.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """
+    Print what makes a shell complete commands, options, channels and runs.
 
-    from relay.tail import Output, Tail
+    For bash and zsh: eval "$(relay completion bash)", in ~/.bashrc or ~/.zshrc. For fish: relay
+    completion fish > ~/.config/fish/completions/relay.fish
+    """
+    from click.shell_completion import get_completion_class
 
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    output = Output(
-        sys.stdout,
-        sys.stderr,
-        as_json=as_json,
-        colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ,
-        channel=not request.is_one_channel,
-    )
-    try:
-        return asyncio.run(Tail(request, output).run())
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Who reads has enough. What is still buffered must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(commands, {}, PROGRAM, f"_{PROGRAM.upper()}_COMPLETE").source(), nl=False)
+
+
+for _command in (tail, status, healthcheck):
+    commands.add_command(_command)
 
 
 @commands.command(context_settings={"ignore_unknown_options": True})
@@ -282,4 +265,4 @@ def _run_request(
 
 def main() -> None:
     """Run the command."""
-    commands(prog_name="relay")
+    commands(prog_name=PROGRAM)

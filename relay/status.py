@@ -47,8 +47,8 @@ class SourceStatus:
     A source as status shows it; the source and its supervisor both write it.
 
     The supervisor keeps ``lines``, ``rate``, ``bytes``, ``lost_lines``, ``restarts`` and the
-    states ``failing``, ``ended`` and ``stopped``; the source keeps ``readers``, ``invalid_bytes`` and
-    ``running`` / ``waiting``.
+    states ``failing``, ``ended`` and ``stopped``; the source keeps ``readers``, ``invalid_bytes``
+    and ``running`` / ``waiting``.
     """
 
     name: str

@@ -11,17 +11,15 @@ import re
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TextIO
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from relay.errors import RelayError
+from relay.remote import DEFAULT_URL, Remote, ServerError, said
+from relay.tail_output import Object, Output
 
-__all__ = ["DEFAULT_URL", "Output", "Request", "ServerError", "Tail"]
-
-DEFAULT_URL = "http://127.0.0.1:8514"
+__all__ = ["Request", "Tail"]
 
 READ_TIMEOUT_SECONDS = 60.0
 """A relay that says nothing for so long, not even a heartbeat, is dialled again."""
@@ -31,33 +29,7 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 FIRST_WAIT_SECONDS = 0.25
 MOST_WAIT_SECONDS = 10.0
 
-COLOURS = {
-    "trace": "2",
-    "debug": "2",
-    "warn": "33",
-    "error": "31",
-    "fatal": "1;31",
-}
-"""Of levels on a terminal, as SGR codes; others are left as they are."""
-
-Object = dict[str, Any]
-
-_GLOB = re.compile(r"[*?\[]")
-
-
-class ServerError(RelayError):
-    """
-    The relay cannot be reached, or refuses.
-
-    Args:
-        sentence: where, and why.
-    """
-
-    def __init__(self, sentence: str) -> None:
-        self.sentence = sentence
-
-    def __str__(self) -> str:
-        return self.sentence
+_GLOB = re.compile(r"[*?\[,]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,28 +59,20 @@ class Request:
         return len(self.channels) == 1 and not _GLOB.search(self.channels[0])
 
     @property
-    def socket(self) -> str | None:
-        """Path of the unix socket to connect to, if it is one."""
-        return self.url.removeprefix("unix:") if self.url.startswith("unix:") else None
+    def is_one_run(self) -> bool:
+        """Whether it is of one run, so that it ends with it."""
+        return self.run is not None and not _GLOB.search(self.run)
 
-    def address(self, cursor: int | None) -> URL:
+    def address(self, base: str, cursor: int | None) -> URL:
         """
         Return where to get it.
 
         Args:
+            base: of the relay.
             cursor: the id after which to go on; ``None`` at first.
-
-        Raises:
-            ServerError: the URL is none.
         """
-        try:
-            base = URL("http://localhost" if self.socket else self.url)
-        except ValueError:
-            base = URL()
-        if base.scheme not in ("http", "https") or not base.host:
-            raise ServerError(f"expected a URL such as {DEFAULT_URL}, got {self.url!r}")
         path = [",".join(self.channels)] if self.channels else []
-        return base.joinpath(*path, "json").with_query(self._parameters(cursor))
+        return URL(base).joinpath(*path, "json").with_query(self._parameters(cursor))
 
     def _parameters(self, cursor: int | None) -> dict[str, str]:
         parameters = dict(self.filters)
@@ -123,73 +87,6 @@ class Request:
         return parameters
 
 
-class Output:
-    """
-    Writes what was received: messages, and for people on ``err`` what is missing.
-
-    Args:
-        out: for messages.
-        err: for all else.
-        as_json: writes entries, gaps and run endings to ``out`` as they came.
-        colour: whether a line has the colour of its level.
-        channel: whether a line begins with its channel.
-    """
-
-    def __init__(
-        self,
-        out: TextIO,
-        err: TextIO,
-        *,
-        as_json: bool = False,
-        colour: bool = False,
-        channel: bool = False,
-    ) -> None:
-        self._out = out
-        self._err = err
-        self._as_json = as_json
-        self._colour = colour
-        self._channel = channel
-
-    def write(self, received: list[tuple[Object, bytes]]) -> None:
-        """Write all that came at once, each object with its text."""
-        for item, text in received:
-            if item["type"] == "error":
-                self.note(item["message"])
-            elif item["type"] in ("log", "gap", "complete"):
-                self._write(item, text)
-        self._out.flush()
-
-    def note(self, sentence: str) -> None:
-        """Say something that is no message."""
-        self._err.write(f"relay tail: {sentence}\n")
-        self._err.flush()
-
-    def _write(self, item: Object, text: bytes) -> None:
-        if self._as_json:
-            self._out.write(text.decode() + "\n")
-        elif item["type"] == "log":
-            self._out.write(self._line(item) + "\n")
-        elif item["type"] == "gap":
-            # What came before it stands before it on a terminal, too.
-            self._out.flush()
-            self._err.write(_gap(item) + "\n")
-
-    def _line(self, entry: Object) -> str:
-        message: str = entry["message"]
-        colour = COLOURS.get(entry["level"])
-        # A line that brings its own colours keeps them.
-        if self._colour and colour is not None and "\x1b" not in message:
-            message = f"\x1b[{colour}m{message}\x1b[0m"
-        return f"{entry['channel']} | {message}" if self._channel else message
-
-
-def _gap(gap: Object) -> str:
-    count = gap["count"]
-    if count is None:
-        count = f"at least {gap['at_least']}" if gap["at_least"] else "an unknown number of"
-    return f"--- gap: {count} entries of {gap['channel']} missing ({gap['reason']}) ---"
-
-
 class Tail:
     """
     One request, followed to its end.
@@ -197,15 +94,21 @@ class Tail:
     Args:
         request: what to follow.
         output: where it goes.
+
+    Raises:
+        ServerError: the URL is none.
     """
 
     def __init__(self, request: Request, output: Output) -> None:
         self._request = request
         self._output = output
+        self._remote = Remote.parse(request.url)
         self.cursor: int | None = None
         """The id after which to go on."""
         self._exit_code: int | None = None
         self._was_reached = False
+        self._is_waiting = False
+        self._was_refused = False
         self._wait_seconds = FIRST_WAIT_SECONDS
 
     async def run(self) -> int:
@@ -218,21 +121,23 @@ class Tail:
         Raises:
             ServerError: the relay cannot be reached at first, or refuses.
         """
-        socket = self._request.socket
-        connector = aiohttp.UnixConnector(socket) if socket else None
+        remote = self._remote
+        connector = aiohttp.UnixConnector(remote.socket) if remote.socket else None
         timeout = aiohttp.ClientTimeout(
             sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=READ_TIMEOUT_SECONDS
         )
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             while True:
                 try:
+                    if self._request.is_one_run:
+                        await self._look_for_run(session)
                     if await self._connect(session):
                         return self._exit_code or 0
                     reason = "the relay closed it"
                 except (aiohttp.ClientError, TimeoutError) as error:
                     reason = _reason(error)
                     if not self._was_reached:
-                        raise ServerError(f"cannot reach {self._request.url}: {reason}") from None
+                        raise ServerError(f"cannot reach {remote.url}: {reason}") from None
                 await self._pause(reason)
 
     async def _pause(self, reason: str) -> None:
@@ -241,10 +146,32 @@ class Tail:
         await asyncio.sleep(self._wait_seconds)
         self._wait_seconds = min(2 * self._wait_seconds, MOST_WAIT_SECONDS)
 
+    async def _look_for_run(self, session: aiohttp.ClientSession) -> None:
+        """Tell that there is no such run yet: the stream would only be silent."""
+        status, body = await self._ask_for_run(session)
+        if status != 404 or said(body) is None:
+            return
+        if not self._request.follow:
+            raise ServerError(f"{said(body)}")
+        if not self._is_waiting:
+            self._is_waiting = True
+            close = orjson.loads(body)["error"].get("near", [])
+            hint = f" (did you mean {close[0]!r}?)" if close else ""
+            self._output.note(f"no run {self._request.run!r} yet; waiting for it{hint}")
+
+    async def _ask_for_run(self, session: aiohttp.ClientSession) -> tuple[int, bytes]:
+        url = URL(self._remote.base) / "api/v1/runs" / f"{self._request.run}"
+        async with session.get(url) as response:
+            return response.status, await response.read()
+
     async def _connect(self, session: aiohttp.ClientSession) -> bool:
         """Follow over one connection; return whether all is said."""
-        async with session.get(self._request.address(self.cursor)) as response:
+        self._was_refused = False
+        async with session.get(self._request.address(self._remote.base, self.cursor)) as response:
             if response.status == 204:
+                # Its end was passed without being seen.
+                status, body = await self._ask_for_run(session)
+                self._exit_code = exit_code(orjson.loads(body)) if status == 200 else 0
                 return True
             if response.status >= 500 and self._was_reached:
                 raise aiohttp.ClientError(f"status {response.status}")
@@ -255,14 +182,15 @@ class Tail:
                 rest = self.take(rest, data)
                 if self._exit_code is not None:
                     return True
-            return not self._request.follow and not rest
+            return not (self._request.follow or rest or self._was_refused)
 
     async def _check(self, response: aiohttp.ClientResponse) -> None:
         if response.status != 200:
-            raise ServerError(_refusal(response, await response.read()))
+            answered = f"{response.url} answered {response.status} {response.reason}"
+            raise ServerError(said(await response.read()) or answered, response.status)
         if response.content_type != "application/x-ndjson":
             raise ServerError(
-                f"{self._request.url} is no relay: it answered with {response.content_type}"
+                f"{self._remote.url} is no relay: it answered with {response.content_type}"
             )
 
     def take(self, rest: bytes, data: bytes) -> bytes:
@@ -289,6 +217,8 @@ class Tail:
         place = item.get("id", item.get("cursor"))
         if place is not None:
             self.cursor = place
+        self._was_refused |= item["type"] == "error"
+        self._is_waiting &= item["type"] not in ("log", "complete")
         if item["type"] == "complete" and item["run"] == self._request.run:
             self._exit_code = exit_code(item)
 
@@ -317,10 +247,3 @@ def _object(line: bytes) -> Object:
     except (ValueError, TypeError, KeyError):
         raise ServerError(f"expected an object with a type, got {line[:60]!r}") from None
     return item  # type: ignore[no-any-return]
-
-
-def _refusal(response: aiohttp.ClientResponse, body: bytes) -> str:
-    try:
-        return str(orjson.loads(body)["error"]["message"])
-    except (ValueError, TypeError, KeyError):
-        return f"{response.url} answered {response.status} {response.reason}"

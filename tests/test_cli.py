@@ -70,9 +70,13 @@ def test_help_names_the_commands(tmp_path: Path) -> None:
     done = relay("-h", directory=tmp_path)
     assert re.findall(r"^  (\w+)  ", done.stdout, re.MULTILINE) == [
         "check",
+        "completion",
+        "healthcheck",
+        "init",
         "run",
         "schema",
         "serve",
+        "status",
         "tail",
     ]
     assert done.returncode == 0
@@ -82,11 +86,12 @@ def test_check_says_that_a_file_is_right(tmp_path: Path) -> None:
     """With how much there is in it, so that an empty one is noticed."""
     (tmp_path / "relay.toml").write_text('[sources.x]\ntype = "stdin"\n')
     done = relay("check", directory=tmp_path)
-    assert (done.stdout, done.stderr, done.returncode) == (
-        "relay.toml: no errors, 1 source\n",
-        "",
-        0,
-    )
+    right = ("relay.toml: no errors, 1 source\n", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == right
+    named = relay("check", "relay.toml", directory=tmp_path)
+    assert (named.stdout, named.stderr, named.returncode) == right
+    twice = relay("check", "relay.toml", "-c", "relay.toml", directory=tmp_path)
+    assert (twice.stderr.splitlines()[-1], twice.returncode) == ("Error: one FILE at a time", 2)
 
 
 def test_check_tells_all_errors_and_exits_with_2(tmp_path: Path) -> None:
@@ -156,6 +161,101 @@ def test_an_address_in_use_is_told_before_anything_starts(
     assert (done.stdout, done.returncode) == ("", 2)
 
 
+@pytest.mark.parametrize("more", [["./x.log"], ["-c", "empty.toml"]])
+def test_an_address_of_the_arguments_in_use_is_told_by_its_option(
+    more: list[str], tmp_path: Path, unused_tcp_port: int
+) -> None:
+    """Who gave no file, or another address than the file's, has no key to look for."""
+    (tmp_path / "empty.toml").write_text("")
+    address = f"127.0.0.1:{unused_tcp_port}"
+    with socket.create_server(("127.0.0.1", unused_tcp_port)):
+        done = relay("--listen", address, *more, directory=tmp_path)
+    assert done.stderr.splitlines()[-1] == (
+        f"arguments: --listen: {address} is in use; 127.0.0.1:0 is any free port"
+    )
+    assert (done.stdout, done.returncode) == ("", 2)
+
+
+def test_init_writes_a_file_that_can_be_used(tmp_path: Path) -> None:
+    """It is not overwritten by chance; on stdout it is the same."""
+    done = relay("init", directory=tmp_path)
+    assert (done.stdout, done.stderr, done.returncode) == (
+        "relay.toml: written; start the relay by: relay\n",
+        "",
+        0,
+    )
+    text = (tmp_path / "relay.toml").read_text()
+    assert relay("check", directory=tmp_path).returncode == 0
+    again = relay("init", directory=tmp_path)
+    assert (again.stdout, again.stderr, again.returncode) == (
+        "",
+        "relay.toml: is there already; --force overwrites it\n",
+        2,
+    )
+    (tmp_path / "relay.toml").write_text("mine")
+    assert relay("init", "--force", directory=tmp_path).returncode == 0
+    assert (tmp_path / "relay.toml").read_text() == text
+    assert relay("init", "-c", "-", directory=tmp_path).stdout == text
+
+
+def test_init_says_where_it_cannot_write(tmp_path: Path) -> None:
+    """And how to start with another file."""
+    done = relay("init", "-c", "no/such.toml", directory=tmp_path)
+    assert (done.stderr, done.returncode) == (
+        "no/such.toml: cannot be written: no such file or directory\n",
+        2,
+    )
+    done = relay("init", "-c", "my own.toml", directory=tmp_path)
+    assert done.stdout == "my own.toml: written; start the relay by: relay -c 'my own.toml'\n"
+
+
+@pytest.mark.parametrize(
+    ("shell", "line"),
+    [
+        ("bash", "complete -o nosort -F _relay_completion relay"),
+        ("zsh", "#compdef relay"),
+        ("fish", "function _relay_completion;"),
+    ],
+)
+def test_a_completion_script_is_printed(shell: str, line: str, tmp_path: Path) -> None:
+    """For each of the usual shells, in its own words."""
+    done = relay("completion", shell, directory=tmp_path)
+    assert line in [row.strip() for row in done.stdout.splitlines()]
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def completed(words: list[str], directory: Path) -> list[str]:
+    """Return what bash offers for the last of some words."""
+    own = directory / "relay"
+    own.write_text(f'#!/bin/sh\nexec {" ".join(RELAY)} "$@"\n')
+    own.chmod(0o755)
+    quoted = " ".join(f"'{word}'" for word in words)
+    script = (
+        'eval "$(relay completion bash)"; compopt() { echo "$@"; }; '
+        f"COMP_WORDS=({quoted}) COMP_CWORD={len(words) - 1}; "
+        '_relay_completion relay; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        env={**ENVIRONMENT, "PATH": f"{directory}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.split("\n")[:-1]
+
+
+def test_bash_completes_commands_options_and_files(tmp_path: Path) -> None:
+    """The first word is a command, or a file for ``serve``."""
+    assert completed(["relay", "ta"], tmp_path) == ["tail"]
+    assert completed(["relay", "tail", "--min"], tmp_path) == ["--min-level"]
+    assert completed(["relay", "tail", "-o", "j"], tmp_path) == ["json"]
+    assert completed(["relay", "./x"], tmp_path) == ["-o default", ""]
+    assert completed(["relay", "./x.log", "--lis"], tmp_path) == ["--listen"]
+
+
 def test_the_schema_is_printed(tmp_path: Path) -> None:
     """As it is made from the sources that there are."""
     done = relay("schema", directory=tmp_path)
@@ -193,7 +293,7 @@ async def test_tail_tells_that_nobody_is_there(unused_tcp_port: int) -> None:
     process = await start("tail", "--url", url)
     async with asyncio.timeout(DEADLINE_SECONDS):
         out, err = await process.communicate()
-    assert (out, err.decode()) == (b"", f"cannot reach {url}: connection refused\n")
+    assert (out, err.decode()) == (b"", f"relay tail: cannot reach {url}: connection refused\n")
     assert process.returncode == 1
 
 

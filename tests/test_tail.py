@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.tail import DEFAULT_URL, Output, Request, ServerError, Tail
+from relay.remote import DEFAULT_URL, ServerError
+from relay.tail import Request, Tail
+from relay.tail_output import Output
 from tests.fakes.ndjson import Answer, serve
 
 HELLO = b'{"type":"hello","version":"0.1.0","cursor":7,"channels":["web"]}\n'
@@ -202,10 +204,61 @@ async def test_a_run_is_followed_to_its_end_and_exit_code(ending: bytes, code: i
     assert terminal.out == ["line 8"]
 
 
-async def test_a_run_that_has_ended_before_is_not_waited_for() -> None:
-    """A relay answers 204 where nothing can follow any more."""
+@pytest.mark.parametrize(
+    ("known", "code"),
+    [
+        ('{"status":"failed","exit_code":3,"signal":null}', 3),
+        ('{"status":"killed","exit_code":null,"signal":"SIGTERM"}', 143),
+    ],
+)
+async def test_a_run_that_has_ended_before_is_not_waited_for(known: str, code: int) -> None:
+    """A relay answers 204 where nothing can follow any more; how it ended it says elsewhere."""
     async with serve(Answer(status=204)) as relay:
-        assert await follow(Terminal(), Request(relay.url, run="job-1")) == 0
+        relay.runs["job-1"] = Answer((known.encode(),), content_type="application/json")
+        assert await follow(Terminal(), Request(relay.url, run="job-1")) == code
+
+
+NO_RUN = Answer(
+    (
+        (
+            b'{"error":{"code":"unknown_run","near":["job-1"],'
+            b"\"message\":\"no run 'jbo-1'; did you mean 'job-1'?\"}}"
+        ),
+    ),
+    status=404,
+    content_type="application/json",
+)
+
+
+async def test_who_waits_for_a_run_that_is_not_known_is_told() -> None:
+    """Once, not at each connection: its stream is only silent."""
+    terminal = Terminal()
+    ending = complete("jbo-1", "succeeded", 0)
+    async with serve(Answer((HELLO,), cut=True), Answer((entry(8), ending))) as relay:
+        relay.runs["jbo-1"] = NO_RUN
+        assert await follow(terminal, Request(relay.url, run="jbo-1")) == 0
+    assert terminal.err == [
+        "relay tail: no run 'jbo-1' yet; waiting for it (did you mean 'job-1'?)",
+        "relay tail: connection lost (it broke); trying again",
+    ]
+
+
+async def test_a_run_that_is_not_known_has_no_history() -> None:
+    """Where nothing is waited for that is an error; of a glob nothing can be said."""
+    async with serve(Answer((HELLO,))) as relay:
+        relay.runs["jbo-1"] = NO_RUN
+        request = Request(relay.url, run="jbo-1", follow=False)
+        assert await refusal(request) == "no run 'jbo-1'; did you mean 'job-1'?"
+        assert await follow(Terminal(), Request(relay.url, run="jbo-*", follow=False)) == 0
+
+
+async def test_history_that_a_relay_cuts_short_is_asked_for_again() -> None:
+    """One that stops says so, and ends the stream as if that were all."""
+    terminal = Terminal()
+    stopping = b'{"type":"error","code":"stopping","message":"the relay stops"}\n'
+    async with serve(Answer((HELLO, entry(8), stopping)), Answer((entry(9),))) as relay:
+        assert await follow(terminal, Request(relay.url, follow=False)) == 0
+    assert terminal.out == ["line 8", "line 9"]
 
 
 async def test_all_that_counts_is_written_as_json() -> None:
@@ -256,8 +309,11 @@ async def test_a_unix_socket_is_an_address_too(tmp_path: Path) -> None:
     terminal = Terminal()
     async with serve(Answer((entry(1),)), path=str(tmp_path / "relay.sock")) as relay:
         await follow(terminal, Request(relay.url, ("web",), follow=False))
-    assert terminal.out == ["line 1"]
-    assert relay.asked == ["/web/json?follow=0"]
+        # As the relay announces it where it has a base path.
+        behind = Request(f"{relay.url}/logs", ("web",), follow=False)
+        await follow(terminal, behind)
+    assert terminal.out == ["line 1"] * 2
+    assert relay.asked == ["/web/json?follow=0", "/logs/web/json?follow=0"]
 
 
 async def test_what_cannot_be_followed_is_told_in_a_sentence(unused_tcp_port: int) -> None:
@@ -281,7 +337,7 @@ async def test_what_cannot_be_followed_is_told_in_a_sentence(unused_tcp_port: in
         assert await refusal(Request(relay.url)) == "expected an object with a type, got b'[1]'"
     for wrong in ("127.0.0.1:8514", "ftp://x", "http://", "http://a:b"):
         assert await refusal(Request(wrong)) == (
-            f"expected a URL such as {DEFAULT_URL}, got {wrong!r}"
+            f"expected a URL such as {DEFAULT_URL}, or unix:PATH, got {wrong!r}"
         )
 
 

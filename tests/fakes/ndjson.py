@@ -39,11 +39,12 @@ class FakeRelay:
     asked: list[str] = field(default_factory=list)
     url: str = ""
     held: asyncio.Event = field(default_factory=asyncio.Event)
+    runs: dict[str, Answer] = field(default_factory=dict)
+    """What is answered to who asks for a run itself; others are running."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Give the next answer; the last one again where there are no more."""
-        self.asked.append(request.path_qs)
-        answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        answer = self._answer(request)
         response = web.StreamResponse(status=answer.status)
         response.content_type = answer.content_type
         await response.prepare(request)
@@ -56,6 +57,14 @@ class FakeRelay:
             self.held.set()
             await asyncio.Event().wait()
         return response
+
+    def _answer(self, request: web.Request) -> Answer:
+        _, found, run = request.path.rpartition("/api/v1/runs/")
+        if found:
+            running = b'{"status":"running","exit_code":null,"signal":null}'
+            return self.runs.get(run, Answer((running,), content_type="application/json"))
+        self.asked.append(request.path_qs)
+        return self.answers[min(len(self.asked), len(self.answers)) - 1]
 
 
 @asynccontextmanager
