@@ -10,7 +10,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -169,9 +168,9 @@ class Relay:
         """Stop the sources, give clients what is left, and close."""
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                log.error("a task failed while stopping", exc_info=ended)
         self._app[CONNECTIONS].stop()
         await self._runner.cleanup()
         if isinstance(self._config.server.listen, UnixAddress):
@@ -240,7 +239,21 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+class _NoTraceback(logging.Filter):
+    """What a client sent wrong is a line: aiohttp shows its own traceback with it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Put the error's sentence in the place of its traceback."""
+        if record.exc_info and record.exc_info[1] is not None:
+            error = record.exc_info[1]
+            record.msg = f"{record.getMessage()}: {type(error).__name__}: {error}".split("\n")[0]
+            record.args, record.exc_info, record.levelno = (), None, logging.WARNING
+            record.levelname = "WARNING"
+        return True
+
+
 def _log_to_stderr() -> None:
+    logging.getLogger("aiohttp.server").addFilter(_NoTraceback())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Channel"]
 
+MAX_RUNS = 20_000
+"""Runs that one channel knows: lines and pushes may name them without ever ending one."""
+
 MAX_ENDED_RUNS = 10_000
 """Ended runs that one channel keeps, however short they were."""
 
@@ -49,6 +52,8 @@ class Channel:
         """The newest block as all readers at the tail are given it."""
         self.lines = Meter()
         self.bytes = Meter()
+        self.forgotten_run_id = 0
+        """Id of the newest run ending that is no longer kept."""
         self.runs: dict[str, Run] = {}
         self.endings: list[Ending] = []
         self.subscriptions: set[Subscription] = set()
@@ -88,17 +93,36 @@ class Channel:
         gone = 0
         held_after = self.ring.marks.last_id
         for ending in self.endings:
-            # Until the ending itself has left, so that whoever still reads here is told of it.
-            if ending.id > held_after and len(self.endings) - gone <= MAX_ENDED_RUNS:
+            if len(self.endings) - gone <= MAX_ENDED_RUNS and (
+                # Until the ending itself has left, and who follows the run was told of it.
+                ending.id > held_after or self._is_awaited(ending)
+            ):
                 break
             gone += 1
-        if not gone:
-            return []
         names = [ending.run for ending in self.endings[:gone]]
-        del self.endings[:gone]
+        if gone:
+            self.forgotten_run_id = self.endings[gone - 1].id
+            del self.endings[:gone]
+        if len(self.runs) > MAX_RUNS:
+            names += self._never_ended(held_after)
         for name in names:
             self.runs.pop(name, None)
         return names
+
+    def _is_awaited(self, ending: Ending) -> bool:
+        return any(
+            one.cursor < ending.id and one.query.runs and one.query.selects_run(ending.run)
+            for one in self.subscriptions
+        )
+
+    def _never_ended(self, held_after: int) -> list[str]:
+        """Return the oldest runs that are under way, have no entry here, and are too many."""
+        gone = [
+            name
+            for name, run in self.runs.items()
+            if run.ending_id is None and run.last_ids.get(self.name, 0) <= held_after
+        ]
+        return gone[: len(self.runs) - MAX_RUNS]
 
     def seq_at(self, cursor: int) -> int | None:
         """

@@ -6,9 +6,10 @@ wanted, and no more of them than the answer needs. Long searches are cut into tu
 """
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, pairwise
 
 from relay.block import Block
 from relay.channel import Channel
@@ -34,6 +35,10 @@ __all__ = [
 
 MAX_PAGE_BYTES = 32 * 1024 * 1024
 """Text of the blocks that a page may be made of: ten thousand entries of 1 MiB are no page."""
+
+
+MAX_CONTEXT_ENTRIES = 10_000
+"""Of a page with neighbours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,12 @@ class Page:
 
 
 async def newest_cursor(
-    hub: Hub, matches: MatchCache, query: Query, most: int, before: int | None = None
+    hub: Hub,
+    matches: MatchCache,
+    query: Query,
+    most: int,
+    before: int | None = None,
+    max_bytes: int | None = None,
 ) -> tuple[int, bool]:
     """
     Return the cursor after which exactly the newest ``most`` entries of a query lie.
@@ -80,6 +90,7 @@ async def newest_cursor(
         query: whose entries.
         most: how many.
         before: only entries with a lesser id; ``None``: all.
+        max_bytes: of text, about, beyond which older entries are left out.
 
     Returns:
         The id before the first of them, and whether there are older ones that match. Where
@@ -87,11 +98,16 @@ async def newest_cursor(
     """
     end = hub.last_id if before is None else min(hub.last_id, before - 1)
     newest: list[int] = []
+    text_bytes = 0
     turn = Turn()
     for block in _newest_first(hub.selected(query), end):
         if len(newest) > most and block.last_id < newest[0]:
             break
-        for id_ in _last_ids(block, matches.select(block, query), end, most + 1):
+        if newest and max_bytes is not None and text_bytes > max_bytes:
+            return newest[0] - (len(newest) <= most), True
+        ids = _last_ids(block, matches.select(block, query), end, most + 1)
+        text_bytes += len(block.lines.text) * len(ids) // block.count
+        for id_ in ids:
             if len(newest) <= most:
                 heapq.heappush(newest, id_)
             elif id_ > newest[0]:
@@ -152,7 +168,7 @@ async def read_page(hub: Hub, matches: MatchCache, query: Query, bounds: Bounds)
         query: whose entries.
         bounds: from where, and how many.
     """
-    page = _Reading(bounds)
+    page = _Reading(query, bounds)
     turn = Turn()
     with hub.subscribe(query, bounds.after) as subscription:
         while subscription.cursor < bounds.until and not page.is_full:
@@ -170,7 +186,8 @@ async def read_page(hub: Hub, matches: MatchCache, query: Query, bounds: Bounds)
 class _Reading:
     """A page that is being filled."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, query: Query, bounds: Bounds) -> None:
+        self._query = query
         self._bounds = bounds
         self._left_out = bounds.offset
         self._page = Page(cursor=bounds.until)
@@ -206,7 +223,8 @@ class _Reading:
     def note(self, delivery: Gap | Ending) -> None:
         """Add a gap or the end of a run."""
         if isinstance(delivery, Ending):
-            self._page.endings.append(delivery)
+            if self._query.selects_run(delivery.run):
+                self._page.endings.append(delivery)
         elif self._bounds.declare_lost or delivery.reason is not Reason.EVICTED:
             self._page.gaps.append(delivery)
 
@@ -235,43 +253,69 @@ async def count_matches(hub: Hub, matches: MatchCache, query: Query) -> int:
     return total
 
 
-async def add_context(hub: Hub, query: Query, page: Page, lines: int) -> None:
+async def add_context(hub: Hub, page: Page, lines: int) -> None:
     """
-    Add to a page the neighbours of its entries.
+    Add to a page the neighbours of its entries, up to :data:`MAX_CONTEXT_ENTRIES` in all.
 
     Args:
-        hub: of which channels.
-        query: names the channels; its other conditions do not hold for neighbours.
+        hub: whose channels.
         page: is changed; its cursor and gaps stay.
         lines: how many neighbours before and after each entry, of the same channel.
     """
-    wanted: dict[str, set[int]] = {}
+    # What is held now is taken at once: it may leave while the rest is put together.
+    blocks: dict[str, dict[int, Block]] = {}
     for picked in page.picked:
-        block, span = picked.span.block, picked.span
-        seqs = wanted.setdefault(block.channel, set())
-        for index in indexes(picked.selection, span.start, span.stop):
-            seq = block.first_seq + index
-            seqs.update(range(seq - lines, seq + lines + 1))
-    if not wanted:
-        return
-    page.picked = []
+        block = picked.span.block
+        if block.channel not in blocks:
+            channel = hub.channels.get(block.channel)
+            held = channel.blocks_before(hub.last_id + 1) if channel is not None else ()
+            blocks[block.channel] = {one.first_seq: one for one in held}
+        blocks[block.channel][block.first_seq] = block
+    room = MAX_CONTEXT_ENTRIES
+    around: list[Picked] = []
     turn = Turn()
-    around = Query(channels=tuple(sorted(wanted)))
-    with hub.subscribe(around, hub.start_id) as subscription:
-        end = hub.last_id
-        while subscription.cursor < end:
-            for delivery in await subscription.read():
-                if isinstance(delivery, Span) and (picked_ := _chosen(delivery, wanted)):
-                    page.picked.append(picked_)
-                await turn.end_if_over()
+    for name, wanted in _intervals(page.picked, lines).items():
+        for block in sorted(blocks[name].values(), key=lambda one: one.first_seq):
+            for start, stop in _inside(block, wanted):
+                stop = min(stop, start + room)
+                room -= stop - start
+                around.extend(_by_ids(block, start, stop))
+            await turn.end_if_over()
+    page.picked = sorted(around, key=lambda one: one.span.first_id)
 
 
-def _chosen(span: Span, wanted: dict[str, set[int]]) -> Picked | None:
-    block, seqs = span.block, wanted[span.block.channel]
-    inside = seqs.intersection(range(block.first_seq + span.start, block.first_seq + span.stop))
-    if not inside:
-        return None
-    mask = bytearray(block.count)
-    for seq in inside:
-        mask[seq - block.first_seq] = 1
-    return Picked(span, bytes(mask))
+def _intervals(picked: list[Picked], lines: int) -> dict[str, list[tuple[int, int]]]:
+    """Return for each channel the seqs around its entries, from and up to, without overlap."""
+    intervals: dict[str, list[tuple[int, int]]] = {}
+    for one in picked:
+        block, span = one.span.block, one.span
+        merged = intervals.setdefault(block.channel, [])
+        for index in indexes(one.selection, span.start, span.stop):
+            seq = block.first_seq + index
+            start, stop = max(1, seq - lines), seq + lines + 1
+            if merged and start <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], stop)
+            else:
+                merged.append((start, stop))
+    return intervals
+
+
+def _inside(block: Block, wanted: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Give the parts of a block whose seqs are wanted, as indexes."""
+    first, last = block.first_seq, block.last_seq
+    for start, stop in wanted[max(0, bisect_right(wanted, (first,)) - 1) :]:
+        if start > last:
+            return
+        if stop > first:
+            yield max(start - first, 0), min(stop - first, block.count)
+
+
+def _by_ids(block: Block, start: int, stop: int) -> Iterator[Picked]:
+    """Cut entries where their ids leave room for those of other channels."""
+    ids = block.id_range(start, stop)
+    breaks = (
+        [] if block.ids is None else [k for k in range(1, len(ids)) if ids[k] != ids[k - 1] + 1]
+    )
+    for first, end in pairwise([0, *breaks, len(ids)]):
+        if first < end:
+            yield Picked(Span(block, start + first, start + end), ALL)

@@ -26,7 +26,7 @@ from relay.errors import ChannelLimitError, NotFoundError
 from relay.inlet import Inlet
 from relay.names import near
 from relay.query import Query
-from relay.run import Ending, Run
+from relay.run import Ending, Run, Start
 from relay.status import SourceStatus
 from relay.subscription import Subscription
 
@@ -59,12 +59,12 @@ class Group:
     What one commit makes durable and then visible, in the order of ids.
 
     Args:
-        items: blocks, declared losses and run endings.
+        items: blocks, declared losses, run starts and endings.
         positions: for each (source, reader) where it stands now.
         started: run starts with their channel.
     """
 
-    items: "list[Block | DeclaredLoss | Ending]" = field(default_factory=list)
+    items: "list[Block | DeclaredLoss | Start | Ending]" = field(default_factory=list)
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)
     started: list[tuple[Batch, RunStarted]] = field(default_factory=list)
 
@@ -202,6 +202,7 @@ class Hub:
             for change in batch.runs:
                 if isinstance(change, RunStarted):
                     group.started.append((batch, change))
+                    group.items.append(Start(batch.channel, batch.source, change))
                 else:
                     group.items.append(_ending(next_id, batch.channel, change))
                     next_id += 1
@@ -247,12 +248,13 @@ class Hub:
 
     def _show(self, group: Group) -> None:
         """Make a group visible, in the order of ids, and wake who waits for it."""
-        for batch, change in group.started:
-            self._start_run(batch, change)
         seqs_before: dict[Channel, int] = {}
         id_before = self.last_id
         for item in group.items:
             channel = self._channel(item.channel)
+            if isinstance(item, Start):
+                self._start_run(channel, item)
+                continue
             seqs_before.setdefault(channel, channel.last_seq)
             if isinstance(item, Ending):
                 self._end_run(channel, item, seqs_before)
@@ -300,17 +302,17 @@ class Hub:
             if subscription.query.runs and self._selects(subscription.query, channel):
                 channel.subscriptions.add(subscription)
 
-    def _start_run(self, batch: Batch, change: RunStarted) -> None:
+    def _start_run(self, channel: Channel, start: Start) -> None:
+        change = start.change
         run = self.runs.get(change.run)
         if run is None:
-            run = Run(change.run, batch.source, change.started_ns, change.instance, change.pid)
+            run = Run(change.run, start.source, change.started_ns, change.instance, change.pid)
             self.runs[change.run] = run
         elif run.ending_id is not None:
             for name in run.last_ids:
                 self._channel(name).reopen(run.id)
             run.ending_id = run.ended_ns = run.exit_code = run.signal = None
             run.status = "running"
-        channel = self._channel(batch.channel)
         run.last_ids.setdefault(channel.name, self.last_id)
         self._join_run(channel, run)
 
@@ -358,6 +360,15 @@ class Hub:
             if subscription in self._by_name:
                 channel.subscriptions.add(subscription)
             subscription.follow(channel)
+        for channel in self.channels.values():
+            # Its run may have been there, and be forgotten since: then it is told what left.
+            if (
+                query.runs
+                and channel.forgotten_run_id > subscription.cursor
+                and query.selects(channel.name)
+                and not self._selects(query, channel)
+            ):
+                subscription.follow(channel)
         for channel in self._forgotten.values():
             # Whoever had not read all of it is told so, also if it does not come again.
             if channel.last_id > subscription.cursor and self._selects(query, channel):

@@ -112,9 +112,10 @@ class MatchCache:
         self.runs += 1
         selection = self.prepare(query).select(block)
         self._selections[key] = selection
-        self.bytes += _size_bytes(selection)
+        self.bytes += _size_bytes(query, selection)
         while self.bytes > self.max_bytes:
-            self.bytes -= _size_bytes(self._selections.popitem(last=False)[1])
+            (_, oldest), kept = self._selections.popitem(last=False)
+            self.bytes -= _size_bytes(oldest, kept)
         return selection
 
 
@@ -122,8 +123,8 @@ _KEPT_BYTES = 250
 """What a selection costs in the cache besides its mask, as measured."""
 
 
-def _size_bytes(selection: Selection) -> int:
-    return _KEPT_BYTES + (len(selection) if isinstance(selection, bytes) else 0)
+def _size_bytes(query: Query, selection: Selection) -> int:
+    return _KEPT_BYTES + query.size_bytes + (len(selection) if isinstance(selection, bytes) else 0)
 
 
 def _column_conditions(query: Query) -> Iterator[Condition]:

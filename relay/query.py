@@ -54,6 +54,7 @@ class Query:
     is_plain: bool = field(init=False, repr=False, compare=False)
     """Whether every entry of the channels is wanted."""
     _hash: int = field(init=False, repr=False, compare=False)
+    _size: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         conditions = [part for part in fields(self) if part.compare]
@@ -65,6 +66,12 @@ class Query:
         )
         object.__setattr__(self, "is_plain", plain)
         object.__setattr__(self, "_hash", hash(values))
+        object.__setattr__(self, "_size", 300 + 2 * len(repr(values)))
+
+    @property
+    def size_bytes(self) -> int:
+        """About what it costs to keep."""
+        return self._size
 
     def __hash__(self) -> int:
         # Computed once: every look into a cache asks for it.

@@ -71,10 +71,14 @@ class Renderer:
 
     def _keep(self, key: _Key, body: bytes) -> None:
         self._kept[key] = body
-        self._kept_bytes += len(body) + _ENTRY_BYTES
+        self._kept_bytes += _size_bytes(key, body)
         while self._kept_bytes > self._max_bytes:
-            _, oldest = self._kept.popitem(last=False)
-            self._kept_bytes -= len(oldest) + _ENTRY_BYTES
+            self._kept_bytes -= _size_bytes(*self._kept.popitem(last=False))
+
+
+def _size_bytes(key: _Key, body: bytes) -> int:
+    query = key[-1]
+    return len(body) + _ENTRY_BYTES + (query.size_bytes if query is not None else 0)
 
 
 def chunk(body: bytes) -> bytes:

@@ -17,6 +17,8 @@ __all__ = ["DEFAULT_LIMIT", "MAX_BUCKETS", "MAX_ENTRIES", "Request", "parse", "p
 DEFAULT_LIMIT = 500
 MAX_ENTRIES = 10_000
 MAX_CONTEXT = 1000
+MAX_NAME_CHARACTERS = 512
+"""Of a run, source or instance, which may be a path."""
 MAX_WAIT_SECONDS = 60
 MAX_BUCKETS = 1000
 LEAST_INTERVAL_SECONDS = 0.001
@@ -185,7 +187,11 @@ def _query(given: Parameters, now_ns: int) -> Query:
 
 
 def _names(given: Parameters, name: str) -> tuple[str, ...]:
-    return _canonical(given.listed(name, PARAMETERS[name]))
+    names = given.listed(name, PARAMETERS[name])
+    for one in names:
+        if len(one) > MAX_NAME_CHARACTERS:
+            raise QueryError(name, one, f"names of at most {MAX_NAME_CHARACTERS} characters")
+    return _canonical(names)
 
 
 def _canonical(values: Iterable[str]) -> tuple[str, ...]:

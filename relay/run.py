@@ -7,7 +7,9 @@ it is held any more.
 
 from dataclasses import dataclass, field
 
-__all__ = ["Ending", "Run"]
+from relay.entry import RunStarted
+
+__all__ = ["Ending", "Run", "Start"]
 
 
 @dataclass(slots=True)
@@ -46,6 +48,22 @@ class Run:
     last_ids: dict[str, int] = field(default_factory=dict)
     offset: int | None = None
     offset_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """
+    The start of a run at its place among blocks; it takes no id.
+
+    Args:
+        channel: where it was published.
+        source: whose run it is.
+        change: what the source said.
+    """
+
+    channel: str
+    source: str
+    change: RunStarted
 
 
 @dataclass(frozen=True, slots=True)

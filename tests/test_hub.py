@@ -242,3 +242,24 @@ async def test_channels_that_wait_for_the_store_count_too() -> None:
         await hub.publish([batch("db", "a")])
     store.let.set()
     await first
+
+
+async def test_a_run_that_ends_and_starts_in_one_publishing_is_under_way() -> None:
+    """Changes hold in the order in which they were said."""
+    hub = new_hub()
+    await hub.publish([run_batch("a", "job")])
+    await hub.publish(
+        [
+            Batch("app", "web", runs=(RunEnded("job", 1, "failed", 1), RunStarted("job", 2))),
+            run_batch("b", "job"),
+        ]
+    )
+    assert (hub.run("job").status, hub.run("job").ending_id) == ("running", None)
+
+
+async def test_runs_that_never_end_are_bounded() -> None:
+    """Lines may name as many as they like."""
+    hub = Hub(lambda name: ChannelOptions(lines=1), clock=Clock(1_000_000))
+    for start in range(0, 30_000, 200):
+        await hub.publish([run_batch("x", f"run-{start + n}") for n in range(200)])
+    assert len(hub.runs) <= 20_200

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.config.model import ChannelOptions
-from relay.entry import Batch, Gap, Loss, Reason, RunEnded
+from relay.entry import Batch, Gap, Loss, Origin, Reason, RunEnded
 from relay.hub import Hub
 from relay.marks import Marks
 from relay.query import Query
@@ -172,7 +172,6 @@ class Reader:
         assert ids == sorted(set(ids)), "once and in order"
         assert set(self.delivered) <= set(self.world.entries)
         self.check_all_below(self.world.hub.last_id)
-        delivered = set(ids)
         for gap in self.gaps:
             count, at_least, uncounted = self.missing(gap)
             inside = [id_ for id_, channel, _ in self.delivered if channel == gap.channel]
@@ -182,9 +181,17 @@ class Reader:
                 assert gap.at_least <= at_least
             else:
                 assert (gap.count, uncounted) == (count, False)
-        expected = [id_ for id_, _ in self.world.endings if id_ > self.began]
-        assert self.endings == [id_ for id_ in expected if id_ in set(self.endings)]
-        assert delivered is not None
+            assert gap.count is None or type(gap.count) is int
+            assert type(gap.at_least) is int
+        # An ending is kept until it has left itself; what is held now was given.
+        held = {
+            ending.id
+            for channel in self.world.hub.selected(self.query)
+            for ending in channel.endings_after(self.began)
+        }
+        assert held <= set(self.endings)
+        assert self.endings == sorted(set(self.endings))
+        assert set(self.endings) <= {id_ for id_, _ in self.world.endings}
 
     def missing(self, gap: Gap) -> tuple[int, int, bool]:
         """Return what the record has between the gap's ends."""
@@ -364,3 +371,37 @@ def test_an_ending_of_two_channels_is_told_once(channels: tuple[str, ...]) -> No
     with world.hub.subscribe(Query(channels=channels), start) as subscription:
         endings = [one.id for one in now(subscription.read()) if isinstance(one, Ending)]
     assert endings == [world.endings[0][0], world.hub.last_id]
+
+
+def run_lines(text: str) -> Batch:
+    return batch("a", text.split(), Origin("app", run="job"))
+
+
+def test_a_reader_of_a_run_that_falls_behind_is_told_its_end() -> None:
+    """The ending is kept for it, though the run's entries have left."""
+    world = World.new(1)
+    now(world.hub.publish([run_lines("one")]))
+    with world.hub.subscribe(Query(runs=("job",)), world.hub.last_id) as subscription:
+        now(world.hub.publish([run_lines("two three")]))
+        world.end("a", "job")
+        for _ in range(3):
+            world.publish("a", 2)
+        given = now(subscription.read())
+        assert [one.count for one in given if isinstance(one, Gap)] == [2, 4]
+        assert [one.run for one in given if isinstance(one, Ending)] == ["job"]
+    world.publish("a", 2)
+    assert "job" not in world.hub.runs
+
+
+def test_a_reader_of_a_run_that_is_forgotten_is_told_what_left() -> None:
+    """It comes back when nothing of its run is held or known any more."""
+    world = World.new(1)
+    now(world.hub.publish([run_lines("one two")]))
+    cursor = world.hub.last_id - 1
+    world.end("a", "job")
+    for _ in range(3):
+        world.publish("a", 2)
+    assert "job" not in world.hub.runs
+    with world.hub.subscribe(Query(runs=("job",)), cursor) as subscription:
+        gaps = [one for one in now(subscription.read()) if isinstance(one, Gap)]
+    assert sum(gap.count or 0 for gap in gaps) == 5

@@ -29,7 +29,7 @@ from relay.turn import Turn
 from relay.web.connections import Connection
 from relay.web.keys import CONNECTIONS, HUB, MATCHES, SETTINGS
 from relay.web.parameters import parse_request, require_known
-from relay.web.writer import StreamWriter
+from relay.web.writer import StreamWriter, end_by_closing
 
 __all__ = ["download", "file_name"]
 
@@ -63,6 +63,7 @@ async def download(request: web.Request) -> web.StreamResponse:
         # Before the answer begins, so that what is wrong can still be said by its status.
         first = b"" if request.method == "HEAD" else await anext(pieces, b"")
         response = web.StreamResponse(headers=_headers(asked, encoder))
+        end_by_closing(request, response)
         await response.prepare(request)
         if request.method != "HEAD":
             await _send(request, response, first, pieces)

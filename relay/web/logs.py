@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from contextlib import suppress
+from dataclasses import replace
 
 import orjson
 from aiohttp import web
@@ -10,6 +12,7 @@ from relay.encode.ndjson import NdjsonEncoder
 from relay.encode.objects import ending_object, gap_object
 from relay.entry import Gap
 from relay.history import (
+    MAX_PAGE_BYTES,
     Bounds,
     Page,
     add_context,
@@ -19,6 +22,7 @@ from relay.history import (
 )
 from relay.request import Request
 from relay.restart import restart_gaps
+from relay.web.connections import Connection
 from relay.web.keys import CONNECTIONS, HUB, MATCHES
 from relay.web.parameters import parse_request, require_known
 
@@ -37,7 +41,7 @@ async def logs(request: web.Request) -> web.Response:
     if asked.after is not None and asked.wait_seconds:
         page = await _wait(request, asked, lost, page)
     if asked.context:
-        await add_context(hub, asked.query, page, asked.context)
+        await add_context(hub, page, asked.context)
     if asked.query.is_plain or asked.total:
         page.total = await count_matches(hub, matches, asked.query)
     page.gaps[:0] = lost
@@ -49,13 +53,15 @@ async def _wait(request: web.Request, asked: Request, lost: list[Gap], page: Pag
     hub, connections = request.app[HUB], request.app[CONNECTIONS]
     deadline = time.monotonic() + (asked.wait_seconds or 0)
     while not (page.count or page.endings or page.gaps or connections.stopping):
+        if (left := deadline - time.monotonic()) <= 0:
+            break
         with hub.subscribe(asked.query, page.cursor) as subscription:
-            try:
-                async with asyncio.timeout(deadline - time.monotonic()):
+            poll = Connection("poll", asked.query, request.remote or "", subscription)
+            with connections.opened(poll), suppress(TimeoutError):
+                async with asyncio.timeout(left):
                     await subscription.wait()
-            except TimeoutError:
-                break
-        page = await _page(request, asked, lost)
+        # What lay before was looked at, and nothing of it matched.
+        page = await _page(request, replace(asked, after=page.cursor), lost)
     return page
 
 
@@ -67,7 +73,10 @@ async def _page(request: web.Request, asked: Request, lost: list[Gap]) -> Page:
     is_forward = asked.tail is None and (
         asked.after is not None or query.since_ns is not None or asked.offset is not None
     )
-    after = hub.start_id if lost or not asked.after else asked.after
+    after = asked.after or hub.start_id
+    if lost:
+        # Of another life: everything since this start, and what was waited through since.
+        after = hub.start_id if after > hub.last_id else max(after, hub.start_id)
     if is_forward and asked.order == "asc":
         return await read_page(
             hub,
@@ -77,10 +86,12 @@ async def _page(request: web.Request, asked: Request, lost: list[Gap]) -> Page:
         )
     if asked.offset:
         until, _ = await newest_cursor(hub, matches, query, asked.offset, until + 1)
-    cursor, has_older = await newest_cursor(hub, matches, query, limit, until + 1)
+    # Half of what a page may have, since it is read in whole blocks.
+    most = MAX_PAGE_BYTES // 2
+    cursor, has_older = await newest_cursor(hub, matches, query, limit, until + 1, most)
     bounds = Bounds(max(after, cursor), until, limit, 0, asked.after is not None)
     page = await read_page(hub, matches, query, bounds)
-    page.truncated = has_older and cursor > after
+    page.truncated |= has_older and cursor > after
     return page
 
 
@@ -91,7 +102,7 @@ def _body(page: Page, asked: Request) -> bytes:
     entries = rendered[:-1].split(b"\n") if rendered else []
     if asked.order == "desc":
         entries.reverse()
-    endings = [one for one in page.endings if asked.query.selects_run(one.run)]
+    endings = page.endings
     return b"".join(
         [
             b'{"logs":[',

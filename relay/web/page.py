@@ -6,7 +6,7 @@ from aiohttp import web
 
 __all__ = ["add_page"]
 
-STATIC = Path(__file__).parent.parent / "static"
+STATIC = (Path(__file__).parent.parent / "static").resolve()
 
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'self'; "
@@ -28,8 +28,13 @@ async def file(request: web.Request) -> web.FileResponse:
     Raises:
         HTTPNotFound: there is none of that name; a path that leads out of the folder is none.
     """
-    path = (STATIC / request.match_info["path"]).resolve()
-    if not path.is_relative_to(STATIC) or not path.is_file():
+    try:
+        path = (STATIC / request.match_info["path"]).resolve()
+        is_ours = path.is_relative_to(STATIC) and path.is_file()
+    except (ValueError, OSError):
+        # A NUL, or a name longer than file systems have.
+        is_ours = False
+    if not is_ours:
         raise web.HTTPNotFound
     return web.FileResponse(path, headers=PAGE_HEADERS)
 

@@ -36,6 +36,7 @@ from relay.web.keys import SETTINGS
 from relay.web.runs import run_object
 from relay.web.socket import Socket, serve_socket, unknown_type
 from relay.web.status import connections_object, source_object, status_object
+from relay.web.writer import end_by_closing
 
 __all__ = ["STATUS_FEED", "StatusFeed", "status_socket", "status_stream"]
 
@@ -60,6 +61,7 @@ async def status_stream(request: web.Request) -> web.StreamResponse:
         send_timeout=settings.write_seconds,
         allow_all_methods=True,
     )
+    end_by_closing(request, response)
     await response.prepare(request)
     try:
         if request.method == "HEAD":

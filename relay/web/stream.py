@@ -5,7 +5,6 @@ A handler chooses an encoder, and follows.
 """
 
 from aiohttp import web
-from aiohttp.http import HttpVersion11
 from aiohttp_sse import EventSourceResponse
 
 from relay.encode import Encoder
@@ -13,7 +12,7 @@ from relay.errors import QueryError
 from relay.web.following import Follower, is_over, start_cursor
 from relay.web.keys import HUB, SETTINGS
 from relay.web.parameters import choose_encoder, parse_request
-from relay.web.writer import StreamWriter
+from relay.web.writer import StreamWriter, end_by_closing
 
 __all__ = ["stream"]
 
@@ -29,8 +28,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         return web.Response(status=204)
     cursor = await start_cursor(request, asked)
     response = _response(encoder)
-    if request.version < HttpVersion11:
-        response.headers["Connection"] = "close"
+    end_by_closing(request, response)
     await response.prepare(request)
     try:
         if request.method == "HEAD":

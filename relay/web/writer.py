@@ -12,7 +12,7 @@ import socket
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
-__all__ = ["StreamWriter"]
+__all__ = ["StreamWriter", "end_by_closing"]
 
 MAX_WRITE_BYTES = 256 * 1024
 MAX_WAITING_BYTES = 64 * 1024
@@ -23,6 +23,17 @@ KEEPALIVE_SECONDS = 60
 
 SEND_BUFFER_BYTES = 256 * 1024
 """Of the socket: the kernel would otherwise take several MiB for a client that never reads."""
+
+
+def end_by_closing(request: web.Request, response: web.StreamResponse) -> None:
+    """
+    Let an HTTP/1.0 client, who has no frames, see the end of a stream by that of the connection.
+
+    Called before the response is prepared.
+    """
+    if request.version < HttpVersion11:
+        response.force_close()
+        response.headers["Connection"] = "close"
 
 
 class StreamWriter:

@@ -248,3 +248,62 @@ async def test_a_page_is_bounded_in_bytes(serve: Any) -> None:
     assert 30 <= page["count"] < 40
     _, rest = await served.get(f"/api/v1/logs?after={page['cursor']}&limit=10000")
     assert page["count"] + rest["count"] == 50
+
+
+async def test_a_gap_is_cut_where_the_page_ends(serve: Any) -> None:
+    """What is missing below ``before`` is told, though more is missing above."""
+    served = await serve(lines=1)
+    first = await served.publish(batch("web", "a"))
+    middle = await served.publish(batch("web", "b c d"))
+    for text in ("e f", "g"):
+        await served.publish(batch("web", text))
+    _, page = await served.get(f"/api/v1/logs?after={first}&before={middle}")
+    assert (messages(page), page["cursor"]) == ([], middle - 1)
+    assert [(gap["until"], gap["count"]) for gap in page["gaps"]] == [(middle - 1, 2)]
+
+
+async def test_a_cursor_never_goes_back(serve: Any) -> None:
+    """A poller would read the same again."""
+    served = await serve()
+    last = await served.publish(batch("web", "a b c"))
+    _, page = await served.get(f"/api/v1/logs?after={last}&before={last - 1}")
+    assert (page["count"], page["cursor"]) == (0, last)
+
+
+async def test_the_newest_of_large_entries(serve: Any) -> None:
+    """What a page has no room for is the oldest, and it says so."""
+    served = await serve(size="100MiB")
+    for number in range(50):
+        await served.publish(batch("web", [str(number) + "x" * 1_000_000]))
+    _, page = await served.get("/api/v1/logs?limit=50")
+    assert page["truncated"] is True
+    assert 10 <= page["count"] < 30
+    assert messages(page)[-1].startswith("49x")
+
+
+async def test_waiting_for_one_run_is_not_ended_by_another(serve: Any) -> None:
+    """Only the end of a run that was asked for is news."""
+    served = await serve()
+    mine, other = Origin("app", run="job"), Origin("app", run="other")
+    cursor = await served.publish(batch("web", "a", mine), batch("web", "b", other))
+    path = f"/api/v1/runs/job/logs?after={cursor}&wait=400ms"
+    waiting = asyncio.create_task(served.get(path))
+    await served.connected(1)
+    await served.publish(Batch("app", "web", runs=(RunEnded("other", 1, "failed", 3),)))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    _, page = await waiting
+    assert (page["logs"], page["endings"]) == ([], [])
+
+
+async def test_much_context_is_bounded(serve: Any) -> None:
+    """Neighbours and all, a page has at most ten thousand entries, in the order of ids."""
+    served = await serve(lines=100_000)
+    for start in range(0, 30_000, 1000):
+        await served.publish(
+            batch("web", [f"n{n}" for n in range(start, start + 1000)]), batch("db", "x")
+        )
+    _, page = await served.get("/api/v1/logs?q=n&limit=10000&context=1000")
+    ids = [entry["id"] for entry in page["logs"]]
+    assert len(ids) == 10_000
+    assert ids == sorted(ids)

@@ -1,5 +1,6 @@
 """Who may ask, and how errors are told."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -100,11 +101,29 @@ async def test_unknown_paths_and_methods(serve: Any) -> None:
 
 async def test_garbage_instead_of_a_request(serve: Any) -> None:
     """Nonsense is answered, and touches nobody."""
-    import asyncio
-
     served = await serve()
     reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(b"\x16\x03\x01\x00garbage\r\n\r\n")
     assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.0 400")
     writer.close()
     assert (await served.get("/healthz"))[0] == 200
+
+
+@pytest.mark.parametrize("host", ["[::1", "[foo]", "a\u2100b"])
+async def test_hosts_that_are_no_hosts(serve: Any, host: str) -> None:
+    """Refused like any that is not ours."""
+    served = await serve()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    writer.write(f"GET /healthz HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+    assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.0 403")
+    writer.close()
+
+
+async def test_an_origin_that_is_none(serve: Any) -> None:
+    """It harms nobody by reading."""
+    served = await serve()
+    assert (await served.get("/healthz", headers={"Origin": "http://["}))[0] == 200
+    async with served.session.post(
+        served.base + "/healthz", headers={"Origin": "http://["}
+    ) as response:
+        assert response.status == 403

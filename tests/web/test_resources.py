@@ -121,7 +121,14 @@ async def test_files_of_the_page_and_no_others(serve: Any) -> None:
     async with served.session.get(served.base + "/static/style.css") as response:
         assert response.status == 200
         assert response.content_type == "text/css"
-    for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static/nothing.js", "/static/"):
+    for path in (
+        "/static/../app.py",
+        "/static/%2e%2e/app.py",
+        "/static/nothing.js",
+        "/static/",
+        "/static/%00",
+        "/static/" + "x" * 3000,
+    ):
         reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.0 404"), path

@@ -303,3 +303,15 @@ async def test_since_alone_is_not_told_of_what_left_before(serve: Any) -> None:
     assert kinds(ndjson(body)) == ["hello", "d"]
     body = await served.text("/web/json?follow=0&since=2")
     assert kinds(ndjson(body)) == ["hello", "gap", "c", "d"]
+
+
+async def test_an_http_1_0_client_that_would_stay_sees_the_end(serve: Any) -> None:
+    """Without frames only the end of the connection tells it, whatever it asked for."""
+    served = await serve()
+    await served.publish(batch("web", "a"))
+    for path in ("/web/raw?follow=0", "/web/sse?follow=0", "/api/v1/logs/download"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        request = f"GET {path} HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
+        writer.write(request.encode())
+        assert b"a" in await asyncio.wait_for(reader.read(), 5)
+        writer.close()
