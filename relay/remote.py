@@ -8,7 +8,6 @@ import json
 import os
 import re
 import socket
-import stat
 from base64 import b64encode
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -144,16 +143,12 @@ def said(body: bytes) -> str | None:
 
 
 def _split_socket(text: str) -> tuple[str, str]:
-    """Return the path of a socket and the base path behind it."""
-    path, base = text.rstrip("/"), ""
-    while path:
-        try:
-            if stat.S_ISSOCK(os.stat(path).st_mode):
-                return path, base
-        except OSError:
-            pass
-        path, slash, last = path.rpartition("/")
-        base = f"{slash}{last}{base}"
+    """Return the path of a socket, which may not be there now, and the base path behind it."""
+    names = text.rstrip("/").split("/")
+    for count in range(1, len(names) + 1):
+        path = "/".join(names[:count])
+        if path and not os.path.isdir(path):
+            return path, "".join(f"/{name}" for name in names[count:])
     return text, ""
 
 

@@ -24,6 +24,7 @@ import orjson
 from yarl import URL
 
 from relay.decode.lines import Decoded, LineDecoder
+from relay.remote import Remote, ServerError
 
 __all__ = ["Backlog", "Pusher", "RunRequest", "ndjson", "run"]
 
@@ -82,20 +83,21 @@ class RunRequest:
     @property
     def socket(self) -> str | None:
         """Path of the unix socket to connect to, if it is one."""
-        return self.url.removeprefix("unix:") if self.url.startswith("unix:") else None
+        return Remote.parse(self.url).socket
 
     @property
     def base(self) -> URL:
         """Where the relay is."""
-        return URL("http://localhost" if self.socket else self.url)
+        return URL(Remote.parse(self.url).base)
 
     @property
     def is_valid(self) -> bool:
         """Whether the relay's address can be used."""
         try:
-            return self.base.scheme in ("http", "https") and bool(self.base.host)
-        except ValueError:
+            Remote.parse(self.url)
+        except ServerError:
             return False
+        return True
 
 
 class Backlog:

@@ -27,7 +27,7 @@ async def refusal(url: str) -> str:
     [
         ("http://a:1/logs//", Remote("http://a:1/logs//", "http://a:1/logs")),
         ("https://[::1]", Remote("https://[::1]", "https://[::1]")),
-        ("unix:/no/such", Remote("unix:/no/such", "http://localhost", "/no/such")),
+        ("unix:no.sock", Remote("unix:no.sock", "http://localhost", "no.sock")),
     ],
 )
 def test_an_address_is_read(url: str, remote: Remote) -> None:
@@ -48,11 +48,17 @@ def test_what_is_no_address_is_told(url: str) -> None:
 
 
 def test_behind_a_socket_there_may_be_a_base_path(tmp_path: Path) -> None:
-    """As far as there is a socket, it is the socket's path."""
+    """What is no directory is the socket, also before it is there."""
     path = tmp_path / "relay.sock"
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         plain, behind = Remote.parse(f"unix:{path}"), Remote.parse(f"unix:{path}/logs/a/")
+    path.unlink()
+    assert Remote.parse(f"unix:{path}/logs/a") == Remote(
+        f"unix:{path}/logs/a", "http://localhost/logs/a", str(path)
+    )
+    nothing = Remote.parse(f"unix:{tmp_path}")
+    assert nothing.socket == str(tmp_path)
     assert (plain.socket, plain.base) == (str(path), "http://localhost")
     assert (behind.socket, behind.base) == (str(path), "http://localhost/logs/a")
 

@@ -159,12 +159,15 @@ def test_a_base_path_stands_behind_a_unix_socket(start_relay: StartRelay, tmp_pa
     file.write_text(
         'server.base_path = "/logs"\n'
         f"[sources.job]\ntype = 'process'\nrestart = 'never'\ncommand = '{JOB}'\n"
+        "[sources.push]\ntype = 'push'\nchannels = ['build']\n"
     )
     relay = start_relay("", "-c", str(file), "--listen", f"unix:{tmp_path}/relay.sock")
     assert relay.url == f"unix:{tmp_path}/relay.sock/logs"
     assert ask(relay, "healthcheck") == ("ok\n", "", 0)
     relay.wait(lambda: '"failed"' in ask(relay, "status", "-o", "json")[0])
     assert ask(relay, "tail", "--no-follow", "job") == ("fine\nERROR no space\n", "", 0)
+    assert ask(relay, "run", "--channel", "build", "--", "echo", "a") == ("a\n", "", 0)
+    assert ask(relay, "tail", "--no-follow", "build") == ("a\n", "", 0)
 
 
 def test_status_is_a_table_and_an_exit_code(start_relay: StartRelay) -> None:
