@@ -15,7 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import relay
-from relay.client_commands import healthcheck, status, tail
+from relay.client_commands import healthcheck, status, tail, url_option
 from relay.errors import ConfigError, RelayError
 
 if TYPE_CHECKING:
@@ -209,14 +209,7 @@ for _command in (tail, status, healthcheck):
 
 @commands.command(context_settings={"ignore_unknown_options": True})
 @click.argument("command", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.option(
-    "--url",
-    envvar="RELAY_URL",
-    default="http://127.0.0.1:8514",
-    show_default=True,
-    show_envvar=True,
-    help="Address of the relay, with its base path; or unix:PATH.",
-)
+@url_option
 @click.option("--channel", help="Where its lines go. Default: the program's name.")
 @click.option("--run", help="Id of its run. Default: the channel's name and the time.")
 @click.pass_context

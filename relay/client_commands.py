@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from relay.tail import Request
     from relay.tail_output import Template
 
-__all__ = ["healthcheck", "status", "tail"]
+__all__ = ["healthcheck", "status", "tail", "url_option"]
 
+# That of relay.remote, which is too heavy to be imported for --version.
 DEFAULT_URL = "http://127.0.0.1:8514"
 
 COMPLETION_SECONDS = 0.5
@@ -38,7 +39,8 @@ ENTER, LEAVE = "\x1b[?1049h\x1b[?7l\x1b[2J", "\x1b[?7h\x1b[?1049l"
 Command = Callable[..., Any]
 
 
-def _url_option(command: Command) -> Command:
+def url_option(command: Command) -> Command:
+    """Give a command the option for a relay's address."""
     return click.option(
         "--url",
         envvar="RELAY_URL",
@@ -72,7 +74,7 @@ def _names(kind: str, key: str) -> Callable[..., list[CompletionItem]]:
 @click.argument(
     "channels", metavar="[CHANNEL]...", nargs=-1, shell_complete=_names("channels", "name")
 )
-@_url_option
+@url_option
 @click.option(
     "--run",
     shell_complete=_names("runs", "id"),
@@ -186,7 +188,7 @@ def _has_colour() -> bool:
 
 
 @click.command()
-@_url_option
+@url_option
 @click.option("-w", "--watch", is_flag=True, help="Stay, and show it anew every second.")
 @click.option(
     "-o",
@@ -280,7 +282,7 @@ def _append(text: str, trouble: str) -> None:
 
 
 @click.command()
-@_url_option
+@url_option
 def healthcheck(url: str) -> None:
     """
     Tell whether a relay lives: exit code 0 if it does, else 1.

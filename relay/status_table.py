@@ -61,7 +61,9 @@ def _head(status: Object, url: str) -> str:
     connections = status["connections"]
     kinds = [f"{count} {kind}" for kind, count in sorted(connections["by_protocol"].items())]
     detail = f" ({', '.join(kinds)})" if kinds else ""
-    head = f"relay {status['version']} at {url}, up {uptime}, {connections['total']} connections"
+    total = connections["total"]
+    readers = f"{total} {'connection' if total == 1 else 'connections'}"
+    head = f"relay {status['version']} at {url}, up {uptime}, {readers}"
     wrong = [source["name"] for source in failing(status)]
     if wrong:
         return f"failing: {', '.join(wrong)}\n{head}{detail}"

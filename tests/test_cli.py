@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from relay import client_commands, remote
 from relay.config.schema import schema
 from relay.sources import SOURCES
 from tests.fakes.ndjson import Answer, serve
@@ -63,6 +64,11 @@ def test_the_version_is_told_at_once(tmp_path: Path) -> None:
         relay("--version", directory=tmp_path)
         seconds.append(time.perf_counter() - begun)
     assert min(seconds) < 0.15
+
+
+def test_the_address_of_a_relay_is_the_same_everywhere() -> None:
+    """It stands twice, since the command line must not import what asks."""
+    assert client_commands.DEFAULT_URL == remote.DEFAULT_URL
 
 
 def test_help_names_the_commands(tmp_path: Path) -> None:

@@ -84,6 +84,14 @@ def test_what_is_wrong_comes_first() -> None:
     ]
 
 
+def test_one_connection_is_told_in_the_singular() -> None:
+    """It may be the very one that asks."""
+    found = status(connections={"total": 1, "by_protocol": {"sse": 1}})
+    assert sheet(found, URL, NOW).splitlines()[0] == (
+        "relay 0.1.0 at http://127.0.0.1:8514, up 2h 3m, 1 connection (1 sse)"
+    )
+
+
 def test_channels_and_runs_are_rows() -> None:
     """Runs by their start, newest first; how they ended, how long they took."""
     found = status(

@@ -66,6 +66,17 @@ async def test_a_file_that_is_not_there_is_told_once(
     assert caplog.messages == [f"app: waiting for {log}: No such file or directory"]
 
 
+async def test_a_path_that_cannot_be_read_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the relay's own log, with what the status says."""
+    async with Follower(tmp_path) as follower:
+        await follower.until(lambda: follower.rows)
+    assert caplog.messages == [
+        f"app: waiting for {tmp_path}: is a directory; its files are {tmp_path}/*"
+    ]
+
+
 async def test_a_line_carries_its_origin(tmp_path: Path) -> None:
     """Source, path and stream are those of the file; the channel is its stem."""
     log = tmp_path / "web server.log"
