@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -20,7 +21,7 @@ from typing import TextIO
 import pytest
 
 from tests.e2e.clients import SseClient
-from tests.e2e.conftest import StartRelay
+from tests.e2e.conftest import Relay, StartRelay
 
 ROTATIONS = 50
 
@@ -88,6 +89,8 @@ def test_a_file_rotated_under_load(way: str, tmp_path: Path, start_relay: StartR
         if way == "rename":
             writer.rotate(partial(path.rename, tmp_path / f"app.log.{number}"))
         else:
+            # A file that is deleted before anybody opened it is gone for everyone.
+            relay.wait(partial(_has_open, relay, path))
             writer.rotate(path.unlink)
     writer.done.set()
     writer.join()
@@ -95,6 +98,16 @@ def test_a_file_rotated_under_load(way: str, tmp_path: Path, start_relay: StartR
     client.drop()
     assert client.messages == [f"line {number} äöü" for number in range(writer.count)] + ["end"]
     assert client.gaps == []
+
+
+def _has_open(relay: Relay, path: Path) -> bool:
+    """Ask the system, not the relay, whether the relay has the file open."""
+    wanted = path.stat()
+    for link in Path(f"/proc/{relay.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            if os.path.samestat(link.stat(), wanted):
+                return True
+    return False
 
 
 def test_a_process_that_prints_a_million_lines(start_relay: StartRelay) -> None:
