@@ -11,10 +11,10 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from relay.sources.file_identity import open_quietly
+from relay.sources.file_identity import FileKey, key_of, open_quietly
 from relay.sources.file_reader import FileReader
 from relay.sources.file_reading import Reading
-from relay.sources.file_set import FileSet
+from relay.sources.file_set import FileSet, Place
 from relay.sources.file_watch import NameChange, NameEvent
 
 __all__ = ["Names"]
@@ -78,9 +78,11 @@ class Names:
         for path in [path for path, when in born.items() if now - when > BORN_SECONDS]:
             del born[path]
         paths = [event.path for event in events if self._note(event, now)]
-        for path, (origin, _) in list(self._moved.items()):
-            with suppress(OSError):
-                self._adopt(origin, path)
+        generations: dict[str, list[str]] = {}
+        for path, (origin, _) in self._moved.items():
+            generations.setdefault(origin, []).append(path)
+        for origin, moved in generations.items():
+            self._adopt(origin, moved)
         for path in dict.fromkeys(paths):
             self._files.look(path)
 
@@ -106,23 +108,37 @@ class Names:
                 self._moved[path] = self._moving.pop(event.cookie)
         return ours
 
-    def _adopt(self, origin: str, path: str) -> None:
-        """Read a file that had a path of ours and lost it before it was ever opened."""
-        file = open_quietly(path)
-        if file is None:
-            return
+    def _adopt(self, origin: str, moved: Sequence[str]) -> None:
+        """
+        Read files that had a path of ours and lost it before they were ever opened.
+
+        Args:
+            origin: the path that they had.
+            moved: where they are now, oldest first.
+        """
         place = self._files.places.get(origin)
-        if place is None or file.key in self._files.known or self._files.patterns.matches(path):
-            file.close()
-            return
+        keys = [_key_at(path) for path in moved]
+        for number, (path, key) in enumerate(zip(moved, keys, strict=True)):
+            if place is None or key is None or key in self._files.known:
+                continue
+            if self._files.patterns.matches(path):
+                continue
+            younger = self._younger(place, keys[:number], keys[number + 1 :])
+            with suppress(OSError):
+                file = open_quietly(path)
+                if file is not None:
+                    self._files.insert(place, file, younger).left_at = time.monotonic()
+
+    def _younger(
+        self, place: Place, older: Sequence[FileKey | None], newer: Sequence[FileKey | None]
+    ) -> FileReader | None:
+        """Return the reader of the next generation, where that was opened first."""
+        for key in newer:
+            reader = self._files.known.get(key) if key is not None else None
+            if reader is not None and reader.path == place.path:
+                return reader
         current = place.current
-        if current is not None and place.last is current:
-            # It is younger, though it was opened first.
-            place.last = current.before
-            self._files.new_life(place, file).left_at = time.monotonic()
-            self._files.queue(place, current)
-        else:
-            self._files.new_life(place, file).left_at = time.monotonic()
+        return current if current is not None and current.key not in older else None
 
     def _lose(self, path: str) -> None:
         place = self._files.places.get(path)
@@ -138,3 +154,10 @@ class Names:
         for path in list(self._files.places):
             if self._files.running:
                 self._files.look(path)
+
+
+def _key_at(path: str) -> FileKey | None:
+    try:
+        return key_of(os.stat(path))
+    except OSError:
+        return None

@@ -216,6 +216,16 @@ class FileSet:
         self.turns.announce(reader)
         return reader
 
+    def insert(self, place: Place, file: OpenFile, younger: FileReader | None) -> FileReader:
+        """Read a file from its beginning before one that was opened first, or as the newest."""
+        if younger is None:
+            return self.new_life(place, file)
+        newest, place.last = place.last, younger.before
+        reader = self.new_life(place, file)
+        reader.after, younger.before = younger, reader
+        place.last = newest
+        return reader
+
     def reader(self, place: Place, file: OpenFile, name: str) -> FileReader:
         """Make a reader whose lines are those of ``place``."""
         channel, origin = self._lane(place.path)

@@ -276,3 +276,24 @@ def arrivals(follower: Follower) -> Iterator[int | None]:
             assert not last or batch.loss is not None
         if batch.loss is not None:
             yield None
+
+
+@pytest.mark.parametrize("unseen", [1, 2, 5])
+async def test_generations_that_went_by_between_two_looks_come_in_order(
+    tmp_path: Path, unseen: int
+) -> None:
+    """Renamed before they were opened, while one that was read is renamed too."""
+    log = tmp_path / "a.log"
+    append(log, "0\n")
+    async with Follower(log) as follower:
+        await follower.until_lines("0")
+        expected = ["0"]
+        for number in range(unseen + 1):
+            # Nothing is awaited: all of it is told at once, and nothing of it is read before.
+            append(log, f"{number} more\n")
+            expected.append(f"{number} more")
+            log.rename(tmp_path / f"a.log.{number}")
+            append(log, f"{number + 1}\n")
+            expected.append(f"{number + 1}")
+        await follower.until_lines(*expected)
+        assert follower.losses == 0
