@@ -116,13 +116,11 @@ class Channel:
         )
 
     def _never_ended(self, held_after: int) -> list[str]:
-        """Return the oldest runs that are under way, have no entry here, and are too many."""
-        gone = [
-            name
-            for name, run in self.runs.items()
-            if run.ending_id is None and run.last_ids.get(self.name, 0) <= held_after
-        ]
-        return gone[: len(self.runs) - MAX_RUNS]
+        """Return the oldest runs that are under way and too many, those without entries first."""
+        running = [name for name, run in self.runs.items() if run.ending_id is None]
+        last = {name: self.runs[name].last_ids.get(self.name, 0) for name in running}
+        running.sort(key=lambda name: last[name] > held_after)
+        return running[: len(self.runs) - MAX_RUNS]
 
     def seq_at(self, cursor: int) -> int | None:
         """

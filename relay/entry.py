@@ -117,12 +117,14 @@ class RunStarted:
         started_ns: nanoseconds since the epoch.
         instance: as in its origin.
         pid: of the process, where there is one.
+        anew: whether lines of a run that had ended are counted from 0 again.
     """
 
     run: str
     started_ns: int
     instance: str | None = None
     pid: int | None = None
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,11 +249,13 @@ class Hub:
     def _show(self, group: Group) -> None:
         """Make a group visible, in the order of ids, and wake who waits for it."""
         seqs_before: dict[Channel, int] = {}
+        started: set[Channel] = set()
         id_before = self.last_id
         for item in group.items:
             channel = self._channel(item.channel)
             if isinstance(item, Start):
                 self._start_run(channel, item)
+                started.add(channel)
                 continue
             seqs_before.setdefault(channel, channel.last_seq)
             if isinstance(item, Ending):
@@ -264,9 +266,10 @@ class Hub:
             else:
                 channel.append(item)
             self.last_id = item.last_id
-        for channel, seq_before in seqs_before.items():
+        for channel in started.union(seqs_before):
             for run in channel.gone_runs():
                 self._forget_run(channel, run)
+        for channel, seq_before in seqs_before.items():
             for subscription in channel.subscriptions:
                 subscription.notify(channel, seq_before, id_before)
             for subscription in self._everywhere:
@@ -313,6 +316,8 @@ class Hub:
                 self._channel(name).reopen(run.id)
             run.ending_id = run.ended_ns = run.exit_code = run.signal = None
             run.status = "running"
+            if change.anew:
+                run.offset, run.offset_bytes = 0, 0
         run.last_ids.setdefault(channel.name, self.last_id)
         self._join_run(channel, run)
 

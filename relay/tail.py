@@ -234,9 +234,12 @@ def _reason(error: Exception) -> str:
 def exit_code(ending: Object) -> int:
     """Return what a shell would say of a run's end."""
     if ending["exit_code"] is not None:
-        return int(ending["exit_code"])
+        code = int(ending["exit_code"])
+        # A shell sees eight bits: what is not 0 must not become it.
+        return code & 0xFF or int(code != 0)
     if ending["signal"] is not None:
-        return 128 + getattr(signal, ending["signal"], 0)
+        number = signal.Signals.__members__.get(ending["signal"])
+        return 128 + (number or 0)
     return 1 if ending["status"] in ("failed", "killed") else 0
 
 

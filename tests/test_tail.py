@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.remote import DEFAULT_URL, ServerError
-from relay.tail import Request, Tail
+from relay.tail import Request, Tail, exit_code
 from relay.tail_output import Output
 from tests.fakes.ndjson import Answer, serve
 
@@ -354,3 +355,21 @@ def test_any_split_of_the_stream_shows_the_same(data: st.DataObject) -> None:
     assert rest == b""
     assert terminal.out == ["größe ✓", "x" * 300]
     assert tail.cursor == 50
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        ({"exit_code": 0, "signal": None, "status": "succeeded"}, 0),
+        ({"exit_code": 7, "signal": None, "status": "failed"}, 7),
+        ({"exit_code": 256, "signal": None, "status": "failed"}, 1),
+        ({"exit_code": -1, "signal": None, "status": "failed"}, 255),
+        ({"exit_code": None, "signal": "SIGKILL", "status": "killed"}, 137),
+        ({"exit_code": None, "signal": "signal", "status": "killed"}, 128),
+        ({"exit_code": None, "signal": None, "status": "failed"}, 1),
+        ({"exit_code": None, "signal": None, "status": "ended"}, 0),
+    ],
+)
+def test_what_a_shell_would_say_of_an_end(ending: dict[str, Any], code: int) -> None:
+    """A failure never looks like success, whoever said what ended it."""
+    assert exit_code(ending) == code

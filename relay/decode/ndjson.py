@@ -11,12 +11,13 @@ Pushed NDJSON into entries: one JSON object a line, or an array of them.
 
 An entry as the relay writes it (``"type":"log"``) can be pushed as it is; its id, seq, channel
 and source are another relay's, and are dropped. A bad line is named, the others are kept. The
-good are decoded column by column; which are bad is searched by halves, only where some are.
+good are decoded column by column; where some are bad each line is tried by itself.
 """
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import orjson
@@ -110,6 +111,20 @@ class Entries:
             self.places and self.places[start:stop],
         )
 
+    def where(self, wanted: Sequence[bool]) -> "Entries":
+        """Return the entries that are wanted."""
+        indexes = [index for index, is_wanted in enumerate(wanted) if is_wanted]
+        return Entries(
+            Lines.of(list(compress(self.lines.split(), wanted))),
+            frozenset(new for new, old in enumerate(indexes) if old in self.parts),
+            self.timestamps and array("q", compress(self.timestamps, wanted)),
+            self.levels and bytes(compress(self.levels, wanted)),
+            self.fields and Lines.of(list(compress(self.fields.split(), wanted))),
+            self.places and list(compress(self.places, wanted)),
+            self.rejected,
+            self.errors,
+        )
+
 
 class NdjsonDecoder:
     """
@@ -144,7 +159,7 @@ class NdjsonDecoder:
         refused = []
         if self._is_too_long:
             lines[0] = b""
-            refused = [self._too_long(1)]
+            refused = [RefusedLine(self._count + 1, _too_long(self._max_line_bytes))]
             self._is_too_long = False
         self._hold(tail)
         return self._decode(lines, refused, now_ns)
@@ -161,10 +176,6 @@ class NdjsonDecoder:
         if self._held_bytes > self._max_line_bytes:
             self._held, self._held_bytes, self._is_too_long = [], 0, True
 
-    def _too_long(self, number: int) -> RefusedLine:
-        most = self._max_line_bytes
-        return RefusedLine(self._count + number, f"expected at most {most} bytes, got more")
-
     def _decode(self, lines: list[bytes], refused: list[RefusedLine], now_ns: int) -> Entries:
         try:
             if refused or len(max(lines, key=len)) > self._max_line_bytes:
@@ -176,18 +187,30 @@ class NdjsonDecoder:
         return good
 
     def _decode_good(self, lines: list[bytes], refused: list[RefusedLine], now_ns: int) -> Entries:
-        """Decode where some lines are blank or bad."""
-        numbered = []
+        """Decode where some lines are blank or bad: each is tried by itself."""
+        rejected, good = len(refused), []
         for number, line in enumerate(lines, 1):
-            if len(line) > self._max_line_bytes:
-                refused.append(self._too_long(number))
-            elif line and not line.isspace():
-                numbered.append((number, line))
-        bad = dict(_bad(numbered, now_ns))
-        refused += [RefusedLine(self._count + number, bad[number]) for number in bad]
+            if not line or line.isspace():
+                continue
+            try:
+                if len(line) > self._max_line_bytes:
+                    raise LineError(_too_long(self._max_line_bytes))
+                if len(refused) >= MAX_ERRORS and line.lstrip()[:1] != b"{":
+                    # Not to be named, and no object: a flood of such lines costs little.
+                    raise LineError
+                _columns([_load(line)], now_ns)
+                good.append(line)
+            except LineError as error:
+                rejected += 1
+                if len(refused) < MAX_ERRORS:
+                    refused.append(RefusedLine(self._count + number, str(error)))
         refused.sort(key=lambda line: line.line)
-        good = [_load(line) for number, line in numbered if number not in bad]
-        return _with_errors(_columns(good, now_ns), refused)
+        entries = _columns([_load(line) for line in good], now_ns)
+        return replace(entries, rejected=rejected, errors=tuple(refused[:MAX_ERRORS]))
+
+
+def _too_long(most: int) -> str:
+    return f"expected at most {most} bytes, got more"
 
 
 def json_lines(body: bytes) -> bytes:
@@ -202,31 +225,6 @@ def json_lines(body: bytes) -> bytes:
         raise LineError(f"expected an object or an array of objects, got {_shown(value)}")
     items = value if isinstance(value, list) else [value]
     return b"".join([_dumped(item) + b"\n" for item in items])
-
-
-def _with_errors(good: Entries, refused: Sequence[RefusedLine]) -> Entries:
-    return Entries(
-        good.lines,
-        good.parts,
-        good.timestamps,
-        good.levels,
-        good.fields,
-        good.places,
-        len(refused),
-        tuple(refused[:MAX_ERRORS]),
-    )
-
-
-def _bad(numbered: list[tuple[int, bytes]], now_ns: int) -> list[tuple[int, str]]:
-    """Find the bad among numbered lines, with the reason, by halves."""
-    try:
-        _columns([_load(line) for _, line in numbered], now_ns)
-    except LineError as error:
-        if len(numbered) == 1:
-            return [(numbered[0][0], str(error))]
-        half = len(numbered) // 2
-        return _bad(numbered[:half], now_ns) + _bad(numbered[half:], now_ns)
-    return []
 
 
 def _load(line: bytes) -> Any:

@@ -174,7 +174,7 @@ class Redactor:
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {self._value(key): self._value(member) for key, member in value.items()}
+            return {self._value(key): self._member(key, one) for key, one in value.items()}
         if isinstance(value, list):
             return [self._value(member) for member in value]
         if isinstance(value, str):
@@ -183,6 +183,23 @@ class Redactor:
             digits = self._entry(b"%d" % value)
             return value if digits == b"%d" % value else digits.decode()
         return value
+
+    def _member(self, key: str, member: Any) -> Any:
+        """Clean a member's value, also of what is a secret only beside its key."""
+        value = self._value(member)
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            return value
+        before, after = f"{key}=".encode(errors="replace"), str(value).encode(errors="replace")
+        if self._any.search(before + after) is None:
+            return value
+        found = _found(self._patterns, before + after, alone=True)
+        size = len(before)
+        spans = [(max(start - size, 0), end - size) for start, end in found if end > size]
+        return _masked(after, spans).decode() if spans else value
+
+    def redact_text(self, text: str) -> str:
+        """Do the same in one text."""
+        return self._entry(text.encode(errors="replace")).decode()
 
     def _entry(self, entry: bytes) -> bytes:
         if b"\n" not in entry and self._any.search(entry) is None:

@@ -45,6 +45,9 @@ __all__ = ["PushDelivery", "PushOptions", "PushSource"]
 MAX_ERRORS = 10
 """How many bad lines of a push are named."""
 
+NDJSON_TURN_BYTES = 16 * 1024
+"""Decoded at a time: some milliseconds, even where each line is short and bad."""
+
 MAX_ORIGINS = 256
 """Of one batch."""
 
@@ -201,11 +204,18 @@ class PushSource(Source):
         run = None if push.run is None else await self._begin_run(push, push.run)
         delivery = PushDelivery(self, push, run)
         self.deliveries.add(delivery)
-        await delivery.declare_hole()
+        try:
+            await delivery.declare_hole()
+        except BaseException:
+            delivery.close()
+            raise
         return delivery
 
     async def complete(self, channel: str, ended: RunEnded) -> None:
-        """End a run of this source."""
+        """End a run of this source; pushes to it that are under way are over."""
+        for delivery in list(self.deliveries):
+            if delivery.push.run == ended.run:
+                delivery.supersede()
         await self.publish([Batch(self.name, channel, runs=(ended,))])
 
     async def _begin_run(self, push: Push, name: str) -> Run:
@@ -216,13 +226,14 @@ class PushSource(Source):
                 "run_taken", f"run: {name!r} is a run of the source {known.source!r}"
             )
         # A name that comes again after its end, from the beginning, is counted anew.
-        is_new = known is not None and known.ending_id is not None and not push.offset
-        started = RunStarted(name, time.time_ns(), push.instance)
+        started = RunStarted(name, time.time_ns(), push.instance, anew=not push.offset)
         await self.publish([Batch(self.name, push.channel, runs=(started,))])
-        run = self.hub.runs[name]
-        if is_new:
-            run.offset, run.offset_bytes = 0, 0
-        return run
+        return self.hub.runs[name]
+
+    def is_foreign(self, run: str) -> bool:
+        """Tell whether a run is of a source that takes no pushes."""
+        known = self.hub.runs.get(run) if self.hub is not None else None
+        return known is not None and self.hub is not None and known.source not in self.hub.inlets
 
     def is_running(self, run: str) -> bool:
         """Tell whether a run is known and under way."""
@@ -320,12 +331,19 @@ class PushDelivery:
         data = self._new(data)
         if not data:
             return
-        if self._ndjson is not None:
-            batches = self._take_entries(self._ndjson.feed(data, time.time_ns()))
-        else:
+        if self._ndjson is None:
             batches = self._take_lines(self._text.feed(data, time.monotonic()))
-        self._count(data)
-        await self._publish(batches)
+            self._count(data)
+            await self._publish(batches)
+            return
+        for start in range(0, len(data), NDJSON_TURN_BYTES):
+            piece = data[start : start + NDJSON_TURN_BYTES]
+            batches = self._take_entries(self._ndjson.feed(piece, time.time_ns()))
+            self._count(piece)
+            await self._publish(batches)
+            # Also where nothing was published: bad lines must not hold the loop.
+            await asyncio.sleep(0)
+            self._require()
 
     async def pause(self) -> None:
         """Publish the entry that may go on, and the unfinished line as a part."""
@@ -352,7 +370,7 @@ class PushDelivery:
     async def take(self, body: bytes) -> Receipt:
         """Take a whole JSON body, whose objects count as lines."""
         try:
-            lines = json_lines(body)
+            lines = await asyncio.to_thread(json_lines, body)
         except LineError as error:
             raise RefusedPushError("invalid_json", f"body: {error}") from error
         await self.feed(lines)
@@ -366,11 +384,16 @@ class PushDelivery:
             self._count(b"")
             self._source.leave(batches)
 
+    def supersede(self) -> None:
+        """Publish what is whole, and take no more."""
+        self.close()
+        self._is_superseded = True
+
     def _require(self) -> None:
         self._source.require_running()
         if self._is_superseded:
             raise RefusedPushError(
-                "superseded", f"run: a newer push goes on with {self.push.run!r}"
+                "superseded", f"run: {self.push.run!r} has ended, or a newer push goes on with it"
             )
 
     def _new(self, data: bytes) -> bytes:
@@ -417,9 +440,29 @@ class PushDelivery:
         receipt = self.receipt
         receipt.accepted += entries.lines.count
         receipt.rejected += entries.rejected
+        entries = self._without_foreign_runs(entries)
         for error in entries.errors[: MAX_ERRORS - len(receipt.errors)]:
             receipt.errors.append(RefusedLine(error.line + receipt.skipped, error.reason))
         return self._batches(entries) if entries.lines.count else []
+
+    def _without_foreign_runs(self, entries: Entries) -> Entries:
+        """Leave out lines that name a run of a source that takes no pushes."""
+        taken = {
+            place[0]
+            for place in set(entries.places or ())
+            if place[0] is not None and self._source.is_foreign(place[0])
+        }
+        if not taken or entries.places is None:
+            return entries
+        kept = [place[0] not in taken for place in entries.places]
+        lost = kept.count(False)
+        self.receipt.accepted -= lost
+        self.receipt.rejected += lost
+        if len(self.receipt.errors) < MAX_ERRORS:
+            names = ", ".join(sorted(map(repr, taken)))
+            reason = f"run: {names} is of a source that takes no pushes ({lost} lines)"
+            self.receipt.errors.append(RefusedLine(self.receipt.skipped + 1, reason))
+        return entries.where(kept)
 
     def _batches(self, entries: Entries) -> list[Batch]:
         """Return batches of at most MAX_ORIGINS origins, and what runs they start."""

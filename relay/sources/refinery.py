@@ -19,7 +19,7 @@ from relay.decode.level_words import LevelWords
 from relay.decode.redact import Redactor
 from relay.decode.runs import Runs
 from relay.decode.timestamps import AUTO, TimeFinder, formatted
-from relay.entry import Batch
+from relay.entry import Batch, Origin
 from relay.lines import Lines
 from relay.names import channel_name
 from relay.sources.base import SourceOptions
@@ -89,12 +89,26 @@ def _steps(options: SourceOptions) -> list[Step]:
 class _Redact:
     def __init__(self, wanted: tuple[str, ...]) -> None:
         self._redactor = Redactor(wanted)
+        self._origins: dict[Origin, Origin] = {}
 
     def __call__(self, batch: Batch, now_ns: int) -> Batch:
         lines, fields = self._redactor.redact(batch.lines), batch.fields
         if fields is not None:
             fields = self._redactor.redact_fields(fields)
-        return replace(batch, lines=lines, fields=fields)
+        origins = tuple([self._origin(origin) for origin in batch.origins])
+        return replace(batch, lines=lines, fields=fields, origins=origins)
+
+    def _origin(self, origin: Origin) -> Origin:
+        """Clean an instance, which a push may say."""
+        if origin.instance is None:
+            return origin
+        cleaned = self._origins.get(origin)
+        if cleaned is None:
+            if len(self._origins) >= MAX_READERS:
+                self._origins.clear()
+            instance = self._redactor.redact_text(origin.instance)
+            cleaned = self._origins[origin] = replace(origin, instance=instance)
+        return cleaned
 
 
 class _Time:

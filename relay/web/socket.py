@@ -269,6 +269,11 @@ def _parse(text: str) -> dict[str, Any]:
         raise _nonsense(f"expected a JSON object, got none: {error}") from None
     if not isinstance(message, dict):
         raise _nonsense("expected a JSON object, got other JSON")
+    try:
+        # What is echoed has to be written again, which takes less nesting than reading.
+        orjson.dumps(message)
+    except TypeError:
+        raise _nonsense("expected less deeply nested JSON") from None
     return message
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
+import orjson
 import pytest
 from pydantic import ValidationError
 
@@ -490,3 +491,55 @@ async def test_a_push_under_way_feeds_its_channel(pushing: Pushing) -> None:
         over.set()
         await pushed
     assert source.feeds == set()
+
+
+async def test_a_flood_of_bad_lines_holds_nobody_up(pushing: Pushing) -> None:
+    """A few KiB that unpack to a million bad lines are counted in turns."""
+    served = await pushing()
+    body = gzip.compress(b"1\n{\n" * 200_000)
+    headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+    pushed = asyncio.create_task(send(served, "/web", body, headers=headers))
+    loop, slowest = asyncio.get_running_loop(), 0.0
+    while not pushed.done():
+        began = loop.time()
+        assert (await served.get("/healthz"))[0] == 200
+        slowest = max(slowest, loop.time() - began)
+    status, answer = await pushed
+    assert (status, answer["rejected"], len(answer["errors"])) == (200, 400_000, 10)
+    assert slowest < 1.0
+
+
+async def test_an_ended_run_that_comes_again_is_counted_anew(pushing: Pushing) -> None:
+    """Once, however many bring it: lines are neither skipped nor repeated."""
+    served = await pushing()
+    path = "/web?run=job&offset=0"
+    await send(served, path, "a\nb\n")
+    async with served.session.post(served.base + "/api/v1/runs/job/complete", json={}) as ended:
+        assert ended.status == 200
+    both = await asyncio.gather(send(served, path, "A\nB\n"), send(served, path, "A\nB\n"))
+    assert sum(answer["accepted"] for status, answer in both if status == 200) == 2
+    assert await messages(served) == ["a", "b", "A", "B"]
+
+
+async def test_a_line_cannot_enter_a_run_of_another_source(pushing: Pushing) -> None:
+    """It is refused, and the others are kept."""
+    served = await pushing()
+    await served.publish(Batch("worker", "work", runs=(RunStarted("worker.1", 1),)))
+    body = b'{"message":"mine"}\n{"message":"forged","run":"worker.1"}\n'
+    headers = {"Content-Type": "application/x-ndjson"}
+    status, answer = await send(served, "/web", body, headers=headers)
+    assert (status, answer["accepted"], answer["rejected"]) == (200, 1, 1)
+    assert "worker.1" in answer["errors"][0]["reason"]
+    assert await messages(served) == ["mine"]
+
+
+async def test_secrets_are_masked_in_fields_and_instances(pushing: Pushing) -> None:
+    """Also where only the key says that a value is one."""
+    served = await pushing(redact=["aws", "bearer", "email"])
+    secret = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
+    line = {"message": "m", "secret_access_key": secret, "instance": "alice@example.org"}
+    headers = {"Content-Type": "application/x-ndjson"}
+    await send(served, "/web", orjson.dumps(line), headers=headers)
+    (entry,) = await held(served)
+    assert entry["fields"] == {"secret_access_key": "***"}
+    assert entry["instance"] == "***"

@@ -457,3 +457,21 @@ async def test_a_pattern_that_turns_out_too_costly_ends_its_stream(serve: Any) -
         await served.publish(batch("web", hostile))
         (error,) = await read_to_end(client)
     assert (client.close_code, error["code"]) == (4400, "invalid_parameter")
+
+
+async def test_what_cannot_be_echoed_is_nonsense(serve: Any) -> None:
+    """JSON that is nested deeper than it could be written again."""
+    served = await serve()
+    deep = "[" * 300 + "]" * 300
+    for path, message in (
+        ("/ws", f'{{"type":"subscribe","ref":{deep}}}'),
+        ("/ws", f'{{"type":{deep}}}'),
+        ("/api/v1/status/ws", f'{{"type":{deep}}}'),
+    ):
+        async with served.session.ws_connect(served.base + path) as socket:
+            await socket.receive(PATIENCE_SECONDS)
+            await socket.send_str(message)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                told = [item async for item in socket]
+            assert b"nested" in b"".join(item.data.encode() for item in told)
+            assert socket.close_code == 1008
