@@ -197,7 +197,8 @@ def test_a_pattern_that_costs_too_much_is_refused_in_the_search() -> None:
     assert str(caught.value) == (
         "regex: expected a pattern that is searched for quickly, got '(?:a?b?[ab]){90}c'"
     )
-    assert time.thread_time() - began < 0.2
+    # It would take twenty times as long to its end.
+    assert time.thread_time() - began < 1.0
 
 
 entry = st.text(TEXT + "\n", max_size=8)
