@@ -116,11 +116,15 @@ class Channel:
         )
 
     def _never_ended(self, held_after: int) -> list[str]:
-        """Return the oldest runs that are under way and too many, those without entries first."""
+        """
+        Return the oldest runs that are under way and too many, those without entries first.
+
+        A tenth more than is needed, so that not every publishing looks at them all again.
+        """
         running = [name for name, run in self.runs.items() if run.ending_id is None]
         last = {name: self.runs[name].last_ids.get(self.name, 0) for name in running}
         running.sort(key=lambda name: last[name] > held_after)
-        return running[: len(self.runs) - MAX_RUNS]
+        return running[: len(self.runs) - MAX_RUNS + MAX_RUNS // 10]
 
     def seq_at(self, cursor: int) -> int | None:
         """
@@ -134,11 +138,6 @@ class Channel:
         if cursor <= self.born_id:
             return 0
         return self.ring.seq_at(cursor)
-
-    @property
-    def held_from_seq(self) -> int:
-        """Seq of the first entry that is held, or that is still to come."""
-        return self.ring.marks.last_seq + 1
 
     def missing_after(self, cursor: int) -> Iterator[Missing]:
         """Iterate over what left with an id greater than ``cursor`` and is still marked."""

@@ -61,12 +61,10 @@ class Group:
     Args:
         items: blocks, declared losses, run starts and endings.
         positions: for each (source, reader) where it stands now.
-        started: run starts with their channel.
     """
 
     items: "list[Block | DeclaredLoss | Start | Ending]" = field(default_factory=list)
     positions: dict[tuple[str, str], Position] = field(default_factory=dict)
-    started: list[tuple[Batch, RunStarted]] = field(default_factory=list)
 
 
 class Store(Protocol):
@@ -201,7 +199,6 @@ class Hub:
                 next_id += batch.lines.count
             for change in batch.runs:
                 if isinstance(change, RunStarted):
-                    group.started.append((batch, change))
                     group.items.append(Start(batch.channel, batch.source, change))
                 else:
                     group.items.append(_ending(next_id, batch.channel, change))
@@ -451,12 +448,13 @@ def _levels(batch: Batch) -> bytes:
 
 def _found_levels(batch: Batch) -> bytes:
     count, origins = batch.lines.count, batch.origins
+    is_said = batch.levels is not None and UNSAID not in batch.levels
     if batch.origin_index is None:
         defaults = bytes([origins[0].level])
     else:
         table = bytes([origin.level for origin in origins])
         defaults = batch.origin_index.translate(table.ljust(256, b"\0"))
-    if batch.detect_levels and not (batch.levels is not None and UNSAID not in batch.levels):
+    if batch.detect_levels and not is_said:
         return levels.detect(batch.lines, defaults)
     return defaults if len(defaults) == count else defaults * count
 

@@ -26,9 +26,8 @@ class Connection:
     One open stream.
 
     Args:
-        protocol: ``sse``, ``ndjson`` or ``text``.
+        protocol: ``sse``, ``ndjson``, ``text``, ``websocket``, ``download`` or ``poll``.
         query: what it reads.
-        peer: address of the client.
         subscription: where it stands.
         heard: the tick at which something was last sent.
         number: of the connection, in the order of arrival.
@@ -36,10 +35,8 @@ class Connection:
 
     protocol: str
     query: Query
-    peer: str
     subscription: Subscription
     heard: int = 0
-    sent_bytes: int = 0
     number: int = field(default_factory=lambda: next(_numbers))
 
 

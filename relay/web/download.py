@@ -105,7 +105,7 @@ async def _pieces(
     # Without a cursor of its own a reader has not lost what left before it came.
     since_ns = query.since_ns if asked.after is None else None
     with hub.subscribe(query, start, since_ns) as subscription:
-        connection = Connection("download", query, request.remote or "", subscription)
+        connection = Connection("download", query, subscription)
         with connections.opened(connection):
             while subscription.cursor < end:
                 for delivery in await subscription.read(PIECE_BYTES, end):
@@ -114,7 +114,6 @@ async def _pieces(
                     kept_bytes += len(body)
                     await turn.end_if_over()
                 if kept_bytes >= PIECE_BYTES:
-                    connection.sent_bytes += kept_bytes
                     yield b"".join(kept)
                     kept, kept_bytes = [], 0
     if kept_bytes:

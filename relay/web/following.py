@@ -97,9 +97,7 @@ class Follower:
         since_ns = query.since_ns if brought is None else None
         start = self._hub.start_id if self._lost or cursor == BEGINNING else cursor
         self._subscription = self._hub.subscribe(query, start, since_ns)
-        self._connection = Connection(
-            encoder.name.partition("+")[0], query, request.remote or "", self._subscription
-        )
+        self._connection = Connection(encoder.name.partition("+")[0], query, self._subscription)
 
     def __enter__(self) -> Self:
         # Not by generators, which would stay with every idle client.
@@ -152,7 +150,6 @@ class Follower:
                 connection.heard = connections.tick
             if body:
                 connection.heard = connections.tick
-                connection.sent_bytes += len(body)
                 await self._writer.write(body)
             if ended or is_last or (not self._asked.follow and subscription.cursor >= self._end):
                 return True

@@ -56,7 +56,7 @@ async def _wait(request: web.Request, asked: Request, lost: list[Gap], page: Pag
         if (left := deadline - time.monotonic()) <= 0:
             break
         with hub.subscribe(asked.query, page.cursor) as subscription:
-            poll = Connection("poll", asked.query, request.remote or "", subscription)
+            poll = Connection("poll", asked.query, subscription)
             with connections.opened(poll), suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await subscription.wait()
