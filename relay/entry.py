@@ -22,6 +22,7 @@ __all__ = [
     "Origin",
     "Position",
     "Reason",
+    "RunCounted",
     "RunEnded",
     "RunStarted",
     "Stream",
@@ -98,13 +99,18 @@ class Position:
     Where one reader of a source stands; replaces that reader's last.
 
     Args:
-        value: small JSON text, opaque to all but its source.
-        record_keys: keys of the records in this batch, 16 bytes each, for sources that must
-            recognise what they have read before; empty for others.
+        value: small JSON text, opaque to all but its source; empty: the reader has ended, and
+            nothing is kept of it.
+        record_keys: keys of the records in this batch, for sources that must recognise what
+            they have read before; empty for others. 16 bytes each: the record's time (64 bits,
+            big endian, in whatever unit the source counts) and a hash. They are kept beside
+            those of earlier batches.
+        keys_from: batches all of whose keys have an earlier time are forgotten.
     """
 
     value: str
     record_keys: bytes = b""
+    keys_from: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,22 @@ class RunStarted:
     instance: str | None = None
     pid: int | None = None
     anew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunCounted:
+    """
+    How much of a pushed run has been taken, as its client counts it; stands after these lines.
+
+    Args:
+        run: id of the run.
+        offset: lines, counted as sent.
+        offset_bytes: how much of the line after these has been published in pieces.
+    """
+
+    run: str
+    offset: int
+    offset_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +225,7 @@ class Batch:
     fields: Lines | None = None
     reader: str = ""
     position: Position | None = None
-    runs: tuple[RunStarted | RunEnded, ...] = ()
+    runs: tuple[RunStarted | RunCounted | RunEnded, ...] = ()
     loss: Loss | None = None
 
 

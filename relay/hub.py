@@ -14,23 +14,23 @@ Rules of this file:
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from relay import levels
 from relay.block import Block, Column, DeclaredLoss
 from relay.channel import Channel
-from relay.entry import UNSAID, Batch, Origin, Position, RunEnded, RunStarted
+from relay.entry import UNSAID, Batch, Origin, RunCounted, RunEnded, RunStarted
 from relay.errors import ChannelLimitError, NotFoundError
 from relay.inlet import Inlet
 from relay.names import near
 from relay.query import Query
-from relay.run import Ending, Run, Start
+from relay.run import Counted, Ending, Run, Start
 from relay.status import SourceStatus
+from relay.storage import Group, Store
 from relay.subscription import Subscription
 
-__all__ = ["ChannelBounds", "Group", "Hub", "Store"]
+__all__ = ["ChannelBounds", "Hub"]
 
 log = logging.getLogger(__name__)
 
@@ -51,31 +51,6 @@ class ChannelBounds(Protocol):
     @property
     def bytes(self) -> int:
         """Most bytes."""
-
-
-@dataclass(slots=True)
-class Group:
-    """
-    What one commit makes durable and then visible, in the order of ids.
-
-    Args:
-        items: blocks, declared losses, run starts and endings.
-        positions: for each (source, reader) where it stands now.
-    """
-
-    items: "list[Block | DeclaredLoss | Start | Ending]" = field(default_factory=list)
-    positions: dict[tuple[str, str], Position] = field(default_factory=dict)
-
-
-class Store(Protocol):
-    """What makes groups durable; the package ``relay.store`` will implement it."""
-
-    def commit(self, group: Group) -> Awaitable[None]:
-        """
-        Make a group durable: once it returns a crash does not undo it.
-
-        A store that cannot says so in its status and returns: the group is published without.
-        """
 
 
 _Waiting = tuple[Sequence[Batch], "asyncio.Future[None]"]
@@ -200,6 +175,8 @@ class Hub:
             for change in batch.runs:
                 if isinstance(change, RunStarted):
                     group.items.append(Start(batch.channel, batch.source, change))
+                elif isinstance(change, RunCounted):
+                    group.items.append(Counted(batch.channel, change))
                 else:
                     group.items.append(_ending(next_id, batch.channel, change))
                     next_id += 1
@@ -253,6 +230,9 @@ class Hub:
             if isinstance(item, Start):
                 self._start_run(channel, item)
                 started.add(channel)
+                continue
+            if isinstance(item, Counted):
+                self._count_run(item.change)
                 continue
             seqs_before.setdefault(channel, channel.last_seq)
             if isinstance(item, Ending):
@@ -317,6 +297,11 @@ class Hub:
                 run.offset, run.offset_bytes = 0, 0
         run.last_ids.setdefault(channel.name, self.last_id)
         self._join_run(channel, run)
+
+    def _count_run(self, change: RunCounted) -> None:
+        run = self.runs.get(change.run)
+        if run is not None:
+            run.offset, run.offset_bytes = change.offset, change.offset_bytes
 
     def _end_run(self, channel: Channel, ending: Ending, seqs_before: dict[Channel, int]) -> None:
         run = self.runs.get(ending.run)

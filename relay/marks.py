@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from relay.block import Block, DeclaredLoss
+from relay.entry import Reason
 
 __all__ = ["Marks", "Missing"]
 
@@ -30,20 +31,25 @@ class Missing:
         last_id: of the last.
         count: how many; ``None`` for a loss that nobody could count.
         at_least: how many are certain.
+        reason: why they are gone.
+        is_placed: whether each has an id of its own in ``first_id`` to ``last_id``; else it is
+            only known that they lie between, and it cannot be cut.
     """
 
     first_id: int
     last_id: int
     count: int | None
     at_least: int
+    reason: Reason = Reason.EVICTED
+    is_placed: bool = True
 
     def cut(self, limit: int) -> "tuple[Missing, Missing]":
         """Split it before the id ``limit``, which lies within."""
         head = limit - self.first_id
         tail = self.last_id - limit + 1
         return (
-            Missing(self.first_id, limit - 1, head, head),
-            Missing(limit, self.last_id, tail, tail),
+            Missing(self.first_id, limit - 1, head, head, self.reason),
+            Missing(limit, self.last_id, tail, tail, self.reason),
         )
 
 

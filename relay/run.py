@@ -7,9 +7,9 @@ it is held any more.
 
 from dataclasses import dataclass, field
 
-from relay.entry import RunStarted
+from relay.entry import RunCounted, RunStarted
 
-__all__ = ["Ending", "Run", "Start"]
+__all__ = ["Counted", "Ending", "Run", "Start"]
 
 
 @dataclass(slots=True)
@@ -30,8 +30,9 @@ class Run:
         ending_id: hub id of its ending; ``None`` while it is under way.
         lines: how many entries it has had.
         last_ids: for each of its channels the id of its last entry there.
-        offset: how many lines its pusher has sent, counted as sent; ``None``: it is not pushed.
-        offset_bytes: how much of the line after these has been published in pieces.
+        offset: how many lines of its pusher are visible, counted as sent; ``None``: it is not
+            pushed.
+        offset_bytes: how much of the line after these is visible in pieces.
     """
 
     id: str
@@ -64,6 +65,20 @@ class Start:
     channel: str
     source: str
     change: RunStarted
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """
+    How much of a pushed run has been taken, at its place among blocks; it takes no id.
+
+    Args:
+        channel: where it was published.
+        change: what the source said.
+    """
+
+    channel: str
+    change: RunCounted
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from relay.block import Block
 from relay.config.model import ChannelOptions
 from relay.entry import UNSAID, Batch, Level, Origin, Position, RunEnded, RunStarted
 from relay.errors import ChannelLimitError, NotFoundError
-from relay.hub import Group, Hub
+from relay.hub import Hub
 from relay.query import Query
 from relay.run import Ending
+from relay.storage import Group, Stretch
 from tests.building import batch
 
 BOUNDS = ChannelOptions(lines=100)
@@ -138,10 +139,29 @@ class SlowStore:
         self.groups: list[Group] = []
         self.let = asyncio.Event()
 
-    async def commit(self, group: Group) -> None:
+    async def commit(self, group: Group) -> bool:
         """Keep the group, and wait to be let."""
         self.groups.append(group)
         await self.let.wait()
+        return True
+
+    async def read(self, channel: str, after: int, until: int, *_: int | None) -> Stretch:
+        """Hold nothing."""
+        return Stretch([], until)
+
+    async def read_back(self, channel: str, before: int, *_: int | None) -> Stretch:
+        """Hold nothing."""
+        return Stretch([], 0)
+
+    async def count(self, channel: str) -> int:
+        """Hold nothing."""
+        return 0
+
+    def forget(self, channel: str, newest_ns: int | None) -> None:
+        """Hold nothing."""
+
+    def forget_run(self, run: str, channel: str) -> None:
+        """Hold nothing."""
 
 
 async def settled() -> None:

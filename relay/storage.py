@@ -1,0 +1,148 @@
+"""
+The seam between the hub and what makes it durable.
+
+The hub hands over groups before they become visible, and asks for what its rings no longer
+hold; the store (:mod:`relay.store`) knows files and never shows anything by itself.
+"""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from relay.block import Block, DeclaredLoss
+from relay.entry import Position
+from relay.marks import Missing
+from relay.run import Counted, Ending, Run, Start
+
+__all__ = ["Group", "GroupItem", "Positions", "Store", "Stored", "StoredChannel", "Stretch"]
+
+GroupItem = Block | DeclaredLoss | Start | Counted | Ending
+"""What a group is made of."""
+
+Positions = dict[tuple[str, str], Position]
+"""Positions by (source, reader)."""
+
+
+@dataclass(slots=True)
+class Group:
+    """
+    What one commit makes durable and then visible, in the order of ids.
+
+    Args:
+        items: blocks, declared losses, run starts, counts and endings.
+        positions: for each (source, reader) where it stands now; an empty value: that reader
+            has ended, and its position is forgotten.
+    """
+
+    items: list[GroupItem] = field(default_factory=list)
+    positions: Positions = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """
+    A part of what the store holds of a channel.
+
+    Args:
+        items: without overlap, in the order of ids, or for :meth:`Store.read_back` newest
+            first. What should be there and is not is a :class:`~relay.marks.Missing`.
+        reach: everything between where it was asked to start and this id is in ``items``:
+            reading goes on from here.
+    """
+
+    items: Sequence[Block | DeclaredLoss | Missing]
+    reach: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChannel:
+    """
+    What a channel was when the relay ended.
+
+    Args:
+        name: of the channel.
+        born_id: all of its entries have greater ids.
+        last_id: of its last entry, loss or run ending.
+        last_seq: of its last entry.
+        first_id: of the first entry that is held; ``last_id + 1`` where none is.
+        first_seq: its seq; ``last_seq + 1`` where none is.
+        forgotten_ns: where it was forgotten, the newest timestamp of what it held then.
+    """
+
+    name: str
+    born_id: int
+    last_id: int
+    last_seq: int
+    first_id: int
+    first_seq: int
+    forgotten_ns: int | None = None
+
+
+@dataclass(slots=True)
+class Stored:
+    """
+    What earlier lives of the relay left.
+
+    Args:
+        last_id: the last id that may have been given to anybody.
+        channels: with their last ids and seqs.
+        runs: with their channels, counts and endings.
+        positions: with all record keys that are still kept, joined, oldest first.
+        news: sentences for the log: what was mended, cut or lost.
+    """
+
+    last_id: int = 0
+    channels: list[StoredChannel] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    positions: Positions = field(default_factory=dict)
+    news: list[str] = field(default_factory=list)
+
+
+class Store(Protocol):
+    """What makes groups durable, and gives back what the rings no longer hold."""
+
+    def commit(self, group: Group) -> Awaitable[bool]:
+        """
+        Make a group durable.
+
+        Returns:
+            Whether a crash can no longer undo it. A store that cannot says so in its status,
+            and the group is published without.
+        """
+
+    async def read(
+        self, channel: str, after: int, until: int, since_ns: int | None, until_ns: int | None
+    ) -> Stretch:
+        """
+        Return what is held of a channel with ids greater than ``after``, some at a time.
+
+        Args:
+            channel: its name.
+            after: the cursor.
+            until: nothing with a greater id is wanted.
+            since_ns: entries before this time may be left out.
+            until_ns: entries from this time on may be left out.
+
+        Returns:
+            A stretch whose ``reach`` is greater than ``after``, and ``until`` at most.
+        """
+
+    async def read_back(
+        self, channel: str, before: int, since_ns: int | None, until_ns: int | None
+    ) -> Stretch:
+        """
+        Return what is held of a channel with ids less than ``before``, newest first.
+
+        Returns:
+            A stretch; everything from its ``reach`` up to ``before`` is in it. 0: there is
+            no more.
+        """
+
+    async def count(self, channel: str) -> int:
+        """Return how many entries of a channel are held."""
+
+    def forget(self, channel: str, newest_ns: int | None) -> None:
+        """Let go of all that is held of a channel but its last id and seq."""
+
+    def forget_run(self, run: str, channel: str) -> None:
+        """Let go of a run in a channel, and of all of it where that was its last."""
