@@ -92,6 +92,12 @@ def _config_option(help_text: str) -> Callable[[Callable[..., Any]], Callable[..
     "--lines", type=click.IntRange(min=1), metavar="N", help="How many lines each channel keeps."
 )
 @click.option(
+    "--state",
+    metavar="DIRECTORY",
+    type=click.Path(),
+    help="Where lines and positions are kept over a restart, instead of the file's.",
+)
+@click.option(
     "--start",
     metavar="WHERE",
     default=str(START),
@@ -106,6 +112,7 @@ def serve(
     listen: str | None,
     anonymous: bool,
     lines: int | None,
+    state: str | None,
     start: str,
 ) -> None:
     """
@@ -122,7 +129,7 @@ def serve(
     from relay.shorthand import ARGUMENTS
     from relay.startup import Startup, configure
 
-    startup = Startup(file, arguments, start, listen, anonymous, lines)
+    startup = Startup(file, arguments, start, listen, anonymous, lines, state)
     config, name = configure(startup, _models(), os.environ, commands.commands)
 
     # Not before the configuration is known to be right: it is heavy.

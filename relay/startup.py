@@ -38,6 +38,7 @@ class Startup:
         listen: address, instead of the file's.
         anonymous: whether to let everyone in, whatever the file says.
         lines: how many lines each channel keeps, instead of the file's.
+        state: directory of what outlives the relay, instead of the file's.
     """
 
     file: str | None = None
@@ -46,6 +47,7 @@ class Startup:
     listen: str | None = None
     anonymous: bool = False
     lines: int | None = None
+    state: str | None = None
 
 
 def configure(
@@ -95,6 +97,7 @@ def _override(document: Document, startup: Startup) -> None:
         ("server", "listen", startup.listen),
         ("server", "anonymous", startup.anonymous or None),
         ("channel", "lines", startup.lines),
+        ("state", "directory", startup.state),
     ]
     for table, key, value in wanted:
         # What is no table in the file is left for the loader to complain of.

@@ -150,9 +150,10 @@ def test_what_cannot_be_started_is_a_sentence(
 
 def test_an_unknown_option_is_told_with_the_usage(tmp_path: Path) -> None:
     """By its name, with exit code 2."""
-    done = relay("--lsten", "x", directory=tmp_path)
+    done = relay("--anonymus", "x", directory=tmp_path)
     assert (
-        done.stderr.splitlines()[-1] == "Error: No such option '--lsten'. Did you mean '--listen'?"
+        done.stderr.splitlines()[-1]
+        == "Error: No such option '--anonymus'. Did you mean '--anonymous'?"
     )
     assert done.returncode == 2
 

@@ -101,7 +101,8 @@ def test_the_command_line_beats_the_file(directory: Path) -> None:
     config, _ = configured(Startup(listen="unix:/x.sock", lines=9))
     assert (str(config.server.listen), config.server.heartbeat) == ("unix:/x.sock", 1.0)
     assert config.channel.lines == 9
-    config, _ = configured(Startup(anonymous=True))
+    config, _ = configured(Startup(anonymous=True, state="kept"))
+    assert config.state.directory == "kept"
     assert (str(config.server.listen), config.server.anonymous) == ("0.0.0.0:1", True)
 
 

@@ -61,6 +61,7 @@ def configuration() -> Iterator[str]:
     tables = made["properties"]
     yield from (NOTE, CONFIGURATION)
     yield from _table("[server]", tables["server"], definitions)
+    yield from _table("[state]", tables["state"], definitions)
     yield from _table("[channel]", tables["channel"], definitions)
     yield from _table("[channels.NAME]", tables["channels"]["additionalProperties"], definitions)
     sources = {kind: definitions[model.__name__] for kind, model in models.items()}

@@ -5,7 +5,7 @@ The sources' models are handed in, by type, so that the configuration knows no s
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, create_model
 
 from relay.config.clashes import find_clashes
-from relay.config.document import Document, interpolate, parse, spell
+from relay.config.document import Document, Place, interpolate, parse, spell
 from relay.config.model import Config
 from relay.config.problems import explain
 from relay.config.values import ChannelName
@@ -86,9 +86,21 @@ def build(
         ]
     if found:
         raise ConfigError(file, [problem for _, problem in found])
-    if clashes := list(find_clashes(config.sources)):
-        raise ConfigError(file, clashes)
+    if problems := [*_without_place(config), *find_clashes(config.sources)]:
+        raise ConfigError(file, problems)
     return config
+
+
+def _without_place(config: Config) -> Iterator[ConfigProblem]:
+    """Give a problem for each table that is to keep lines on disk where there is no directory."""
+    if config.state.directory is not None:
+        return
+    tables: list[tuple[Place, bool | None]] = [(("channel",), config.channel.archive)]
+    tables += [(("channels", name), own.archive) for name, own in config.channels.items()]
+    for place, archive in tables:
+        if archive:
+            sentence = "expected false, or state.directory to say where lines are kept, got true"
+            yield ConfigProblem(spell((*place, "archive")), sentence)
 
 
 def file_model(models: Models) -> type[Config]:

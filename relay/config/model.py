@@ -7,7 +7,7 @@ sources' own; :mod:`relay.config.loader` is handed them.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,7 +22,7 @@ from pydantic import (
 from relay.config.address import Address, AddressText, is_ipv6
 from relay.config.values import ChannelName, Duration, Size
 
-__all__ = ["ChannelOptions", "ChannelOverride", "Config", "ServerOptions"]
+__all__ = ["ChannelOptions", "ChannelOverride", "Config", "ServerOptions", "StateOptions"]
 
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 _HOST = re.compile(r"[a-z0-9._-]+", re.ASCII)
@@ -31,6 +31,7 @@ _WEB_ORIGIN = re.compile(
 )
 
 MAX_LINES = 1_000_000_000
+MAX_DAYS = 36_500
 
 
 def _base_path(value: str) -> str:
@@ -44,6 +45,12 @@ def _host(value: str) -> str:
     if _HOST.fullmatch(host) is None and not is_ipv6(host):
         raise ValueError("a host's name or address, without a scheme and a port")
     return host
+
+
+def _directory(value: str) -> str:
+    if not value or "\0" in value:
+        raise ValueError('the path of a directory, such as "/var/lib/relay"')
+    return value
 
 
 def _web_origin(value: str) -> str:
@@ -120,8 +127,41 @@ class ServerOptions(Options):
         return listen
 
 
+class StateOptions(Options):
+    """What outlives the relay, and where it is kept."""
+
+    directory: Annotated[str, AfterValidator(_directory)] | None = Field(
+        default=None,
+        description="Where lines, positions and runs are kept; a relative path begins where the "
+        "relay is started. Without it they are kept in memory only.",
+    )
+    fsync: Literal["always", "never"] | Annotated[Duration, Field(gt=0)] = Field(
+        default="1s",
+        validate_default=True,
+        description="How often what was written is brought to the disk itself: what a power cut "
+        "may cost. A relay that crashes or is killed loses nothing, whatever stands here.",
+    )
+    commit_timeout: Duration = Field(
+        default="1s",
+        gt=0,
+        validate_default=True,
+        description="How long lines wait for a disk that is slow; then they are shown without.",
+    )
+    min_free: Size = Field(
+        default="1GiB",
+        ge=0,
+        validate_default=True,
+        description="While the file system has less room than this, the oldest of what is kept "
+        "is removed.",
+    )
+
+
 class ChannelOptions(Options):
-    """How much of a channel is kept in memory; the older lines leave first."""
+    """
+    How much of a channel is kept: in memory, and with a state directory on disk.
+
+    The older lines leave first.
+    """
 
     lines: int = Field(
         default=10_000,
@@ -134,6 +174,21 @@ class ChannelOptions(Options):
         ge=1,
         validate_default=True,
         description="How much text is kept at most, whatever `lines` says.",
+    )
+    archive: bool = Field(
+        default=False,
+        description="Whether lines are kept on disk when they leave the memory; needs "
+        "`directory` in `[state]`.",
+    )
+    keep_days: float = Field(
+        default=7, gt=0, le=MAX_DAYS, description="How many days archived lines are kept at most."
+    )
+    keep_bytes: Size = Field(
+        default="10GiB",
+        ge=1,
+        validate_default=True,
+        description="How much room archived lines take on disk at most; the open file, of up to "
+        "8 MiB, is not counted.",
     )
     forget_after: Duration = Field(
         default="1d",
@@ -152,6 +207,13 @@ class ChannelOverride(Options):
     bytes: Size | None = Field(
         default=None, ge=1, description="As in `[channel]`, for this channel."
     )
+    archive: bool | None = Field(default=None, description="As in `[channel]`, for this channel.")
+    keep_days: float | None = Field(
+        default=None, gt=0, le=MAX_DAYS, description="As in `[channel]`, for this channel."
+    )
+    keep_bytes: Size | None = Field(
+        default=None, ge=1, description="As in `[channel]`, for this channel."
+    )
     forget_after: Duration | None = Field(
         default=None, description="As in `[channel]`, for this channel."
     )
@@ -166,6 +228,9 @@ class Config(Options):
 
     server: ServerOptions = Field(
         default_factory=ServerOptions, description="Where and how the server answers."
+    )
+    state: StateOptions = Field(
+        default_factory=StateOptions, description="What outlives the relay, and where it is kept."
     )
     channel: ChannelOptions = Field(
         default_factory=ChannelOptions, description="What each channel keeps."

@@ -68,7 +68,7 @@ def _quantity(limit: Any, value: object) -> str:
             return format_size(limit)
         except ValueError:
             pass
-    return f"{limit}"
+    return f"{limit:.15g}"
 
 
 def _fixed(words: str) -> Callable[[Fault], str]:

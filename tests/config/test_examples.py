@@ -48,6 +48,7 @@ def test_the_example_has_every_key_and_its_default() -> None:
     example = whole_example()
     tables: dict[str, dict[str, Any]] = {
         "ServerOptions": example["server"],
+        "StateOptions": example["state"],
         "ChannelOptions": example["channel"],
         "ChannelOverride": example["channels"]["web"],
         **{table["type"]: table for table in example["sources"].values()},
@@ -59,7 +60,12 @@ def test_the_example_has_every_key_and_its_default() -> None:
         assert name in tables, f"{name} is missing"
         shown = tables[name].get(key, common.get(key) if name in MODELS else None)
         assert shown is not None, f"{name}.{key} is missing"
-        if "default" in value and name in MODELS | {"ServerOptions": 0, "ChannelOptions": 0}:
+        if "default" in value and name in {
+            *MODELS,
+            "ServerOptions",
+            "StateOptions",
+            "ChannelOptions",
+        }:
             assert shown == value["default"], f"{name}.{key} is shown with another default"
 
 

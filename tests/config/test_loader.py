@@ -52,9 +52,17 @@ def test_every_key_becomes_a_typed_value() -> None:
         heartbeat = "1m"
         write_timeout = "2m"
         max_channels = 20
+        [state]
+        directory = "${STATE}/relay"
+        fsync = "250ms"
+        commit_timeout = "2s"
+        min_free = "0B"
         [channel]
         lines = 5
         bytes = "1MiB"
+        archive = true
+        keep_days = 0.5
+        keep_bytes = "1GiB"
         forget_after = "1h"
         [sources.app]
         type = "file"
@@ -65,6 +73,7 @@ def test_every_key_becomes_a_typed_value() -> None:
         stop_timeout = "1m"
         """,
         LOGS="/var/log",
+        STATE="/var/lib",
     )
     assert read.server.model_dump() == {
         "anonymous": True,
@@ -78,7 +87,20 @@ def test_every_key_becomes_a_typed_value() -> None:
         "max_channels": 20,
     }
     assert read.server.listen == TcpAddress("0.0.0.0", 80)
-    assert read.channel.model_dump() == {"lines": 5, "bytes": 1 << 20, "forget_after": 3600.0}
+    assert read.state.model_dump() == {
+        "directory": "/var/lib/relay",
+        "fsync": 0.25,
+        "commit_timeout": 2.0,
+        "min_free": 0,
+    }
+    assert read.channel.model_dump() == {
+        "lines": 5,
+        "bytes": 1 << 20,
+        "archive": True,
+        "keep_days": 0.5,
+        "keep_bytes": 1 << 30,
+        "forget_after": 3600.0,
+    }
     assert read.sources == {
         "app": FileOptions(type="file", path="/var/log/*.log"),
         "job": ProcessOptions.model_validate(
@@ -91,19 +113,89 @@ def test_a_channel_overrides_what_it_names() -> None:
     """What a channel's own table leaves out is as for every channel."""
     read = config(
         """
+        state.directory = "state"
         channel.lines = 100
         channel.bytes = "1MiB"
+        channel.archive = true
         channel.forget_after = "1h"
         channels.web.lines = 5
         channels."api:1".bytes = "2MiB"
+        channels.quiet = { archive = false, keep_days = 2, keep_bytes = "1KiB" }
         """
     )
-    for name, lines, size in (("web", 5, 1 << 20), ("api:1", 100, 2 << 20), ("x", 100, 1 << 20)):
-        assert read.channel_options(name).model_dump() == {
-            "lines": lines,
-            "bytes": size,
-            "forget_after": 3600.0,
-        }
+    every = {
+        "lines": 100,
+        "bytes": 1 << 20,
+        "archive": True,
+        "keep_days": 7.0,
+        "keep_bytes": 10 << 30,
+        "forget_after": 3600.0,
+    }
+    own: dict[str, dict[str, object]] = {
+        "web": {"lines": 5},
+        "api:1": {"bytes": 2 << 20},
+        "quiet": {"archive": False, "keep_days": 2.0, "keep_bytes": 1 << 10},
+        "x": {},
+    }
+    for name, changes in own.items():
+        assert read.channel_options(name).model_dump() == every | changes
+
+
+def test_lines_are_archived_only_where_there_is_a_place_for_them() -> None:
+    """Each table that says so is named; what says no needs none."""
+    said = complaint(
+        """
+        channel.archive = true
+        channels.web.archive = true
+        channels.quiet.archive = false
+        """
+    )
+    wanted = "expected false, or state.directory to say where lines are kept, got true"
+    assert said.splitlines() == [
+        f"channel.archive: {wanted}",
+        f"channels.web.archive: {wanted}",
+    ]
+
+
+def test_how_often_the_disk_is_written_is_a_word_or_a_duration() -> None:
+    """Of what is neither, all that is allowed is told."""
+    values = {word: config(f'state.fsync = "{word}"').state.fsync for word in ("always", "never")}
+    assert values == {"always": "always", "never": "never"}
+    assert config("").state.fsync == 1.0
+    assert complaint('state.fsync = "often"') == (
+        "state.fsync: expected 'always' or 'never' or a duration such as "
+        '"250ms", "10s", "5m", "1h" or "7d", got \'often\''
+    )
+    assert complaint('state.fsync = "0s"') == (
+        "state.fsync: expected 'always' or 'never' or more than 0s, got '0s'"
+    )
+
+
+def test_what_is_kept_on_disk_has_bounds() -> None:
+    """Each is told with its limit, in the unit that it was written in."""
+    said = complaint(
+        """
+        [state]
+        directory = ""
+        commit_timeout = "0s"
+        min_free = 5
+        [channel]
+        keep_days = 0
+        keep_bytes = "0B"
+        [channels.web]
+        archive = "perhaps"
+        keep_days = inf
+        """
+    )
+    assert said.splitlines() == [
+        "state.directory: expected the path of a directory, such as \"/var/lib/relay\", got ''",
+        "state.commit_timeout: expected more than 0s, got '0s'",
+        'state.min_free: expected a size such as "64KiB", "16MiB" or "1GiB", got 5',
+        "channel.keep_days: expected more than 0, got 0",
+        "channel.keep_bytes: expected at least 1B, got '0B'",
+        "channels.web.archive: expected true or false, got 'perhaps'",
+        "channels.web.keep_days: expected at most 36500, got inf",
+    ]
 
 
 def test_a_unix_socket_needs_no_permission() -> None:
@@ -169,7 +261,7 @@ def test_all_errors_are_told_at_once() -> None:
         "channels.web.lines: expected a whole number, got 'x'",
         "channels.web: unknown key 'byte'; did you mean 'bytes'?",
         "unknown key 'sorces'; did you mean 'sources'?",
-        "unknown key 'zzz'; known are channel, channels, server, sources",
+        "unknown key 'zzz'; known are channel, channels, server, sources, state",
     ]
 
 
