@@ -1,0 +1,1 @@
+"""What makes groups durable: segments of text, and an index of them."""

@@ -1,0 +1,606 @@
+"""
+The index: an SQLite database of channels, segments, positions and runs.
+
+Rules of this file: all SQL of the store stands here, and nothing else does. One
+``executemany`` per table and commit, since each call gives up the interpreter lock and must
+win it back. What the index says is true; files follow it.
+"""
+
+import json
+import sqlite3
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from relay.entry import Position
+from relay.run import Run
+from relay.storage import Positions
+
+__all__ = [
+    "NO_NEWEST_NS",
+    "NO_OLDEST_NS",
+    "VERSION",
+    "ChannelRow",
+    "OpenSegment",
+    "SegmentRow",
+    "add_segments",
+    "channels",
+    "check",
+    "connect",
+    "count_entries",
+    "create",
+    "delete_removals",
+    "delete_runs",
+    "delete_segments",
+    "first_segments",
+    "forget_runs",
+    "mark_compressed",
+    "next_number",
+    "oldest_segments",
+    "path_of",
+    "positions",
+    "put_channels",
+    "put_positions",
+    "put_runs",
+    "put_values",
+    "removals",
+    "runs",
+    "segments_after",
+    "segments_before",
+    "stored_bytes",
+    "uncompressed_segments",
+    "values",
+    "version",
+]
+
+VERSION = 1
+"""Of the schema, as ``PRAGMA user_version``."""
+
+BUSY_SECONDS = 60.0
+"""How long one connection waits for another of ours."""
+
+RECORD_KEY_BYTES = 16
+"""A time of 8 bytes, big endian, and 8 of a hash."""
+
+NO_OLDEST_NS, NO_NEWEST_NS = sys.maxsize, -sys.maxsize
+"""The times of a segment that has no entry: of losses or run endings alone."""
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
+CREATE TABLE channels (
+    name TEXT PRIMARY KEY, born_id INTEGER, last_id INTEGER, last_seq INTEGER,
+    forgotten_ns INTEGER,
+    open_first_id INTEGER, open_first_seq INTEGER, open_length INTEGER, open_entries INTEGER,
+    open_oldest_ns INTEGER, open_newest_ns INTEGER, open_date TEXT, open_written_ns INTEGER,
+    open_opened_ns INTEGER
+) WITHOUT ROWID;
+CREATE TABLE segments (
+    channel TEXT, last_id INTEGER, first_id INTEGER, first_seq INTEGER, last_seq INTEGER,
+    length INTEGER, entries INTEGER, oldest_ns INTEGER, newest_ns INTEGER, date TEXT,
+    written_ns INTEGER, stored_bytes INTEGER, compressed INTEGER,
+    PRIMARY KEY (channel, last_id)
+) WITHOUT ROWID;
+CREATE TABLE removals (path TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE positions (
+    source TEXT, reader TEXT, value TEXT, PRIMARY KEY (source, reader)
+) WITHOUT ROWID;
+CREATE TABLE record_keys (
+    source TEXT, reader TEXT, number INTEGER, newest INTEGER, keys BLOB,
+    PRIMARY KEY (source, reader, number)
+) WITHOUT ROWID;
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY, source TEXT, started_ns INTEGER, instance TEXT, pid INTEGER,
+    ended_ns INTEGER, status TEXT, exit_code INTEGER, signal TEXT, ending_id INTEGER,
+    lines INTEGER, offset INTEGER, offset_bytes INTEGER
+) WITHOUT ROWID;
+CREATE TABLE run_channels (
+    run TEXT, channel TEXT, last_id INTEGER, PRIMARY KEY (run, channel)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRow:
+    """
+    One segment.
+
+    Args:
+        channel: its channel.
+        last_id: of its last entry, loss or run ending.
+        first_id: of its first; its file is named after it.
+        first_seq: of its first entry, or of the next one where it has none.
+        last_seq: of its last entry; ``first_seq - 1`` where it has none.
+        length: bytes of text that are true.
+        entries: how many it holds.
+        oldest_ns: least timestamp of its entries; :data:`NO_OLDEST_NS` where it has none.
+        newest_ns: greatest timestamp; :data:`NO_NEWEST_NS` where it has none.
+        date: UTC, of its beginning by the wall clock.
+        written_ns: when it was last appended to, by the age clock.
+        stored_bytes: what it takes on disk.
+        compressed: whether its file ends with ``.zst``.
+        is_sealed: whether nothing is appended to it any more.
+    """
+
+    channel: str
+    last_id: int
+    first_id: int
+    first_seq: int
+    last_seq: int
+    length: int
+    entries: int
+    oldest_ns: int
+    newest_ns: int
+    date: str
+    written_ns: int
+    stored_bytes: int
+    compressed: bool
+    is_sealed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSegment:
+    """The segment of a channel that is appended to; as in :class:`SegmentRow`."""
+
+    first_id: int
+    first_seq: int
+    length: int
+    entries: int
+    oldest_ns: int
+    newest_ns: int
+    date: str
+    written_ns: int
+    opened_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """
+    One channel.
+
+    Args:
+        name: of the channel.
+        born_id: all of its entries have greater ids.
+        last_id: of its last entry, loss or run ending.
+        last_seq: of its last entry.
+        forgotten_ns: where it was forgotten, the newest timestamp of what it held then.
+        open: its open segment; ``None`` where there is none.
+    """
+
+    name: str
+    born_id: int
+    last_id: int
+    last_seq: int
+    forgotten_ns: int | None = None
+    open: OpenSegment | None = None
+
+    def sealed(self, *, stored_bytes: int | None = None) -> SegmentRow:
+        """Return the open segment, which must be there, as a sealed one."""
+        part = self.open
+        assert part is not None
+        return SegmentRow(
+            channel=self.name,
+            last_id=self.last_id,
+            first_id=part.first_id,
+            first_seq=part.first_seq,
+            last_seq=self.last_seq,
+            length=part.length,
+            entries=part.entries,
+            oldest_ns=part.oldest_ns,
+            newest_ns=part.newest_ns,
+            date=part.date,
+            written_ns=part.written_ns,
+            stored_bytes=part.length if stored_bytes is None else stored_bytes,
+            compressed=False,
+        )
+
+
+def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+    """
+    Open the index, in autocommit mode; one thread at a time may use the connection.
+
+    Args:
+        path: of ``index.db``.
+        readonly: for reading only; the file must be there.
+
+    Raises:
+        sqlite3.Error: it cannot be opened.
+    """
+    mode = "ro" if readonly else "rwc"
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=True,
+    )
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    return connection
+
+
+def path_of(directory: Path, row: SegmentRow) -> Path:
+    """Return where the file of a segment is, under the state directory."""
+    name = f"{row.first_id}.ndjson.zst" if row.compressed else f"{row.first_id}.ndjson"
+    return directory / "channels" / row.channel / row.date / name
+
+
+_SEALED = """channel, last_id, first_id, first_seq, last_seq, length, entries, oldest_ns,
+    newest_ns, date, written_ns, stored_bytes, compressed"""
+
+_OPEN = """name, last_id, open_first_id, open_first_seq, last_seq, open_length, open_entries,
+    open_oldest_ns, open_newest_ns, open_date, open_written_ns, open_length, 0"""
+
+_AFTER = f"""
+SELECT {_SEALED}, 1 FROM segments WHERE channel = :channel AND last_id > :cursor
+UNION ALL
+SELECT {_OPEN}, 0 FROM channels
+WHERE name = :channel AND last_id > :cursor AND open_first_id IS NOT NULL
+ORDER BY last_id LIMIT :limit
+"""
+
+# Segments do not overlap: of those that end at or after `before` only the first can begin
+# before it.
+_BEFORE = f"""
+SELECT {_SEALED}, 1 FROM segments
+WHERE channel = :channel AND first_id < :before AND last_id <= coalesce(
+    (SELECT last_id FROM segments WHERE channel = :channel AND last_id >= :before
+     ORDER BY last_id LIMIT 1), :before)
+UNION ALL
+SELECT {_OPEN}, 0 FROM channels
+WHERE name = :channel AND open_first_id < :before
+ORDER BY last_id DESC LIMIT :limit
+"""
+
+
+def segments_after(
+    connection: sqlite3.Connection, channel: str, cursor: int, limit: int
+) -> list[SegmentRow]:
+    """Return a channel's segments that reach beyond ``cursor``, oldest first, open one too."""
+    values = {"channel": channel, "cursor": cursor, "limit": limit}
+    return _segments(connection.execute(_AFTER, values))
+
+
+def segments_before(
+    connection: sqlite3.Connection, channel: str, before: int, limit: int
+) -> list[SegmentRow]:
+    """Return a channel's segments that begin before ``before``, newest first, open one too."""
+    values = {"channel": channel, "before": before, "limit": limit}
+    return _segments(connection.execute(_BEFORE, values))
+
+
+def _segments(rows: Iterable[Sequence[Any]]) -> list[SegmentRow]:
+    return [
+        SegmentRow(*row[:12], compressed=bool(row[12]), is_sealed=bool(row[13])) for row in rows
+    ]
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make an empty database an index."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version = {VERSION};COMMIT;")
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """Return the version of the schema; 0 for an empty database."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """
+    Look whether an index is whole.
+
+    Raises:
+        sqlite3.DatabaseError: it is not.
+    """
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(str(found))
+
+
+# Values by key: the last id of earlier lives, whether the last one ended well, the age clock.
+
+
+def values(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return what stands under keys of its own."""
+    return dict(connection.execute("SELECT key, value FROM meta").fetchall())
+
+
+def put_values(connection: sqlite3.Connection, new: dict[str, int]) -> None:
+    """Put values under their keys."""
+    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(new.items()))
+
+
+# Channels.
+
+
+def channels(connection: sqlite3.Connection) -> list[ChannelRow]:
+    """Return all channels, by name."""
+    return [_channel(row) for row in connection.execute("SELECT * FROM channels ORDER BY name")]
+
+
+def _channel(row: Sequence[Any]) -> ChannelRow:
+    part = OpenSegment(*row[5:]) if row[5] is not None else None
+    return ChannelRow(*row[:5], open=part)
+
+
+def put_channels(connection: sqlite3.Connection, rows: Iterable[ChannelRow]) -> None:
+    """Add channels, or replace them."""
+    connection.executemany(
+        f"INSERT OR REPLACE INTO channels VALUES ({'?, ' * 13}?)",
+        [_values_of(row) for row in rows],
+    )
+
+
+def _values_of(row: ChannelRow) -> tuple[object, ...]:
+    head = (row.name, row.born_id, row.last_id, row.last_seq, row.forgotten_ns)
+    part = row.open
+    if part is None:
+        return *head, *(None,) * 9
+    return (
+        *head,
+        part.first_id,
+        part.first_seq,
+        part.length,
+        part.entries,
+        part.oldest_ns,
+        part.newest_ns,
+        part.date,
+        part.written_ns,
+        part.opened_ns,
+    )
+
+
+# Segments that are sealed.
+
+
+def add_segments(connection: sqlite3.Connection, rows: Iterable[SegmentRow]) -> None:
+    """Add sealed segments, or replace them."""
+    connection.executemany(
+        f"INSERT OR REPLACE INTO segments ({_SEALED}) VALUES ({'?, ' * 12}?)",
+        [
+            (
+                row.channel,
+                row.last_id,
+                row.first_id,
+                row.first_seq,
+                row.last_seq,
+                row.length,
+                row.entries,
+                row.oldest_ns,
+                row.newest_ns,
+                row.date,
+                row.written_ns,
+                row.stored_bytes,
+                row.compressed,
+            )
+            for row in rows
+        ],
+    )
+
+
+def mark_compressed(connection: sqlite3.Connection, row: SegmentRow, stored_bytes: int) -> bool:
+    """Note that a segment's file is the compressed one now; tell whether it was still there."""
+    cursor = connection.execute(
+        "UPDATE segments SET compressed = 1, stored_bytes = ? WHERE channel = ? AND last_id = ?",
+        (stored_bytes, row.channel, row.last_id),
+    )
+    return cursor.rowcount == 1
+
+
+def first_segments(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """Return for each channel that has segments the first id and seq of the oldest."""
+    rows = connection.execute(
+        # A cross join is done in the order in which it stands: one seek for each channel.
+        "SELECT c.name, s.first_id, s.first_seq FROM channels c CROSS JOIN segments s"
+        " ON s.channel = c.name AND s.last_id ="
+        " (SELECT min(last_id) FROM segments WHERE channel = c.name)"
+    )
+    found = {name: (first_id, first_seq) for name, first_id, first_seq in rows}
+    rows = connection.execute(
+        "SELECT name, open_first_id, open_first_seq FROM channels WHERE open_first_id IS NOT NULL"
+    )
+    for name, first_id, first_seq in rows:
+        found.setdefault(name, (first_id, first_seq))
+    return found
+
+
+def oldest_segments(connection: sqlite3.Connection, channel: str, limit: int) -> list[SegmentRow]:
+    """Return a channel's oldest sealed segments."""
+    return _segments(
+        connection.execute(
+            f"SELECT {_SEALED}, 1 FROM segments WHERE channel = ? ORDER BY last_id LIMIT ?",
+            (channel, limit),
+        )
+    )
+
+
+def uncompressed_segments(
+    connection: sqlite3.Connection, channel: str, limit: int
+) -> list[SegmentRow]:
+    """Return a channel's oldest sealed segments whose file is plain."""
+    return _segments(
+        connection.execute(
+            f"SELECT {_SEALED}, 1 FROM segments WHERE channel = ? AND NOT compressed"
+            " ORDER BY last_id LIMIT ?",
+            (channel, limit),
+        )
+    )
+
+
+def stored_bytes(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return for each channel what its segments take on disk, open ones too."""
+    rows = connection.execute(
+        "SELECT channel, sum(bytes) FROM ("
+        " SELECT channel, stored_bytes AS bytes FROM segments UNION ALL"
+        " SELECT name, open_length FROM channels WHERE open_first_id IS NOT NULL"
+        ") GROUP BY channel"
+    )
+    return dict(rows.fetchall())
+
+
+def count_entries(connection: sqlite3.Connection, channel: str) -> int:
+    """Return how many entries the segments of a channel hold."""
+    row = connection.execute(
+        "SELECT (SELECT coalesce(sum(entries), 0) FROM segments WHERE channel = :name)"
+        " + coalesce((SELECT open_entries FROM channels WHERE name = :name), 0)",
+        {"name": channel},
+    ).fetchone()
+    return int(row[0])
+
+
+def delete_segments(
+    connection: sqlite3.Connection, rows: Sequence[SegmentRow], paths: Iterable[str]
+) -> None:
+    """Let go of sealed segments; their files are to be removed, relative to the directory."""
+    connection.executemany(
+        "DELETE FROM segments WHERE channel = ? AND last_id = ?",
+        [(row.channel, row.last_id) for row in rows],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO removals VALUES (?)", [(path,) for path in paths]
+    )
+
+
+def removals(connection: sqlite3.Connection) -> list[str]:
+    """Return the files that are to be removed."""
+    return [row[0] for row in connection.execute("SELECT path FROM removals")]
+
+
+def delete_removals(connection: sqlite3.Connection, paths: Iterable[str]) -> None:
+    """Note that files are removed."""
+    connection.executemany("DELETE FROM removals WHERE path = ?", [(path,) for path in paths])
+
+
+# Positions.
+
+
+def put_positions(connection: sqlite3.Connection, positions: Positions, first_number: int) -> int:
+    """
+    Replace positions, add their record keys, and forget old ones.
+
+    Args:
+        connection: inside a transaction.
+        positions: an empty value: the reader has ended.
+        first_number: under which the first record keys are kept; greater than any before.
+
+    Returns:
+        The next number.
+    """
+    ended = [key for key, position in positions.items() if not position.value]
+    kept = [(*key, one.value) for key, one in positions.items() if one.value]
+    keyed = [(key, one) for key, one in positions.items() if one.record_keys and one.value]
+    aged = [(*key, one.keys_from) for key, one in positions.items() if one.keys_from]
+    if kept:
+        connection.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", kept)
+    if ended:
+        connection.executemany("DELETE FROM positions WHERE source = ? AND reader = ?", ended)
+        aged += [(*key, sys.maxsize) for key in ended]
+    if aged:
+        connection.executemany(
+            "DELETE FROM record_keys WHERE source = ? AND reader = ? AND newest < ?", aged
+        )
+    if keyed:
+        connection.executemany(
+            "INSERT INTO record_keys VALUES (?, ?, ?, ?, ?)",
+            [
+                (*key, number, _newest(one.record_keys), one.record_keys)
+                for number, (key, one) in enumerate(keyed, first_number)
+            ],
+        )
+    return first_number + len(keyed)
+
+
+def _newest(record_keys: bytes) -> int:
+    """Return the greatest time of record keys, in their source's unit."""
+    starts = range(0, len(record_keys), RECORD_KEY_BYTES)
+    newest = max(record_keys[start : start + 8] for start in starts)
+    # A time that no source can mean must not be more than SQLite's integers hold.
+    return min(int.from_bytes(newest), sys.maxsize - 1)
+
+
+def positions(connection: sqlite3.Connection) -> Positions:
+    """Return all positions, with their record keys joined, oldest first."""
+    keys: dict[tuple[str, str], list[bytes]] = {}
+    rows = connection.execute(
+        "SELECT source, reader, keys FROM record_keys ORDER BY source, reader, number"
+    )
+    for source, reader, one in rows:
+        keys.setdefault((source, reader), []).append(one)
+    return {
+        (source, reader): Position(value, b"".join(keys.get((source, reader), ())))
+        for source, reader, value in connection.execute("SELECT * FROM positions")
+    }
+
+
+def next_number(connection: sqlite3.Connection) -> int:
+    """Return a number greater than that of all record keys."""
+    row = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM record_keys").fetchone()
+    return int(row[0])
+
+
+# Runs.
+
+
+def runs(connection: sqlite3.Connection, names: Iterable[str] | None = None) -> list[Run]:
+    """Return runs with their channels; ``None``: all of them."""
+    where = ""
+    chosen: tuple[str, ...] = ()
+    if names is not None:
+        where = "WHERE {} IN (SELECT value FROM json_each(?))"
+        chosen = (json.dumps(list(names)),)
+    found: dict[str, Run] = {}
+    for row in connection.execute(f"SELECT * FROM runs {where.format('id')}", chosen):
+        run = found[row[0]] = Run(*row[:11])
+        run.offset, run.offset_bytes = row[11:]
+    rows = connection.execute(f"SELECT * FROM run_channels {where.format('run')}", chosen)
+    for name, channel, last_id in rows:
+        if name in found:
+            found[name].last_ids[channel] = last_id
+    return list(found.values())
+
+
+def put_runs(connection: sqlite3.Connection, new: Iterable[Run]) -> None:
+    """Add runs with their channels, or replace them."""
+    new = list(new)
+    connection.executemany(
+        f"INSERT OR REPLACE INTO runs VALUES ({'?, ' * 12}?)",
+        [
+            (
+                run.id,
+                run.source,
+                run.started_ns,
+                run.instance,
+                run.pid,
+                run.ended_ns,
+                run.status,
+                run.exit_code,
+                run.signal,
+                run.ending_id,
+                run.lines,
+                run.offset,
+                run.offset_bytes,
+            )
+            for run in new
+        ],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO run_channels VALUES (?, ?, ?)",
+        [(run.id, name, last_id) for run in new for name, last_id in run.last_ids.items()],
+    )
+
+
+def forget_runs(connection: sqlite3.Connection, pairs: Sequence[tuple[str, str]]) -> None:
+    """Let go of runs in channels, given as pairs; of all of a run where that was its last."""
+    connection.executemany("DELETE FROM run_channels WHERE run = ? AND channel = ?", pairs)
+    connection.executemany(
+        "DELETE FROM runs WHERE id = ?1"
+        " AND NOT EXISTS (SELECT 1 FROM run_channels WHERE run = ?1)",
+        [(run,) for run, _ in pairs],
+    )
+
+
+def delete_runs(connection: sqlite3.Connection) -> None:
+    """Let go of all runs."""
+    connection.execute("DELETE FROM runs")
+    connection.execute("DELETE FROM run_channels")
