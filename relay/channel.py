@@ -4,14 +4,17 @@ A channel: a name, a ring of blocks, its runs, and who waits for news of it.
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from relay.block import Block, DeclaredLoss
-from relay.marks import Missing
+from relay.entry import Reason
+from relay.marks import Marks, Missing
 from relay.meter import Meter
 from relay.ring import Item, Ring
 from relay.run import Ending, Run
 from relay.span import Span
+from relay.storage import StoredChannel
 
 if TYPE_CHECKING:
     from relay.subscription import Subscription
@@ -54,9 +57,30 @@ class Channel:
         self.bytes = Meter()
         self.forgotten_run_id = 0
         """Id of the newest run ending that is no longer kept."""
+        self.stored_id = born_id
+        """With a store: everything up to this id is held there, but for what was pruned."""
+        self.stored_seq = 0
+        """Seq of the last entry that the store has taken."""
+        self.stored_oldest_ns: int | None = None
+        """Oldest timestamp in the store, where it is known."""
         self.runs: dict[str, Run] = {}
         self.endings: list[Ending] = []
         self.subscriptions: set[Subscription] = set()
+
+    def back(self) -> None:
+        """Let a store hold what leaves the ring; called before anything is in it."""
+        self.ring.left = Marks()
+
+    def restore(self, stored: StoredChannel) -> None:
+        """Go on where an earlier life ended: its ring is empty, all that is held is stored."""
+        self.back()
+        assert self.ring.left is not None
+        self.numbered_seq = self.last_seq = self.stored_seq = stored.last_seq
+        self.last_id = self.before_latest_id = self.stored_id = stored.last_id
+        self.forgotten_ns, self.stored_oldest_ns = stored.forgotten_ns, stored.oldest_ns
+        self.ring.left.begin_after(stored.last_id, stored.last_seq)
+        if stored.first_seq > 1:
+            self.ring.marks.begin_after(stored.first_id - 1, stored.first_seq - 1)
 
     def append(self, item: Item) -> None:
         """Make a block or loss visible."""
@@ -81,6 +105,10 @@ class Channel:
         if self.ring.last_block is not None:
             self.forgotten_ns = self.ring.last_block.newest_ns
         self.ring.clear()
+        if self.ring.left is not None:
+            self.ring.left.forget()
+            self.ring.marks.begin_after(self.last_id, self.last_seq)
+            self.stored_oldest_ns = None
         self.ring.marks.forget()
         self.latest = None
         self.before_latest_id = self.last_id
@@ -142,6 +170,62 @@ class Channel:
     def missing_after(self, cursor: int) -> Iterator[Missing]:
         """Iterate over what left with an id greater than ``cursor`` and is still marked."""
         return self.ring.marks.after(cursor)
+
+    @property
+    def held_ns(self) -> int | None:
+        """Oldest timestamp of what is held; of what was held last where nothing is."""
+        if self.stored_oldest_ns is not None:
+            return self.stored_oldest_ns
+        first = self.ring.first_block
+        return self.forgotten_ns if first is None else first.oldest_ns
+
+    @property
+    def lost_until(self) -> int:
+        """Id of the newest entry or loss that is gone, and older than all that is held."""
+        return self.ring.marks.left_id
+
+    def stored_until(self, cursor: int) -> int:
+        """
+        Return the id up to which what comes after ``cursor`` is read from the store.
+
+        Returns:
+            0 where nothing after it is only there.
+        """
+        left = self.ring.left
+        if left is None:
+            return 0
+        until = min(left.left_id, self.stored_id)
+        return until if until > max(cursor, self.lost_until) else 0
+
+    def unstored_after(self, cursor: int) -> Iterator[Missing]:
+        """Iterate over what left after ``cursor`` while the store could not take it."""
+        left, start = self.ring.left, max(cursor, self.stored_id)
+        if left is None or left.left_id <= start:
+            return
+        if left.forgotten_id > start:
+            count = left.forgotten_seq - self.stored_seq if cursor <= self.stored_id else None
+            yield Missing(
+                start + 1, left.forgotten_id, count, count or 0, Reason.STORAGE, is_placed=False
+            )
+            start = left.forgotten_id
+        for piece in left.after(start):
+            yield replace(piece, reason=Reason.STORAGE)
+
+    def refined(self, hole: Missing) -> list[Missing]:
+        """Return a hole in the store as what is known of it: the very ids, in this life."""
+        left = self.ring.left
+        if left is None or left.first_id is None or left.forgotten_id >= hole.first_id:
+            return [hole]
+        pieces = [
+            replace(piece, reason=hole.reason)
+            for piece in left.after(hole.first_id - 1)
+            if piece.last_id <= hole.last_id and piece.first_id >= hole.first_id
+        ]
+        counts = [piece.count for piece in pieces]
+        is_whole = hole.count is None or (
+            None not in counts and sum(filter(None, counts)) == hole.count
+        )
+        return pieces if pieces and is_whole else [hole]
 
     def endings_after(self, cursor: int) -> list[Ending]:
         """Return the run endings with an id greater than ``cursor``, oldest first."""

@@ -14,6 +14,7 @@ Rules of this file:
 import asyncio
 import logging
 import time
+from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -27,7 +28,7 @@ from relay.names import near
 from relay.query import Query
 from relay.run import Counted, Ending, Run, Start
 from relay.status import SourceStatus
-from relay.storage import Group, Store
+from relay.storage import Group, Store, Stored
 from relay.subscription import Subscription
 
 __all__ = ["ChannelBounds", "Hub"]
@@ -81,8 +82,12 @@ class Hub:
         """What the sources tell about themselves, by name."""
         self.inlets: dict[str, Inlet] = {}
         """The sources that take pushes, by name."""
-        self.start_id = clock() // 1000
-        """All ids that this hub gives out are greater; a lesser cursor is from another life."""
+        self.started_ns = clock()
+        """When it was made, in nanoseconds since the epoch."""
+        self.resumed_id = 0
+        """The last id of earlier lives that are remembered."""
+        self.start_id = self.started_ns // 1000
+        """All ids that this hub gives out are greater."""
         self.last_id = self.start_id
         """The last id that is visible."""
         self._numbered_id = self.start_id
@@ -96,6 +101,52 @@ class Hub:
         self._by_name: set[Subscription] = set()
         self._waiting: list[_Waiting] = []
         self._committer: asyncio.Task[None] | None = None
+
+    @property
+    def store(self) -> Store | None:
+        """What makes groups durable."""
+        return self._store
+
+    @property
+    def beginning(self) -> int:
+        """The cursor before everything that is remembered."""
+        return self.start_id if self._store is None else 0
+
+    def knows(self, cursor: int) -> bool:
+        """Tell whether a cursor is of this life, or of an earlier one that is remembered."""
+        return cursor <= self.resumed_id or self.start_id <= cursor <= self.last_id
+
+    def restore(self, stored: Stored) -> None:
+        """Go on where an earlier life ended; called before anything is published."""
+        self.resumed_id = stored.last_id
+        self.start_id = self.last_id = self._numbered_id = max(stored.last_id, self.start_id)
+        for one in stored.channels:
+            channel = self._new_channel(one.name)
+            channel.born_id = one.born_id
+            channel.restore(one)
+            known = self.channels if one.forgotten_ns is None else self._forgotten
+            known[one.name] = channel
+        for run in stored.runs:
+            self._restore_run(run)
+
+    def _restore_run(self, run: Run) -> None:
+        channels = [self.channels[name] for name in run.last_ids if name in self.channels]
+        if not channels:
+            return
+        self.runs[run.id] = run
+        for channel in channels:
+            channel.runs[run.id] = run
+            if run.ending_id is not None and run.ended_ns is not None:
+                ending = Ending(
+                    run.ending_id,
+                    channel.name,
+                    run.id,
+                    run.ended_ns,
+                    run.status,
+                    run.exit_code,
+                    run.signal,
+                )
+                insort(channel.endings, ending, key=_id)
 
     async def publish(self, batches: Sequence[Batch]) -> int:
         """
@@ -144,12 +195,23 @@ class Hub:
         while self._waiting:
             waiting = self._take_group()
             group = self._number(batch for batches, _ in waiting for batch in batches)
-            await store.commit(group)
+            is_stored = await store.commit(group)
             self._show(group)
+            if is_stored:
+                self._note_stored(group)
             for _, published in waiting:
                 if not published.done():
                     published.set_result(None)
         self._committer = None
+
+    def _note_stored(self, group: Group) -> None:
+        for item in group.items:
+            if isinstance(item, Start | Counted):
+                continue
+            channel = self._channel(item.channel)
+            channel.stored_id = item.last_id
+            if isinstance(item, Block):
+                channel.stored_seq = item.last_seq
 
     def _take_group(self) -> "list[_Waiting]":
         size = count = 0
@@ -201,7 +263,10 @@ class Hub:
 
     def _new_channel(self, name: str) -> Channel:
         bounds = self._bounds(name)
-        return Channel(name, bounds.lines, bounds.bytes, self.last_id)
+        channel = Channel(name, bounds.lines, bounds.bytes, self.last_id)
+        if self._store is not None:
+            channel.back()
+        return channel
 
     def forget(self, name: str) -> None:
         """
@@ -216,6 +281,8 @@ class Hub:
         for run in list(channel.runs):
             self._forget_run(channel, run)
         channel.forget()
+        if self._store is not None:
+            self._store.forget(name, channel.forgotten_ns)
         self._forgotten[name] = self.channels.pop(name)
         if len(self._forgotten) > MAX_FORGOTTEN:
             del self._forgotten[next(iter(self._forgotten))]
@@ -323,6 +390,8 @@ class Hub:
         run.last_ids.pop(channel.name, None)
         if not run.last_ids:
             del self.runs[name]
+        if self._store is not None:
+            self._store.forget_run(name, channel.name)
 
     def subscribe(self, query: Query, cursor: int, since_ns: int | None = None) -> Subscription:
         """
@@ -408,6 +477,10 @@ class Hub:
         if name not in self.runs:
             raise NotFoundError("run", name, near(name, self.runs))
         return self.runs[name]
+
+
+def _id(ending: Ending) -> int:
+    return ending.id
 
 
 def _ending(id_: int, channel: str, change: RunEnded) -> Ending:

@@ -8,7 +8,7 @@ of the forgotten entries it had passed.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -82,7 +82,7 @@ class Marks:
         self._ids: array[int] = array("Q")
         self._seqs: array[int] = array("Q")
         self._counts: array[int] = array("I")
-        self._losses: list[DeclaredLoss] = []
+        self._losses: list[Missing] = []
         self.forgotten_id = 0
         """Id of the newest entry that left and is no longer marked."""
         self.forgotten_seq = 0
@@ -96,30 +96,47 @@ class Marks:
         self.last_seq = 0
         """Its seq: how many entries of the channel have left."""
 
-    def add_block(self, block: Block) -> None:
-        """Remember a block that left."""
-        if block.ids is None:
-            self._add(block.first_id, block.first_seq, block.count)
+    def add(self, item: Block | DeclaredLoss) -> None:
+        """Remember a block or a declared loss that left."""
+        if isinstance(item, Block):
+            self.add_ids(item.id_range(0, item.count), item.first_seq)
         else:
-            ids = block.ids.range(0, block.count)
-            starts = [0, *(k for k in range(1, len(ids)) if ids[k] != ids[k - 1] + 1), len(ids)]
-            for start, stop in pairwise(starts):
-                self._add(ids[start], block.first_seq + start, stop - start)
-        self.last_id = block.last_id
-        self.last_seq = block.last_seq
+            self.add_loss(item.id, item.loss.count, item.loss.at_least)
+
+    def add_ids(self, ids: Sequence[int], first_seq: int) -> None:
+        """Remember entries with consecutive seqs, at least one, that are newer than all here."""
+        if ids[-1] - ids[0] + 1 == len(ids):
+            self.add_mark(ids[0], first_seq, len(ids))
+            return
+        starts = [0, *(k for k in range(1, len(ids)) if ids[k] != ids[k - 1] + 1), len(ids)]
+        for start, stop in pairwise(starts):
+            self.add_mark(ids[start], first_seq + start, stop - start)
+
+    def add_mark(self, first_id: int, first_seq: int, count: int) -> None:
+        """Remember entries with consecutive ids and seqs that are newer than all here."""
+        self._ids.append(first_id)
+        self._seqs.append(first_seq)
+        self._counts.append(count)
+        self.last_id = first_id + count - 1
+        self.last_seq = first_seq + count - 1
         excess = len(self._ids) - self._most
         if excess >= self._slack:
             self.forgotten_seq = self._seqs[excess] - 1
             self.forgotten_id = self._ids[excess - 1] + self._counts[excess - 1] - 1
             del self._ids[:excess], self._seqs[:excess], self._counts[:excess]
 
-    def add_loss(self, loss: DeclaredLoss) -> None:
-        """Remember a declared loss that left."""
-        self._losses.append(loss)
-        self.last_loss_id = loss.id
+    def begin_after(self, id_: int, seq: int) -> None:
+        """Take everything up to an entry for gone and forgotten: an earlier life's."""
+        self.last_id = self.forgotten_id = id_
+        self.last_seq = self.forgotten_seq = seq
+
+    def add_loss(self, id_: int, count: int | None, at_least: int) -> None:
+        """Remember a declared loss that left and is newer than all here."""
+        self._losses.append(Missing(id_, id_, count, at_least))
+        self.last_loss_id = id_
         excess = len(self._losses) - self._most
         if excess >= self._slack:
-            self.forgotten_loss_id = self._losses[excess - 1].id
+            self.forgotten_loss_id = self._losses[excess - 1].last_id
             del self._losses[:excess]
 
     def forget(self) -> None:
@@ -128,10 +145,10 @@ class Marks:
         self.forgotten_loss_id = self.last_loss_id
         del self._ids[:], self._seqs[:], self._counts[:], self._losses[:]
 
-    def _add(self, first_id: int, first_seq: int, count: int) -> None:
-        self._ids.append(first_id)
-        self._seqs.append(first_seq)
-        self._counts.append(count)
+    @property
+    def left_id(self) -> int:
+        """Id of the last entry or loss that left."""
+        return max(self.last_id, self.last_loss_id)
 
     @property
     def first_id(self) -> int | None:
@@ -145,7 +162,7 @@ class Marks:
 
     def is_after(self, cursor: int) -> bool:
         """Tell whether anything left that has an id greater than ``cursor``."""
-        return max(self.last_id, self.last_loss_id) > cursor
+        return self.left_id > cursor
 
     def seq_at(self, cursor: int) -> int | None:
         """
@@ -162,20 +179,20 @@ class Marks:
 
     def after(self, cursor: int) -> Iterator[Missing]:
         """Iterate over what is marked with an id greater than ``cursor``, in order of ids."""
-        losses = iter([loss for loss in self._losses if loss.id > cursor])
+        losses = iter([loss for loss in self._losses if loss.last_id > cursor])
         loss = next(losses, None)
         for index in range(max(0, bisect_right(self._ids, cursor) - 1), len(self._ids)):
             first, count = self._ids[index], self._counts[index]
             last = first + count - 1
             if last <= cursor:
                 continue
-            while loss is not None and loss.id < first:
-                yield _missing_loss(loss)
+            while loss is not None and loss.last_id < first:
+                yield loss
                 loss = next(losses, None)
             first = max(first, cursor + 1)
             yield Missing(first, last, last - first + 1, last - first + 1)
         while loss is not None:
-            yield _missing_loss(loss)
+            yield loss
             loss = next(losses, None)
 
     def losses_between(self, after: int, until: int) -> tuple[int | None, int]:
@@ -188,14 +205,10 @@ class Marks:
         count: int | None = None if after < self.forgotten_loss_id else 0
         at_least = 0
         for loss in reversed(self._losses):
-            if loss.id <= after:
+            if loss.last_id <= after:
                 break
-            if loss.id <= until:
-                at_least += loss.loss.at_least
-                unknown = count is None or loss.loss.count is None
-                count = None if unknown else (count or 0) + (loss.loss.count or 0)
+            if loss.last_id <= until:
+                at_least += loss.at_least
+                unknown = count is None or loss.count is None
+                count = None if unknown else (count or 0) + (loss.count or 0)
         return count, at_least
-
-
-def _missing_loss(loss: DeclaredLoss) -> Missing:
-    return Missing(loss.id, loss.id, loss.loss.count, loss.loss.at_least)

@@ -29,7 +29,7 @@ def restart_gaps(hub: Hub, query: Query, cursor: int) -> list[Gap]:
         One gap for each channel, with the reader's cursor as id, or nothing where the cursor
         is of this life.
     """
-    if cursor == BEGINNING or hub.start_id <= cursor <= hub.last_id:
+    if cursor == BEGINNING or hub.knows(cursor):
         return []
     named = [name for name in query.channels if not is_glob(name)]
     known = [channel.name for channel in hub.selected(query)]

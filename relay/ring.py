@@ -4,13 +4,15 @@ A channel's newest entries.
 Rules of this file:
 
 * Whole blocks leave, oldest first, while the ring holds more than ``max_bytes``, or while
-  ``max_lines`` entries remain without them. The newest item always stays. What left is
-  remembered as marks.
+  ``max_lines`` entries remain without them. The newest item always stays.
+* What left is remembered as marks: in ``marks`` what is gone, and with a store in ``left``
+  what may still be held there.
 * Declared losses stand at their place among the blocks and leave with the block after them.
 * Small neighbours that are no longer new are packed: each line is copied O(log) times, and a
   channel that gets one line at a time becomes as small as one that is filled in bulk.
 """
 
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
@@ -47,6 +49,9 @@ class Ring:
         self.lines = 0
         self.bytes = 0
         self.marks = Marks()
+        """What is gone: older than all that is held anywhere."""
+        self.left: Marks | None = None
+        """With a store: what left, wherever it is now."""
         self._items: list[Item] = []
         self._start = 0
         self._packed_lines = max(PACK_ITEMS, min(PACKED_LINES, max_lines // 8))
@@ -122,15 +127,14 @@ class Ring:
             if isinstance(item, Block):
                 return item.first_seq + item.index_after(cursor) - 1
             index -= 1
-        return self.marks.seq_at(cursor)
+        if self.left is None or cursor <= self.marks.last_id:
+            return self.marks.seq_at(cursor)
+        return self.left.seq_at(cursor) if cursor >= (self.left.first_id or sys.maxsize) else None
 
     def clear(self) -> None:
         """Let all items leave."""
         for item in self.after(0):
-            if isinstance(item, Block):
-                self.marks.add_block(item)
-            else:
-                self.marks.add_loss(item)
+            self._leave(item)
         self._items.clear()
         self._start = self._packed = self.lines = self.bytes = 0
 
@@ -151,14 +155,15 @@ class Ring:
             self.bytes -= oldest.size_bytes
             if isinstance(oldest, Block):
                 self.lines -= oldest.count
-                self.marks.add_block(oldest)
-            else:
-                self.marks.add_loss(oldest)
+            self._leave(oldest)
             self._start += 1
         if self._start >= FRESH_ITEMS and self._start * 2 >= len(items):
             del items[: self._start]
             self._packed = max(0, self._packed - self._start)
             self._start = 0
+
+    def _leave(self, item: Item) -> None:
+        (self.marks if self.left is None else self.left).add(item)
 
     def _must_leave(self, oldest: Item) -> bool:
         if self.bytes > self.max_bytes:

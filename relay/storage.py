@@ -14,7 +14,16 @@ from relay.entry import Position
 from relay.marks import Missing
 from relay.run import Counted, Ending, Run, Start
 
-__all__ = ["Group", "GroupItem", "Positions", "Store", "Stored", "StoredChannel", "Stretch"]
+__all__ = [
+    "Extent",
+    "Group",
+    "GroupItem",
+    "Positions",
+    "Store",
+    "Stored",
+    "StoredChannel",
+    "Stretch",
+]
 
 GroupItem = Block | DeclaredLoss | Start | Counted | Ending
 """What a group is made of."""
@@ -48,10 +57,32 @@ class Stretch:
             first. What should be there and is not is a :class:`~relay.marks.Missing`.
         reach: everything between where it was asked to start and this id is in ``items``:
             reading goes on from here.
+        after: where it was asked to start.
     """
 
     items: Sequence[Block | DeclaredLoss | Missing]
     reach: int
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """
+    How much a store holds of a channel.
+
+    Args:
+        entries: how many.
+        bytes: of text, as it was before compression.
+        oldest_ns: the oldest timestamp; ``None`` where nothing is held.
+        newest_ns: the newest timestamp.
+        stored_bytes: on the disk.
+    """
+
+    entries: int = 0
+    bytes: int = 0
+    oldest_ns: int | None = None
+    newest_ns: int | None = None
+    stored_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +97,7 @@ class StoredChannel:
         last_seq: of its last entry.
         first_id: of the first entry that is held; ``last_id + 1`` where none is.
         first_seq: its seq; ``last_seq + 1`` where none is.
+        oldest_ns: oldest timestamp of what is held; ``None`` where nothing is.
         forgotten_ns: where it was forgotten, the newest timestamp of what it held then.
     """
 
@@ -75,6 +107,7 @@ class StoredChannel:
     last_seq: int
     first_id: int
     first_seq: int
+    oldest_ns: int | None = None
     forgotten_ns: int | None = None
 
 
@@ -111,7 +144,13 @@ class Store(Protocol):
         """
 
     async def read(
-        self, channel: str, after: int, until: int, since_ns: int | None, until_ns: int | None
+        self,
+        channel: str,
+        after: int,
+        until: int,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        max_bytes: int = 256 * 1024,
     ) -> Stretch:
         """
         Return what is held of a channel with ids greater than ``after``, some at a time.
@@ -122,13 +161,18 @@ class Store(Protocol):
             until: nothing with a greater id is wanted.
             since_ns: entries before this time may be left out.
             until_ns: entries from this time on may be left out.
+            max_bytes: of text, about; at least one item is given.
 
         Returns:
             A stretch whose ``reach`` is greater than ``after``, and ``until`` at most.
         """
 
     async def read_back(
-        self, channel: str, before: int, since_ns: int | None, until_ns: int | None
+        self,
+        channel: str,
+        before: int,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
     ) -> Stretch:
         """
         Return what is held of a channel with ids less than ``before``, newest first.
@@ -138,8 +182,8 @@ class Store(Protocol):
             no more.
         """
 
-    async def count(self, channel: str) -> int:
-        """Return how many entries of a channel are held."""
+    async def extent(self, channel: str) -> "Extent":
+        """Return how much is held of a channel."""
 
     def forget(self, channel: str, newest_ns: int | None) -> None:
         """Let go of all that is held of a channel but its last id and seq."""

@@ -11,13 +11,15 @@ Rules of this file:
 * A loss that can be counted and placed is cut where another channel's id falls between, and
   has the id of its last entry. Any other is declared as a whole before anything else, with
   the reader's cursor as its id: a reader that resumes inside it is told the rest again.
+* What no ring holds any more is read from the store, some of each channel at a time; what is
+  given of the others then goes no further than that.
 """
 
 import asyncio
 import heapq
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -28,11 +30,18 @@ from relay.marks import Missing
 from relay.query import Query
 from relay.run import Ending
 from relay.span import Span
+from relay.storage import Store, Stretch
 
 if TYPE_CHECKING:
     from relay.hub import Hub
 
 __all__ = ["Delivery", "Span", "Subscription"]
+
+MAX_STRETCH_BYTES = 1024 * 1024
+"""Text of all channels together that is read from the store at a time."""
+
+LEAST_STRETCH_BYTES = 16 * 1024
+"""Text of one channel that is read at a time, however many there are."""
 
 MAX_PIECES = 1000
 """Most deliveries of one read: many channels with a line each must not hold the loop."""
@@ -69,6 +78,8 @@ class Subscription:
         self.cursor = cursor
         """Whatever has an id up to this was delivered, declared, or is not of the query."""
         self._news: dict[Channel, _Behind] = {}
+        self._stretches: dict[Channel, Stretch] = {}
+        """What was read from the store and is not all given yet."""
         self._waiter: asyncio.Future[None] | None = None
         self.closed = False
 
@@ -89,17 +100,17 @@ class Subscription:
         self.closed = True
         self._hub.detach(self)
         self._news.clear()
+        self._stretches.clear()
         self._wake()
 
     def follow(self, channel: Channel) -> None:
         """Look into a channel from the cursor on; the hub calls it when it attaches."""
         if channel.last_id <= self.cursor:
             return
-        marks, first = channel.ring.marks, channel.ring.first_block
-        left_ns = channel.forgotten_ns if first is None else first.oldest_ns
-        if self._since_ns is not None and left_ns is not None and left_ns < self._since_ns:
-            left_until = max(marks.last_id, marks.last_loss_id, self.cursor)
-            self._news[channel] = _Behind(marks.last_seq, left_until)
+        held_ns = channel.held_ns
+        if self._since_ns is not None and held_ns is not None and held_ns < self._since_ns:
+            lost_until = max(channel.lost_until, self.cursor)
+            self._news[channel] = _Behind(channel.seq_at(lost_until), lost_until)
         else:
             self._news[channel] = _Behind(channel.seq_at(self.cursor), self.cursor)
 
@@ -160,12 +171,59 @@ class Subscription:
             return []
         if until is None and len(self._news) == 1 and (latest := self._latest()) is not None:
             return latest
+        stretches = await self._read_stored(until)
         deliveries: list[Delivery] = []
         for channel, behind in self._news.items():
             if until is None or behind.told < until:
                 deliveries.extend(self._unplaceable(channel, behind))
-        deliveries.extend(self._merge(max_bytes, until))
+        deliveries.extend(self._merge(max_bytes, until, stretches))
         return deliveries
+
+    async def _read_stored(self, until: int | None) -> dict[Channel, Stretch]:
+        """Return a stretch for each channel whose next entries only the store holds."""
+        store = self._hub.store
+        if store is None:
+            return {}
+        kept, self._stretches = self._stretches, {}
+        while wanted := self._stored_news(until):
+            unread = [one for one in wanted if not self._is_read(one, kept.get(one))]
+            if not unread:
+                self._stretches = {channel: kept[channel] for channel in wanted}
+                break
+            share = max(LEAST_STRETCH_BYTES, MAX_STRETCH_BYTES // len(wanted))
+            for channel in unread:
+                kept[channel] = await self._stretch(store, channel, wanted[channel], share)
+        return self._stretches
+
+    def _stored_news(self, until: int | None) -> dict[Channel, int]:
+        """Return the channels with news that only the store holds, and up to which id."""
+        found = {}
+        for channel, behind in self._news.items():
+            after = max(behind.told, self.cursor)
+            stored_until = channel.stored_until(after)
+            if stored_until and (until is None or after < until):
+                found[channel] = stored_until
+        return found
+
+    def _is_read(self, channel: Channel, stretch: Stretch | None) -> bool:
+        """Tell whether a stretch holds what comes next in a channel."""
+        after = max(self._news[channel].told, self.cursor, channel.lost_until)
+        return stretch is not None and stretch.after <= after < stretch.reach
+
+    async def _stretch(
+        self, store: Store, channel: Channel, until: int, max_bytes: int
+    ) -> Stretch:
+        after = max(self._news[channel].told, self.cursor, channel.lost_until)
+        query = self.query
+        while True:
+            stretch = await store.read(
+                channel.name, after, until, query.since_ns, query.until_ns, max_bytes
+            )
+            # What was pruned meanwhile may be missing from it, and is marked now.
+            if channel.lost_until <= after:
+                return replace(stretch, after=after)
+            after = channel.lost_until
+            until = max(until, after + 1)
 
     def _latest(self) -> "list[Delivery] | None":
         """Return the newest block of the only channel with news, where that is all the news."""
@@ -182,9 +240,12 @@ class Subscription:
     def _unplaceable(self, channel: Channel, behind: _Behind) -> "Iterator[Gap]":
         """Declare as a whole what cannot be counted, and what is older than all marks."""
         marks = channel.ring.marks
-        lost_until = max(marks.last_id, marks.last_loss_id)
+        lost_until = marks.left_id
         if lost_until <= behind.told:
             return
+        if behind.passed is None:
+            # It may have been in the store when the reader came, and be marked since.
+            behind.passed = channel.seq_at(behind.told)
         losses, losses_at_least = marks.losses_between(behind.told, lost_until)
         marked_from = marks.first_seq or marks.last_seq + 1
         count: int | None = None
@@ -213,51 +274,63 @@ class Subscription:
         behind.told = lost_until
         behind.passed = marks.last_seq if count is None else marked_from - 1
 
-    def _merge(self, max_bytes: int, until: int | None) -> "Iterator[Delivery]":
+    def _merge(
+        self, max_bytes: int, until: int | None, stretches: dict[Channel, Stretch]
+    ) -> "Iterator[Delivery]":
         """Give the channels' pieces in the order of ids, and keep the books."""
-        heap = self._heads()
+        for stretch in stretches.values():
+            until = stretch.reach if until is None else min(until, stretch.reach)
+        heap = self._heads(stretches)
         beyond = sys.maxsize if until is None else until + 1
         given_bytes = given = 0
         gap: Gap | None = None
         while heap and given_bytes < max_bytes and given < MAX_PIECES and heap[0].id < beyond:
             head = heap[0]
-            piece, rest = _cut(head.piece, min([beyond, *[other.id for other in heap[1:3]]]))
-            if gap is not None and not (isinstance(piece, Missing) and gap.channel == head.name):
+            limit = min([beyond, *[other.id for other in heap[1:3]]])
+            piece, rest = _cut(head.piece, limit)
+            if gap is not None and not (isinstance(piece, Missing) and _goes_on(gap, head, piece)):
                 yield gap
                 gap = None
-            if isinstance(piece, Missing):
-                gap = _extended(gap, piece, head.name, max(head.behind.told, self.cursor))
-            elif isinstance(piece, Span):
-                given_bytes += piece.text_bytes
-                yield piece
-            elif isinstance(piece, DeclaredLoss):
-                yield _declared(piece)
-            elif piece.id > self.cursor:
-                # A run of several channels stands in each of them, and ends once.
-                yield piece
+            if isinstance(piece, Missing) and (piece.count is None or piece.last_id >= limit):
+                # Where in it another channel's entries lie is not known.
+                yield _whole(piece, head, self.cursor)
+            else:
+                if isinstance(piece, Missing):
+                    gap = _extended(gap, piece, head.name, max(head.behind.told, self.cursor))
+                else:
+                    given_bytes += piece.text_bytes if isinstance(piece, Span) else 0
+                    yield from self._given(piece)
+                self.cursor = max(self.cursor, piece.last_id)
             given += 1
-            self.cursor = max(self.cursor, piece.last_id)
             head.pass_by(piece)
             if head.advance(rest):
                 heapq.heapreplace(heap, head)
             else:
                 heapq.heappop(heap)
-                del self._news[head.channel]
+                if head.channel not in stretches:
+                    del self._news[head.channel]
         if gap is not None:
             yield gap
-        if not heap:
+        if until is not None and (not heap or heap[0].id >= beyond):
+            self.cursor = max(self.cursor, min(until, self._hub.last_id))
+        elif not heap:
             self.cursor = max(self.cursor, self._hub.last_id)
-        elif until is not None and heap[0].id >= beyond:
-            self.cursor = max(self.cursor, until)
 
-    def _heads(self) -> "list[_Head]":
+    def _given(self, piece: "Span | DeclaredLoss | Ending") -> "Iterator[Delivery]":
+        if isinstance(piece, DeclaredLoss):
+            yield _declared(piece)
+        elif isinstance(piece, Span) or piece.id > self.cursor:
+            # A run of several channels stands in each of them, and ends once.
+            yield piece
+
+    def _heads(self, stretches: dict[Channel, Stretch]) -> "list[_Head]":
         """Return a heap of the channels with news by their next id; others have none."""
         heads = []
         for channel, behind in list(self._news.items()):
-            head = _Head(channel, behind, self.cursor)
+            head = _Head(channel, behind, self.cursor, stretches.get(channel))
             if head.advance(None):
                 heads.append(head)
-            else:
+            elif channel not in stretches:
                 del self._news[channel]
         heapq.heapify(heads)
         return heads
@@ -268,11 +341,13 @@ class _Head:
 
     __slots__ = ("behind", "channel", "id", "name", "piece", "pieces")
 
-    def __init__(self, channel: Channel, behind: _Behind, cursor: int) -> None:
+    def __init__(
+        self, channel: Channel, behind: _Behind, cursor: int, stretch: Stretch | None
+    ) -> None:
         self.channel = channel
         self.name = channel.name
         self.behind = behind
-        self.pieces = _pieces(channel, max(behind.told, cursor), cursor)
+        self.pieces = _pieces(channel, max(behind.told, cursor), cursor, stretch)
         self.piece: _Piece
         self.id = 0
 
@@ -290,29 +365,38 @@ class _Head:
         if isinstance(piece, Span):
             self.behind.passed = piece.block.first_seq + piece.stop - 1
         elif isinstance(piece, Missing):
-            self.behind.passed = self.channel.ring.marks.seq_at(piece.last_id)
+            passed, count = self.behind.passed, piece.count
+            known = self.channel.seq_at(piece.last_id)
+            if known is None and passed is not None and count is not None:
+                known = passed + count
+            self.behind.passed = known
 
     def __lt__(self, other: "_Head") -> bool:
         return self.id < other.id
 
 
-def _pieces(channel: Channel, cursor: int, endings_cursor: int) -> Iterator[_Piece]:
+def _pieces(
+    channel: Channel, cursor: int, endings_cursor: int, stretch: Stretch | None
+) -> Iterator[_Piece]:
     """
     Give everything of a channel after ``cursor``, in the order of ids.
 
     Endings count from a cursor of their own: a loss that was declared as a whole may reach
     beyond one that is still held.
     """
+    entries = _held(channel, cursor) if stretch is None else _stored(channel, cursor, stretch)
     endings = channel.endings_after(endings_cursor)
     if not endings:
-        yield from _entries(channel, cursor)
+        yield from entries
         return
     ending = iter(endings)
     next_ending = next(ending, None)
-    for entry in _entries(channel, cursor):
+    for entry in entries:
         piece: _Piece | None = entry
         while piece is not None and next_ending is not None and next_ending.id < piece.last_id:
-            # Only a packed block spans the id of an ending.
+            # Only a packed block or a hole spans the id of an ending.
+            if isinstance(piece, Missing) and not piece.is_placed:
+                break
             if piece.first_id < next_ending.id:
                 before, piece = _cut(piece, next_ending.id)
                 yield before
@@ -325,12 +409,30 @@ def _pieces(channel: Channel, cursor: int, endings_cursor: int) -> Iterator[_Pie
         yield from ending
 
 
-def _entries(channel: Channel, cursor: int) -> Iterator[_Piece]:
-    if channel.ring.marks.is_after(cursor):
+def _held(channel: Channel, cursor: int) -> Iterator[_Piece]:
+    """Give what is gone after ``cursor``, and what the ring holds."""
+    if channel.lost_until > cursor:
         yield from channel.missing_after(cursor)
+    yield from channel.unstored_after(cursor)
     for item in channel.ring.after(cursor):
         if isinstance(item, Block):
             yield Span(item, item.index_after(cursor), item.count)
+        else:
+            yield item
+
+
+def _stored(channel: Channel, cursor: int, stretch: Stretch) -> Iterator[_Piece]:
+    """Give what is gone after ``cursor``, and what was read from the store."""
+    if channel.lost_until > cursor:
+        yield from channel.missing_after(cursor)
+        cursor = max(cursor, channel.lost_until)
+    for item in stretch.items:
+        if item.last_id <= cursor:
+            continue
+        if isinstance(item, Block):
+            yield Span(item, item.index_after(cursor), item.count)
+        elif isinstance(item, Missing):
+            yield from channel.refined(item)
         else:
             yield item
 
@@ -340,11 +442,28 @@ def _cut(piece: _Piece, limit: int) -> tuple[_Piece, _Piece | None]:
     if piece.last_id < limit:
         return piece, None
     if isinstance(piece, Missing):
-        return piece.cut(limit)
+        return piece.cut(limit) if piece.is_placed else (piece, None)
     if isinstance(piece, Span):
         middle = piece.block.index_after(limit - 1)
         return Span(piece.block, piece.start, middle), Span(piece.block, middle, piece.stop)
     return piece, None
+
+
+def _goes_on(gap: Gap, head: _Head, piece: Missing) -> bool:
+    return gap.channel == head.name and gap.reason is piece.reason
+
+
+def _whole(piece: Missing, head: _Head, cursor: int) -> Gap:
+    """Return a loss that cannot be placed: a reader that resumes inside is told again."""
+    return Gap(
+        id=cursor,
+        channel=head.name,
+        after=max(head.behind.told, cursor),
+        until=piece.last_id,
+        count=piece.count,
+        at_least=piece.at_least,
+        reason=piece.reason,
+    )
 
 
 def _extended(gap: Gap | None, piece: Missing, channel: str, after: int) -> Gap:
@@ -362,7 +481,7 @@ def _extended(gap: Gap | None, piece: Missing, channel: str, after: int) -> Gap:
         until=piece.last_id,
         count=count,
         at_least=at_least,
-        reason=Reason.EVICTED,
+        reason=piece.reason,
     )
 
 

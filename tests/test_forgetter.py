@@ -13,6 +13,7 @@ from relay.restart import restart_gaps
 from relay.run import Ending
 from relay.subscription import Subscription
 from tests.building import batch
+from tests.slow_store import SlowStore
 
 BOUNDS = ChannelOptions(lines=100)
 WEB = Query(channels=("web",))
@@ -182,19 +183,9 @@ async def test_forgotten_channels_leave_room_and_are_forgotten_themselves() -> N
     assert hub.channels["job-0"].last_seq == 1
 
 
-class Stuck:
-    """A store that commits when it is let."""
-
-    def __init__(self) -> None:
-        self.let = asyncio.Event()
-
-    async def commit(self, group: object) -> None:
-        await self.let.wait()
-
-
 async def test_lines_on_their_way_keep_a_channel() -> None:
     """What was numbered becomes visible in the channel that numbered it."""
-    store = Stuck()
+    store = SlowStore()
     hub = Hub(lambda name: BOUNDS, store)
     publishing = asyncio.create_task(hub.publish([batch("web", "a")]))
     while not hub.channels or not hub.channels["web"].numbered_seq:

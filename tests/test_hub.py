@@ -11,8 +11,8 @@ from relay.errors import ChannelLimitError, NotFoundError
 from relay.hub import Hub
 from relay.query import Query
 from relay.run import Ending
-from relay.storage import Group, Stretch
 from tests.building import batch
+from tests.slow_store import SlowStore
 
 BOUNDS = ChannelOptions(lines=100)
 
@@ -130,38 +130,6 @@ async def test_a_stream_of_a_run_follows_the_channels_that_it_enters() -> None:
         await subscription.read()
         await hub.publish([run_batch("b", "job", channel="other")])
         assert subscription.has_news
-
-
-class SlowStore:
-    """A store that commits when it is let."""
-
-    def __init__(self) -> None:
-        self.groups: list[Group] = []
-        self.let = asyncio.Event()
-
-    async def commit(self, group: Group) -> bool:
-        """Keep the group, and wait to be let."""
-        self.groups.append(group)
-        await self.let.wait()
-        return True
-
-    async def read(self, channel: str, after: int, until: int, *_: int | None) -> Stretch:
-        """Hold nothing."""
-        return Stretch([], until)
-
-    async def read_back(self, channel: str, before: int, *_: int | None) -> Stretch:
-        """Hold nothing."""
-        return Stretch([], 0)
-
-    async def count(self, channel: str) -> int:
-        """Hold nothing."""
-        return 0
-
-    def forget(self, channel: str, newest_ns: int | None) -> None:
-        """Hold nothing."""
-
-    def forget_run(self, run: str, channel: str) -> None:
-        """Hold nothing."""
 
 
 async def settled() -> None:

@@ -13,8 +13,8 @@ def loss(id_: int, count: int | None) -> DeclaredLoss:
 def test_seqs_inside_between_and_after_marks() -> None:
     """A cursor inside a mark counts exactly."""
     marks = Marks()
-    marks.add_block(block("a b c", 100, 1))
-    marks.add_block(block("d", 200, 4))
+    marks.add(block("a b c", 100, 1))
+    marks.add(block("d", 200, 4))
     assert [marks.seq_at(cursor) for cursor in (99, 100, 101, 102, 150, 200, 900)] == [
         0, 1, 2, 3, 3, 4, 4,
     ]  # fmt: skip
@@ -23,7 +23,7 @@ def test_seqs_inside_between_and_after_marks() -> None:
 def test_a_packed_block_is_marked_as_it_was_published() -> None:
     """By its runs of consecutive ids."""
     marks = Marks()
-    marks.add_block(block("a b c", 100, 1, ids=[100, 101, 200]))
+    marks.add(block("a b c", 100, 1, ids=[100, 101, 200]))
     assert list(marks.after(0)) == [Missing(100, 101, 2, 2), Missing(200, 200, 1, 1)]
     assert list(marks.after(100)) == [Missing(101, 101, 1, 1), Missing(200, 200, 1, 1)]
 
@@ -32,7 +32,7 @@ def test_the_oldest_are_forgotten() -> None:
     """A cursor before what is kept cannot be counted."""
     marks = Marks(most=4)
     for number in range(10):
-        marks.add_block(block("x", 100 + 10 * number, 1 + number))
+        marks.add(block("x", 100 + 10 * number, 1 + number))
     assert marks.first_seq is not None
     assert marks.first_seq > 5
     assert marks.seq_at(105) is None
@@ -43,10 +43,10 @@ def test_the_oldest_are_forgotten() -> None:
 def test_losses_stand_among_marks() -> None:
     """In the order of ids; a sum with an unknown one is unknown."""
     marks = Marks()
-    marks.add_block(block("a", 100, 1))
-    marks.add_loss(loss(150, 5))
-    marks.add_block(block("b", 200, 2))
-    marks.add_loss(loss(250, None))
+    marks.add(block("a", 100, 1))
+    marks.add(loss(150, 5))
+    marks.add(block("b", 200, 2))
+    marks.add(loss(250, None))
     assert [one.first_id for one in marks.after(0)] == [100, 150, 200, 250]
     assert marks.losses_between(0, 200) == (5, 5)
     assert marks.losses_between(0, 900) == (None, 5)
@@ -59,7 +59,7 @@ def test_forgotten_losses_are_unknown() -> None:
     """Nobody can say how many a cursor before them missed."""
     marks = Marks(most=2)
     for number in range(6):
-        marks.add_loss(loss(100 + number, 1))
+        marks.add(loss(100 + number, 1))
     assert marks.losses_between(0, 900)[0] is None
     assert marks.losses_between(marks.forgotten_loss_id, 900) == (2, 2)
 

@@ -126,7 +126,7 @@ async def _start(request: web.Request, asked: Request, end: int) -> int:
     if asked.after is not None:
         return asked.after
     if asked.tail is None:
-        return hub.start_id
+        return hub.beginning
     cursor, _ = await newest_cursor(hub, request.app[MATCHES], asked.query, asked.tail, end + 1)
     return cursor
 

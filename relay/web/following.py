@@ -51,7 +51,7 @@ async def start_cursor(request: web.Request, asked: Request) -> int:
         # Jobs are watched before their first line: a run that is not known is waited for.
         require_known(hub, asked.query)
     if query.since_ns is not None and asked.tail is None:
-        return hub.start_id
+        return hub.beginning
     tail = DEFAULT_TAIL if asked.tail is None else asked.tail
     cursor, _ = await newest_cursor(hub, request.app[MATCHES], query, tail)
     run = hub.runs.get(query.single_run or "")
@@ -95,7 +95,10 @@ class Follower:
         self._lost = [] if brought is None else restart_gaps(self._hub, query, brought)
         # Without a cursor of its own a reader has not lost what left before it came.
         since_ns = query.since_ns if brought is None else None
-        start = self._hub.start_id if self._lost or cursor == BEGINNING else cursor
+        if self._lost:
+            start = self._hub.start_id
+        else:
+            start = self._hub.beginning if cursor == BEGINNING else cursor
         self._subscription = self._hub.subscribe(query, start, since_ns)
         self._connection = Connection(encoder.name.partition("+")[0], query, self._subscription)
 

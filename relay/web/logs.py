@@ -73,7 +73,7 @@ async def _page(request: web.Request, asked: Request, lost: list[Gap]) -> Page:
     is_forward = asked.tail is None and (
         asked.after is not None or query.since_ns is not None or asked.offset is not None
     )
-    after = asked.after or hub.start_id
+    after = asked.after or hub.beginning
     if lost:
         # Of another life: everything since this start, and what was waited through since.
         after = hub.start_id if after > hub.last_id else max(after, hub.start_id)

@@ -53,8 +53,8 @@ def status_object(hub: Hub, connections: Connections) -> dict[str, Any]:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "version": __version__,
-        "started": timestamp(hub.start_id * 1000).decode(),
-        "uptime_seconds": round(time.time() - hub.start_id / 1e6, 3),
+        "started": timestamp(hub.started_ns).decode(),
+        "uptime_seconds": round(time.time() - hub.started_ns / 1e9, 3),
         "last_id": hub.last_id,
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
         "sources": [source_object(source) for source in hub.sources.values()],

@@ -1,0 +1,53 @@
+"""A store that commits when it is let, and holds nothing."""
+
+import asyncio
+
+from relay.storage import Extent, Group, Stretch
+
+__all__ = ["SlowStore"]
+
+
+class SlowStore:
+    """What a hub waits for; ``let`` is set when it may go on."""
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self.let = asyncio.Event()
+
+    async def commit(self, group: Group) -> bool:
+        """Keep the group, and wait to be let."""
+        self.groups.append(group)
+        await self.let.wait()
+        return False
+
+    async def read(
+        self,
+        channel: str,
+        after: int,
+        until: int,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        max_bytes: int = 0,
+    ) -> Stretch:
+        """Give nothing."""
+        return Stretch([], until)
+
+    async def read_back(
+        self,
+        channel: str,
+        before: int,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> Stretch:
+        """Give nothing."""
+        return Stretch([], 0)
+
+    async def extent(self, channel: str) -> Extent:
+        """Hold nothing."""
+        return Extent()
+
+    def forget(self, channel: str, newest_ns: int | None) -> None:
+        """Hold nothing."""
+
+    def forget_run(self, run: str, channel: str) -> None:
+        """Hold nothing."""
