@@ -270,9 +270,7 @@ def segments_before(
 
 
 def _segments(rows: Iterable[Sequence[Any]]) -> list[SegmentRow]:
-    return [
-        SegmentRow(*row[:12], compressed=bool(row[12]), is_sealed=bool(row[13])) for row in rows
-    ]
+    return [SegmentRow(*row[:-2], *map(bool, row[-2:])) for row in rows]
 
 
 def create(connection: sqlite3.Connection) -> None:
@@ -320,8 +318,9 @@ def channels(connection: sqlite3.Connection) -> list[ChannelRow]:
 
 
 def _channel(row: Sequence[Any]) -> ChannelRow:
-    part = OpenSegment(*row[5:]) if row[5] is not None else None
-    return ChannelRow(*row[:5], open=part)
+    name, born_id, last_id, last_seq, forgotten_ns, *part = row
+    opened = None if part[0] is None else OpenSegment(*part)
+    return ChannelRow(name, born_id, last_id, last_seq, forgotten_ns, opened)
 
 
 def put_channels(connection: sqlite3.Connection, rows: Iterable[ChannelRow]) -> None:
