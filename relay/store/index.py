@@ -603,3 +603,16 @@ def delete_runs(connection: sqlite3.Connection) -> None:
     """Let go of all runs."""
     connection.execute("DELETE FROM runs")
     connection.execute("DELETE FROM run_channels")
+
+
+# What is kept.
+
+
+def sealed_sums(connection: sqlite3.Connection, channel: str) -> tuple[int, int, int]:
+    """Return the entries, bytes of text and stored bytes of a channel's sealed segments."""
+    entries, length, stored = connection.execute(
+        "SELECT coalesce(sum(entries), 0), coalesce(sum(length), 0),"
+        " coalesce(sum(stored_bytes), 0) FROM segments WHERE channel = ?",
+        (channel,),
+    ).fetchone()
+    return entries, length, stored
