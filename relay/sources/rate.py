@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from relay.decode.runs import picked
-from relay.entry import Batch, Loss, Reason
+from relay.entry import Batch, Loss, Reason, RunCounted
 
 __all__ = ["Bucket", "limited", "portions"]
 
@@ -54,34 +54,58 @@ def portions(batches: Iterable[Batch], most: int) -> Iterator[list[Batch]]:
     """
     Cut batches into portions of at most ``most`` lines each, in order.
 
-    What stands after a batch's last line stands after the last of its pieces.
+    What stands after a batch's last line stands after the last of its pieces. Lines are never
+    parted from the position or count that covers them, however many they are: what is published
+    without it would come again after a crash.
     """
     portion: list[Batch] = []
     room = most
-    for batch in batches:
-        for piece in _pieces(batch, room, most):
-            if portion and piece.lines.count > room:
+    for unit in _units(batches):
+        for piece in [unit] if _is_covered(unit) else _pieces(unit[0], room, most):
+            count = sum(batch.lines.count for batch in piece)
+            if portion and count > room:
                 yield portion
                 portion, room = [], most
-            portion.append(piece)
-            room -= piece.lines.count
+            portion.extend(piece)
+            room = max(0, room - count)
     if portion:
         yield portion
 
 
-def _pieces(batch: Batch, room: int, most: int) -> Iterator[Batch]:
+def _units(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """Put together the batches of one reader up to what covers them; others are alone."""
+    unit: list[Batch] = []
+    for batch in batches:
+        if unit and unit[-1].reader != batch.reader:
+            yield from ([alone] for alone in unit)
+            unit = []
+        unit.append(batch)
+        if _is_covered(unit):
+            yield unit
+            unit = []
+    yield from ([alone] for alone in unit)
+
+
+def _is_covered(unit: list[Batch]) -> bool:
+    """Tell whether the last batch says how far its reader, or its run, has come."""
+    last = unit[-1]
+    counted = any(isinstance(change, RunCounted) for change in last.runs)
+    return counted or last.position is not None
+
+
+def _pieces(batch: Batch, room: int, most: int) -> Iterator[list[Batch]]:
     """Cut one batch: first what there is room for, then ``most`` lines each."""
     count = batch.lines.count
     if count <= room:
-        yield batch
+        yield [batch]
         return
     stop = room or most
     start = 0
     while stop < count:
-        yield picked(batch, range(start, stop))
+        yield [picked(batch, range(start, stop))]
         start, stop = stop, stop + most
     last = picked(batch, range(start, count))
-    yield replace(last, position=batch.position, runs=batch.runs, loss=batch.loss)
+    yield [replace(last, position=batch.position, runs=batch.runs, loss=batch.loss)]
 
 
 def limited(batches: Sequence[Batch], bucket: Bucket, now: float) -> list[Batch]:

@@ -8,8 +8,10 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
+from types import MappingProxyType
 
 from relay.entry import Batch, Loss, Position, Reason
 from relay.errors import ChannelLimitError, SourceError
@@ -37,15 +39,20 @@ class Supervisor:
         source: to run.
         hub: where its batches go.
         jitter: a number from 0 up to 1, for the waiting time.
+        positions: for each reader what an earlier life of the relay committed.
     """
 
     def __init__(
-        self, source: Source, hub: Hub, jitter: Callable[[], float] = random.random
+        self,
+        source: Source,
+        hub: Hub,
+        jitter: Callable[[], float] = random.random,
+        positions: Mapping[str, Position] = MappingProxyType({}),
     ) -> None:
         self._source = source
         self._hub = hub
         self._jitter = jitter
-        self._positions: dict[str, Position] = {}
+        self._positions = dict(positions)
         self._refused: dict[str, Loss] = {}
         """What was lost of channels that could not be made."""
         self._wait_seconds = FIRST_WAIT_SECONDS
@@ -102,7 +109,8 @@ class Supervisor:
         for portion in all_portions:
             lines = sum(batch.lines.count for batch in portion)
             try:
-                await asyncio.sleep(bucket.wait(lines, time.monotonic()))
+                # What cannot be cut may be more than a second's worth: what comes pays for it.
+                await asyncio.sleep(bucket.wait(min(lines, bucket.rate), time.monotonic()))
             except asyncio.CancelledError:
                 # What was read cannot be read again from every source.
                 await self._publish(portion + [batch for rest in all_portions for batch in rest])
@@ -125,7 +133,13 @@ class Supervisor:
         for batch in batches:
             # What was refused is counted as lost: it must not be read again.
             if batch.position is not None:
-                self._positions[batch.reader] = batch.position
+                self._note(batch.reader, batch.position)
+
+    def _note(self, reader: str, position: Position) -> None:
+        if position.value:
+            self._positions[reader] = position
+        else:
+            self._positions.pop(reader, None)
 
     def _refuse(self, batches: list[Batch], error: ChannelLimitError) -> list[Batch]:
         """Count what cannot be published, and return the rest: others must not wait for it."""
@@ -139,7 +153,7 @@ class Supervisor:
                 if batch.channel in self._refused or len(self._refused) < MAX_REFUSED:
                     lost = self._refused.get(batch.channel, _NOTHING)
                     self._refused[batch.channel] = _lost_too(lost, batch)
-        return [batch for batch in batches if batch.channel not in refused]
+        return _without(batches, refused)
 
     def _after_losses(self, batches: list[Batch]) -> list[Batch]:
         """Put before the batches of a channel what was lost of it while there was no room."""
@@ -157,6 +171,18 @@ class Supervisor:
 
 
 _NOTHING = Loss(Reason.SOURCE, 0, 0)
+
+
+def _without(batches: list[Batch], refused: frozenset[str]) -> list[Batch]:
+    """Return the batches of other channels; a reader's last position goes with them."""
+    kept = [batch for batch in batches if batch.channel not in refused]
+    positions = {batch.reader: batch.position for batch in batches if batch.position is not None}
+    last = {batch.reader: number for number, batch in enumerate(kept)}
+    for reader, number in last.items():
+        # Else what is published here would be read again after a crash.
+        if reader in positions:
+            kept[number] = replace(kept[number], position=positions[reader])
+    return kept
 
 
 def _lost_too(lost: Loss, batch: Batch) -> Loss:

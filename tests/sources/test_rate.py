@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.entry import Batch, Loss, Position, Reason
+from relay.entry import Batch, Loss, Position, Reason, RunCounted
 from relay.sources.rate import Bucket, limited, portions
 from tests.building import batch
 
@@ -34,36 +34,51 @@ def test_who_waits_is_told_for_how_long() -> None:
 
 def test_a_batch_is_cut_where_there_is_no_room() -> None:
     """What stands after the batch's last line stands after the last piece's."""
-    whole = batch("web", "a b c d e", reader="r", position=Position("5"), loss=LOSS)
-    last = batch("web", "f", reader="r", position=Position("6"))
+    whole = batch("web", "a b c d e", reader="r", loss=LOSS)
+    last = batch("web", "f", reader="r")
     cut = list(portions([whole, batch("web", []), last], 2))
     assert [[each.lines.strings() for each in portion] for portion in cut] == [
         [["a", "b"]],
         [["c", "d"]],
         [["e"], [], ["f"]],
     ]
-    assert [[each.position for each in portion] for portion in cut] == [
-        [None],
-        [None],
-        [Position("5"), None, Position("6")],
-    ]
     assert [each.loss for portion in cut for each in portion] == [None, None, LOSS, None, None]
 
 
-@given(st.lists(st.integers(0, 9), max_size=8), st.integers(1, 12))
-def test_portions_hold_all_lines_in_order(sizes: list[int], most: int) -> None:
-    """None is larger than it may be."""
+def test_lines_are_not_parted_from_what_covers_them() -> None:
+    """Published without it, they would come again after a crash."""
+    covered = batch("web", "a b c", reader="r", position=Position("3"))
+    piece = batch("web", "d", reader="r")
+    of_other_channel = batch("db", "e f", reader="r", position=Position("6"))
+    counted = batch("web", "g h i", runs=(RunCounted("job", 9),))
+    cut = list(portions([covered, piece, of_other_channel, piece, counted], 2))
+    assert cut == [[covered], [piece, of_other_channel], [piece], [counted]]
+
+
+BATCHES = st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=8)
+
+
+@given(BATCHES, st.integers(1, 12))
+def test_portions_hold_all_lines_in_order(batches: list[tuple[int, bool]], most: int) -> None:
+    """None is larger than it may be, but for lines that one position covers."""
     given_ = [
-        batch("web", [f"{number}.{line}" for line in range(size)], position=Position(str(number)))
-        for number, size in enumerate(sizes)
+        batch(
+            "web",
+            [f"{number}.{line}" for line in range(size)],
+            reader=str(number),
+            position=Position(str(number)) if covered else None,
+        )
+        for number, (size, covered) in enumerate(batches)
     ]
     cut = list(portions(given_, most))
     flat = [each for portion in cut for each in portion]
     assert [text for each in flat for text in each.lines.strings()] == [
         text for each in given_ for text in each.lines.strings()
     ]
-    assert [each.position for each in flat if each.position] == [b.position for b in given_]
-    assert all(sum(each.lines.count for each in portion) <= most for portion in cut)
+    assert [each for each in flat if each.position] == [each for each in given_ if each.position]
+    over = [each for each in cut if sum(one.lines.count for one in each) > most]
+    assert all(len([one for one in portion if one.lines.count]) == 1 for portion in over)
+    assert all(one.position for each in over for one in each if one.lines.count)
 
 
 def test_what_is_over_the_rate_is_declared() -> None:

@@ -18,6 +18,7 @@ from relay.sources.base import Source, SourceOptions
 from relay.sources.supervisor import Supervisor
 from relay.status import SourceState, SourceStatus
 from tests.building import batch
+from tests.sources.committed import Committed
 
 Life = Callable[[Mapping[str, Position]], AsyncGenerator[list[Batch], None]]
 
@@ -170,6 +171,50 @@ async def test_channels_over_the_limit_are_counted_and_named(
     source.lives = [resumes, ends]
     await supervisor.run()
     assert seen == [{"w": Position("1"), "d": Position("2")}]
+
+
+async def test_a_source_begins_where_an_earlier_life_of_the_relay_ended() -> None:
+    """With the positions that were committed; one that has ended is not handed back."""
+    seen: list[dict[str, Position]] = []
+
+    async def resumes(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        seen.append(dict(positions))
+        yield [
+            batch("web", "a", reader="r", position=Position("")),
+            batch("web", "b", reader="s", position=Position("2")),
+        ]
+        raise SourceError("once more")
+
+    source, hub = Lives(resumes, resumes, ends), new_hub()
+    kept = {"r": Position("7"), "q": Position("8")}
+    await Supervisor(source, hub, lambda: 0.0, kept).run()
+    assert seen == [kept, {"q": Position("8"), "s": Position("2")}]
+
+
+async def test_lines_that_one_position_covers_are_published_at_once() -> None:
+    """However few may pass in a second: held back, they would come again after a crash."""
+
+    async def reads(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        yield [batch("web", "a b c", reader="r", position=Position("3"))]
+
+    source, hub = Patient(reads, max_lines_per_second=1), new_hub()
+    await supervise(source, hub).run()
+    assert held(hub) == ["a", "b", "c"]
+
+
+async def test_the_position_of_refused_lines_goes_with_the_others() -> None:
+    """Else those of the other channels would be read again after a crash."""
+    store = Committed()
+
+    async def reads(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        yield [batch("web", "a", reader="r")]
+        yield [
+            batch("web", "b", reader="r"),
+            batch("db", "c", reader="r", position=Position("3")),
+        ]
+
+    await supervise(Lives(reads), store.new_hub(max_channels=1)).run()
+    assert [group.positions for group in store.groups] == [{}, {("app", "r"): Position("3")}]
 
 
 async def test_a_channel_that_finds_room_begins_with_what_was_lost() -> None:
