@@ -47,9 +47,9 @@ __all__ = [
     "put_values",
     "removals",
     "runs",
+    "sealed_sums",
     "segments_after",
     "segments_before",
-    "stored_bytes",
     "uncompressed_segments",
     "values",
     "version",
@@ -427,15 +427,14 @@ def uncompressed_segments(
     )
 
 
-def stored_bytes(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return for each channel what its segments take on disk, open ones too."""
-    rows = connection.execute(
-        "SELECT channel, sum(bytes) FROM ("
-        " SELECT channel, stored_bytes AS bytes FROM segments UNION ALL"
-        " SELECT name, open_length FROM channels WHERE open_first_id IS NOT NULL"
-        ") GROUP BY channel"
-    )
-    return dict(rows.fetchall())
+def sealed_sums(connection: sqlite3.Connection, channel: str) -> tuple[int, int, int]:
+    """Return of a channel's sealed segments the sums of entries, lengths and stored bytes."""
+    row = connection.execute(
+        "SELECT coalesce(sum(entries), 0), coalesce(sum(length), 0),"
+        " coalesce(sum(stored_bytes), 0) FROM segments WHERE channel = ?",
+        (channel,),
+    ).fetchone()
+    return int(row[0]), int(row[1]), int(row[2])
 
 
 def count_entries(connection: sqlite3.Connection, channel: str) -> int:
