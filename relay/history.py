@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import compress, pairwise
 
+from relay.backward import newest_first
 from relay.block import Block
 from relay.channel import Channel
 from relay.entry import Gap, Reason
@@ -20,6 +21,7 @@ from relay.query import Query
 from relay.run import Ending
 from relay.selection import ALL, NONE, Selection, count, indexes
 from relay.span import Span
+from relay.storage import Store
 from relay.turn import Turn
 
 __all__ = [
@@ -100,7 +102,7 @@ async def newest_cursor(
     newest: list[int] = []
     text_bytes = 0
     turn = Turn()
-    for block in _newest_first(hub.selected(query), end):
+    async for block in newest_first(hub, hub.selected(query), end, query):
         if len(newest) > most and block.last_id < newest[0]:
             break
         if newest and max_bytes is not None and text_bytes > max_bytes:
@@ -119,12 +121,6 @@ async def newest_cursor(
         # One more than wanted was looked for: it is the last that does not belong.
         return newest[0], True
     return (newest[0] - 1 if newest else end), False
-
-
-def _newest_first(channels: Iterable[Channel], end: int) -> Iterator[Block]:
-    """Give the blocks of several channels by their last id, descending."""
-    snapshots = [list(channel.blocks_before(end + 1)) for channel in channels]
-    return iter(heapq.merge(*snapshots, key=lambda block: -block.last_id))
 
 
 def _last_ids(block: Block, selection: Selection, end: int, most: int) -> list[int]:
@@ -243,14 +239,25 @@ async def count_matches(hub: Hub, matches: MatchCache, query: Query) -> int:
     """Return how many held entries match; where only channels are named, without looking."""
     channels = hub.selected(query)
     if query.is_plain:
-        return sum(channel.ring.lines for channel in channels)
+        return sum([await _held_lines(hub, channel) for channel in channels])
     total = 0
     turn = Turn()
-    for channel in channels:
-        for block in list(channel.blocks_before(hub.last_id + 1)):
-            total += count(matches.select(block, query), 0, block.count)
-            await turn.end_if_over()
+    async for block in newest_first(hub, channels, hub.last_id, query):
+        total += count(matches.select(block, query), 0, block.count)
+        await turn.end_if_over()
     return total
+
+
+async def _held_lines(hub: Hub, channel: Channel) -> int:
+    if hub.store is None:
+        return channel.ring.lines
+    stored_id = channel.stored_id
+    unstored = [
+        item.count - item.index_after(stored_id)
+        for item in channel.ring.after(stored_id)
+        if isinstance(item, Block)
+    ]
+    return (await hub.store.extent(channel.name)).entries + sum(unstored)
 
 
 async def add_context(hub: Hub, page: Page, lines: int) -> None:
@@ -262,26 +269,67 @@ async def add_context(hub: Hub, page: Page, lines: int) -> None:
         page: is changed; its cursor and gaps stay.
         lines: how many neighbours before and after each entry, of the same channel.
     """
-    # What is held now is taken at once: it may leave while the rest is put together.
-    blocks: dict[str, dict[int, Block]] = {}
-    for picked in page.picked:
-        block = picked.span.block
-        if block.channel not in blocks:
-            channel = hub.channels.get(block.channel)
-            held = channel.blocks_before(hub.last_id + 1) if channel is not None else ()
-            blocks[block.channel] = {one.first_seq: one for one in held}
-        blocks[block.channel][block.first_seq] = block
+    intervals = _intervals(page.picked, lines)
+    blocks = {
+        name: await _around(hub, name, wanted, page.picked) for name, wanted in intervals.items()
+    }
     room = MAX_CONTEXT_ENTRIES
     around: list[Picked] = []
     turn = Turn()
-    for name, wanted in _intervals(page.picked, lines).items():
-        for block in sorted(blocks[name].values(), key=lambda one: one.first_seq):
+    for name, wanted in intervals.items():
+        seen = 0
+        for block in blocks[name]:
             for start, stop in _inside(block, wanted):
+                # What the store holds is cut elsewhere than in the ring, and may overlap it.
+                start = max(start, seen + 1 - block.first_seq)
+                if start >= stop:
+                    continue
                 stop = min(stop, start + room)
                 room -= stop - start
                 around.extend(_by_ids(block, start, stop))
+            seen = max(seen, block.last_seq)
             await turn.end_if_over()
     page.picked = sorted(around, key=lambda one: one.span.first_id)
+
+
+async def _around(
+    hub: Hub, name: str, wanted: list[tuple[int, int]], picked: list[Picked]
+) -> list[Block]:
+    """Return blocks of a channel that hold the wanted seqs, as far as they are held, by seq."""
+    held = {
+        one.span.block.first_seq: one.span.block
+        for one in picked
+        if one.span.block.channel == name
+    }
+    channel = hub.channels.get(name)
+    if channel is not None:
+        # What is held now is taken at once: it may leave while the rest is put together.
+        held |= {block.first_seq: block for block in channel.blocks_before(hub.last_id + 1)}
+        if hub.store is not None:
+            await _add_stored(hub.store, channel, wanted, held)
+    return sorted(held.values(), key=lambda one: (one.first_seq, -one.last_seq))
+
+
+async def _add_stored(
+    store: Store, channel: Channel, wanted: list[tuple[int, int]], held: dict[int, Block]
+) -> None:
+    """Add what the store holds of the wanted seqs, beside the blocks that are there."""
+    for start, stop in wanted:
+        known = [one for one in held.values() if one.first_seq < stop and one.last_seq >= start]
+        first = min(known, key=lambda one: one.first_seq)
+        while first.first_seq > start:
+            stretch = await store.read_back(channel.name, first.first_id)
+            if not (blocks := [one for one in stretch.items if isinstance(one, Block)]):
+                break
+            held |= {one.first_seq: one for one in blocks}
+            first = blocks[-1]
+        last = max(known, key=lambda one: one.last_seq)
+        while last.last_seq < stop - 1 and (until := channel.stored_until(last.last_id)):
+            stretch = await store.read(channel.name, last.last_id, until)
+            if not (blocks := [one for one in stretch.items if isinstance(one, Block)]):
+                break
+            held |= {one.first_seq: one for one in blocks}
+            last = blocks[-1]
 
 
 def _intervals(picked: list[Picked], lines: int) -> dict[str, list[tuple[int, int]]]:

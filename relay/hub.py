@@ -27,7 +27,7 @@ from relay.inlet import Inlet
 from relay.names import near
 from relay.query import Query
 from relay.run import Counted, Ending, Run, Start
-from relay.status import SourceStatus
+from relay.status import SourceStatus, StoreStatus
 from relay.storage import Group, Store, Stored
 from relay.subscription import Subscription
 
@@ -80,6 +80,8 @@ class Hub:
         self.runs: dict[str, Run] = {}
         self.sources: dict[str, SourceStatus] = {}
         """What the sources tell about themselves, by name."""
+        self.store_status = StoreStatus()
+        """What the store tells about itself."""
         self.inlets: dict[str, Inlet] = {}
         """The sources that take pushes, by name."""
         self.started_ns = clock()
@@ -198,13 +200,14 @@ class Hub:
             is_stored = await store.commit(group)
             self._show(group)
             if is_stored:
-                self._note_stored(group)
+                self.note_stored(group)
             for _, published in waiting:
                 if not published.done():
                     published.set_result(None)
         self._committer = None
 
-    def _note_stored(self, group: Group) -> None:
+    def note_stored(self, group: Group) -> None:
+        """Take note that the store has a group that is visible."""
         for item in group.items:
             if isinstance(item, Start | Counted):
                 continue

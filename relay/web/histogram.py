@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from relay.backward import newest_first
 from relay.channel import Channel
 from relay.encode.objects import timestamp
 from relay.errors import QueryError
@@ -13,6 +14,7 @@ from relay.hub import Hub
 from relay.matcher import MatchCache
 from relay.quantities import format_duration
 from relay.request import MAX_BUCKETS, Request
+from relay.storage import Extent
 from relay.turn import Turn
 from relay.web.answers import answer
 from relay.web.keys import HUB, MATCHES
@@ -29,7 +31,7 @@ async def histogram(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     require_known(hub, asked.query)
     channels = hub.selected(asked.query)
-    buckets = _buckets(asked, *_times(asked, channels))
+    buckets = _buckets(asked, *await _times(hub, asked, channels))
     made = Histogram(buckets)
     await _count(hub, request.app[MATCHES], asked, channels, made)
     return answer(_object(made))
@@ -38,33 +40,34 @@ async def histogram(request: web.Request) -> web.Response:
 async def _count(
     hub: Hub, matches: MatchCache, asked: Request, channels: list[Channel], made: Histogram
 ) -> None:
-    """Count block by block, in turns."""
+    """Count block by block, newest first, in turns."""
     end = hub.last_id if asked.before is None else min(hub.last_id, asked.before - 1)
     after = asked.after or 0
     turn = Turn()
-    for channel in channels:
-        for block in list(channel.blocks_before(end + 1)):
-            if block.last_id <= after:
-                break
-            start, stop = block.index_after(after), block.index_after(end)
-            made.add(block, start, stop, matches.select(block, asked.query))
-            await turn.end_if_over()
+    async for block in newest_first(hub, channels, end, asked.query):
+        if block.last_id <= after:
+            break
+        start, stop = block.index_after(after), block.index_after(end)
+        made.add(block, start, stop, matches.select(block, asked.query))
+        await turn.end_if_over()
 
 
-def _times(asked: Request, channels: list[Channel]) -> tuple[int, int]:
+async def _times(hub: Hub, asked: Request, channels: list[Channel]) -> tuple[int, int]:
     """Return since and until: what was asked for, else what is held."""
     since_ns, until_ns = asked.query.since_ns, asked.query.until_ns
-    blocks = [
-        block
-        for channel in channels
-        if since_ns is None or until_ns is None
-        for block in channel.blocks_before(channel.last_id + 1)
-    ]
+    times: list[int] = []
+    if since_ns is None or until_ns is None:
+        for channel in channels:
+            for block in channel.blocks_before(channel.last_id + 1):
+                times += (block.oldest_ns, block.newest_ns)
+            extent = Extent() if hub.store is None else await hub.store.extent(channel.name)
+            if extent.oldest_ns is not None and extent.newest_ns is not None:
+                times += (extent.oldest_ns, extent.newest_ns)
     now_ns = time.time_ns()
     if until_ns is None:
-        until_ns = max((block.newest_ns for block in blocks), default=now_ns) + 1
+        until_ns = max(times, default=now_ns) + 1
     if since_ns is None:
-        since_ns = min((block.oldest_ns for block in blocks), default=until_ns)
+        since_ns = min(times, default=until_ns)
     # What was asked for may lie wholly before or after what is held.
     return since_ns, max(since_ns, until_ns)
 

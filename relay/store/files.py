@@ -1,0 +1,163 @@
+"""
+The files of open segments: appended at their recorded length, cut, synced.
+
+Rule of this file: it knows paths and bytes, not what they mean. What is written lies at its
+place in the file whatever an earlier attempt left there.
+"""
+
+import os
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["SegmentFiles", "directories_of", "sync_directory", "sync_file"]
+
+MAX_OPEN = 128
+"""Descriptors that are kept; the one that was longest not used is closed."""
+
+
+class SegmentFiles:
+    """
+    Writes files, from one thread at a time; :meth:`sync` may run in another.
+
+    Args:
+        directory: above which no directory is made or synced.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._open: OrderedDict[Path, int] = OrderedDict()
+        self._lock = threading.Lock()
+        self._unsynced: set[Path] = set()
+        self._new_in: set[Path] = set()
+
+    def create(self, path: Path) -> None:
+        """
+        Make an empty file, and the directories that it needs.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        self.close(path)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._keep(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        with self._lock:
+            self._new_in.update(directories_of(path, self._directory))
+
+    def find(self, path: Path) -> bool:
+        """
+        Open a file, and tell whether it is there.
+
+        Raises:
+            OSError: it is there, and cannot be opened.
+        """
+        if path in self._open:
+            return True
+        try:
+            self._keep(path, os.open(path, os.O_WRONLY))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def write(self, path: Path, offset: int, text: bytes) -> None:
+        """
+        Write all of a text at a place of a file that was created or found.
+
+        Raises:
+            OSError: not all of it could be written.
+        """
+        descriptor = self._descriptor(path)
+        with self._lock:
+            self._unsynced.add(path)
+        written = os.pwrite(descriptor, text, offset)
+        while written < len(text):
+            written += os.pwrite(descriptor, memoryview(text)[written:], offset + written)
+
+    def cut(self, path: Path, length: int) -> None:
+        """
+        Let go of what stands behind a place of a file that was created or found.
+
+        Raises:
+            OSError: it cannot be cut.
+        """
+        os.ftruncate(self._descriptor(path), length)
+
+    def close(self, path: Path) -> None:
+        """Close a file, if it is open."""
+        descriptor = self._open.pop(path, None)
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def close_all(self) -> None:
+        """Close all files."""
+        for path in list(self._open):
+            self.close(path)
+
+    def close_deleted(self) -> None:
+        """Close files that somebody deleted, so that they are looked for again."""
+        for path, descriptor in list(self._open.items()):
+            if not os.fstat(descriptor).st_nlink:
+                self.close(path)
+
+    def sync(self) -> bool:
+        """
+        Let the disk have what was written since the last time, and the names of new files.
+
+        Returns:
+            Whether there was anything.
+
+        Raises:
+            OSError: it could not have it; the next call tries again.
+        """
+        with self._lock:
+            files, self._unsynced = self._unsynced, set()
+            directories, self._new_in = self._new_in, set()
+        try:
+            for path in files:
+                sync_file(path)
+            for path in directories:
+                sync_directory(path)
+        except OSError:
+            with self._lock:
+                self._unsynced |= files
+                self._new_in |= directories
+            raise
+        return bool(files or directories)
+
+    def _keep(self, path: Path, descriptor: int) -> None:
+        self._open[path] = descriptor
+        if len(self._open) > MAX_OPEN:
+            os.close(self._open.popitem(last=False)[1])
+
+    def _descriptor(self, path: Path) -> int:
+        if not self.find(path):
+            raise FileNotFoundError(f"{path} is gone")
+        self._open.move_to_end(path)
+        return self._open[path]
+
+
+def directories_of(path: Path, top: Path) -> list[Path]:
+    """Return the directories above a path, up to and with ``top``."""
+    above = list(path.parents)
+    return above[: above.index(top) + 1]
+
+
+def sync_file(path: Path) -> None:
+    """Let the disk have a file's bytes; one that is gone needs nothing."""
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Let the disk have the names in a directory; one that is gone needs nothing."""
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
