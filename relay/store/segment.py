@@ -1,0 +1,534 @@
+"""
+The text of a segment: NDJSON, the objects that go over the wire at their place by id.
+
+* ``log``: an entry, as :mod:`relay.encode.ndjson` renders it.
+* ``gap``, with reason ``storage`` or ``restart`` and a count: a *hole*. Its entries had ids in
+  ``after + 1`` to ``until`` and consecutive seqs, and were not stored.
+* ``gap``, any other: a declared loss. It has a hub id (``until``) and no seq.
+* ``complete``: the end of a run, for people and for rebuilding the index; readers pass it by.
+
+Rules of this file: bytes in, values out. A line that is not wholly as we write it is left out,
+and no text makes it raise: since seqs have no holes, :class:`Continuity` finds what is missing.
+Only what :func:`render` writes can be read: one pattern finds all lines of a chunk, 0.8 µs
+each, and no object is made per line.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from operator import lt
+from typing import Any, NamedTuple
+
+import orjson
+
+from relay.block import MAX_ORIGINS, Block, Column, DeclaredLoss
+from relay.encode.ndjson import NdjsonEncoder
+from relay.entry import Gap, Level, Loss, Origin, Reason, Stream
+from relay.lines import Lines
+from relay.marks import Missing
+from relay.run import Counted, Ending, Start
+from relay.selection import ALL
+from relay.span import Span
+
+__all__ = [
+    "CHUNK_BYTES",
+    "Continuity",
+    "Extent",
+    "Item",
+    "Record",
+    "chunks",
+    "first_id",
+    "hole",
+    "id_runs",
+    "last_line",
+    "parse",
+    "render",
+    "survey",
+]
+
+Record = Span | DeclaredLoss | Gap | Ending | Start | Counted
+"""What is written: a ``Gap`` is a hole, made by :func:`hole`."""
+
+Item = Block | DeclaredLoss | Missing
+"""What is read: a ``Missing`` is a hole."""
+
+CHUNK_BYTES = 256 * 1024
+"""About how much of a segment is read at once; where chunks end: :func:`chunks`."""
+
+BLOCK_ENTRIES = 1024
+BLOCK_BYTES = 64 * 1024
+"""Most entries, and about the most text, of a block that is read: as of a packed one."""
+
+HOLE_REASONS = frozenset({Reason.STORAGE, Reason.RESTART})
+
+_ENCODER = NdjsonEncoder()
+
+
+def render(records: Sequence[Record]) -> bytes:
+    """Return the lines of records in the order of ids; starts and counts have none."""
+    return b"".join([_rendered(record) for record in records])
+
+
+def _rendered(record: Record) -> bytes:
+    if isinstance(record, Span):
+        return _ENCODER.entries(record, ALL)
+    if isinstance(record, Ending):
+        return _ENCODER.ending(record)
+    if isinstance(record, Gap):
+        return _ENCODER.gap(record)
+    if isinstance(record, DeclaredLoss):
+        loss = record.loss
+        id_, channel = record.id, record.channel
+        gap = Gap(id_, channel, id_ - 1, id_, loss.count, loss.at_least, loss.reason)
+        return _ENCODER.gap(gap)
+    return b""
+
+
+def hole(channel: str, first_id: int, last_id: int, count: int, reason: Reason) -> Gap:
+    """
+    Return the record of entries that had ids and seqs and are not stored.
+
+    Args:
+        channel: of which they are missing.
+        first_id: all of them have this id or a greater one.
+        last_id: all of them have this id or a lesser one.
+        count: how many, at least one.
+        reason: ``storage`` or ``restart``.
+    """
+    return Gap(last_id, channel, first_id - 1, last_id, count, count, reason)
+
+
+# --- Reading ---------------------------------------------------------------------------------
+
+_STRING = rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
+# Ids and seqs of at most 16 digits fit the arrays that keep them.
+_NUMBERS = rb'^\{"type":"log","id":(\d{1,16}),"seq":(\d{1,16}),'
+# A string holds no raw quote, so the last `,"message":` of a line is the one that counts.
+_LOG = (
+    _NUMBERS
+    + rb'"channel":"%b","timestamp":"([\dT:-]{19})\.(\d{9})Z","level":"(\w+)"'
+    + rb',"stream":"(\w+)",("source":%b(?:,"instance":%b)?(?:,"run":%b)?)'
+    % (_STRING, _STRING, _STRING)
+    + rb'(,"part":true)?(?:,"fields":(\{[^\n]*\}))?,"message":("[^\n]*")\}\n'
+)
+_NUMBERS_OF = re.compile(_NUMBERS, re.MULTILINE)
+_ID_OF = re.compile(rb'^\{"type":"(?:log|gap|complete)","id":(\d{1,16}),', re.MULTILINE)
+_GAP_OF = re.compile(rb'^(\{"type":"gap","id":[^\n]*\})\n', re.MULTILINE)
+_COMPLETE_OF = re.compile(rb'^(\{"type":"complete","id":(\d{1,16}),[^\n]*\})\n', re.MULTILINE)
+
+Row = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
+"""Id, seq, second, nanoseconds, level, stream, origin, part, fields, message: as they stand."""
+
+_LEVELS = {level.word.encode(): level.value for level in Level}
+_STREAMS = {stream.word.encode(): stream for stream in Stream}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@lru_cache(64)
+def _log_of(channel: str) -> "re.Pattern[bytes]":
+    return re.compile(_LOG.replace(b"%b", re.escape(channel.encode())), re.MULTILINE)
+
+
+def parse(channel: str, text: bytes) -> list[Item]:
+    """
+    Return what whole lines hold: cost about 2 µs a line.
+
+    Args:
+        channel: whose segment it is; lines of another are left out.
+        text: a chunk, or any other number of whole lines.
+
+    Returns:
+        Blocks, declared losses and holes in the order of ids, without the jumps between them:
+        see :class:`Continuity`. Ids only grow.
+    """
+    items: list[Item] = []
+    start = 0
+    if b'\n{"type":"gap"' in text or text.startswith(b'{"type":"gap"'):
+        for found in _GAP_OF.finditer(text):
+            items.extend(_entries(channel, text, start, found.start()))
+            items.extend(_gap(channel, found[1]))
+            start = found.end()
+    items.extend(_entries(channel, text, start, len(text)))
+    return list(_in_order(items))
+
+
+def _in_order(items: list[Item]) -> Iterator[Item]:
+    last_id = last_seq = 0
+    for item in items:
+        if item.last_id <= last_id or (not isinstance(item, Missing) and item.first_id <= last_id):
+            continue
+        if isinstance(item, Block):
+            if item.first_seq <= last_seq:
+                continue
+            last_seq = item.last_seq
+        last_id = item.last_id
+        yield item
+
+
+def _gap(channel: str, line: bytes) -> list[Item]:
+    """Return the hole or declared loss of a line, or nothing where it is none."""
+    try:
+        gap: dict[str, Any] = orjson.loads(line)
+        reason = Reason(gap["reason"])
+        id_, after, until, count, at_least = (
+            gap[key] for key in ("id", "after", "until", "count", "at_least")
+        )
+    except (ValueError, KeyError, TypeError):
+        return []
+    numbers = [id_, after, until, at_least, *([] if count is None else [count])]
+    if gap.get("channel") != channel or not all(
+        type(number) is int and 0 <= number < 10**16 for number in numbers
+    ):
+        return []
+    if count is not None and reason in HOLE_REASONS:
+        if not 0 < count <= until - after:
+            return []
+        return [Missing(after + 1, until, count, count, reason, is_placed=False)]
+    return [DeclaredLoss(id_, channel, Loss(reason, count, at_least))] if id_ else []
+
+
+def _entries(channel: str, text: bytes, start: int, stop: int) -> list[Block]:
+    rows: list[Row] = _log_of(channel).findall(text, start, stop)
+    if not rows:
+        return []
+    try:
+        return _blocks(channel, rows)
+    except (ValueError, KeyError, TypeError):
+        return _blocks(channel, _growing([row for row in rows if _is_sound(channel, row)]))
+
+
+def _is_sound(channel: str, row: Row) -> bool:
+    try:
+        _blocks(channel, [row])
+    except (ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
+def _growing(rows: list[Row]) -> list[Row]:
+    """Leave out rows whose id or seq does not fit between those of their neighbours."""
+    kept: list[Row] = []
+    last = (0, 0)
+    places = [(int(row[0]), int(row[1])) for row in rows]
+    for index, place in enumerate(places):
+        if not _fits(last, place):
+            continue
+        following = places[index + 1] if index + 1 < len(places) else None
+        if following and not _fits(place, following) and _fits(last, following):
+            continue  # it leapt ahead: one damaged number must not cost all that follows
+        last = place
+        kept.append(rows[index])
+    return kept
+
+
+def _fits(earlier: tuple[int, int], later: tuple[int, int]) -> bool:
+    """Tell whether (id, seq) may follow: every seq took an id of its own."""
+    return 0 < later[1] - earlier[1] <= later[0] - earlier[0]
+
+
+def _blocks(channel: str, rows: list[Row]) -> list[Block]:
+    """
+    Make blocks of rows.
+
+    Raises:
+        ValueError: something is not as we write it, or an id or seq does not grow.
+        KeyError: a level or stream that is none.
+    """
+    if not rows:
+        return []
+    raw_ids, raw_seqs, seconds, fractions, levels, streams, origins, parts, fields, messages = zip(
+        *rows, strict=True
+    )
+    ids, seqs = list(map(int, raw_ids)), list(map(int, raw_seqs))
+    if not all(map(lt, ids, ids[1:])) or not all(map(lt, seqs, seqs[1:])) or not seqs[0]:
+        raise ValueError("ids and seqs grow")
+    starts = {second: _second_ns(second) for second in set(seconds)}
+    keys = list(zip(streams, origins, strict=True))
+    known = {key: _origin(*key) for key in set(keys)}
+    columns = _Columns(
+        channel=channel,
+        ids=ids,
+        seqs=seqs,
+        timestamps=[
+            starts[second] + int(fraction)
+            for second, fraction in zip(seconds, fractions, strict=True)
+        ],
+        levels=bytes([_LEVELS[level] for level in levels]),
+        origins=[known[key] for key in keys],
+        parts=parts,
+        fields=fields if _has_fields(fields) else None,
+        messages=[message.encode() for message in _strings(messages)],
+    )
+    return [columns.block(start, stop) for start, stop in columns.cuts()]
+
+
+class _Columns(NamedTuple):
+    """All rows of a text; see :class:`~relay.block.Block`."""
+
+    channel: str
+    ids: list[int]
+    seqs: list[int]
+    timestamps: list[int]
+    levels: bytes
+    origins: list[Origin]
+    parts: Sequence[bytes]
+    fields: Sequence[bytes] | None
+    messages: list[bytes]
+
+    def cuts(self) -> Iterator[tuple[int, int]]:
+        """Give where blocks start and stop: seqs are consecutive, and blocks are not large."""
+        seqs, count = self.seqs, len(self.seqs)
+        jumps: list[int] = []
+        if seqs[-1] - seqs[0] + 1 != count:
+            jumps = [k for k in range(1, count) if seqs[k] != seqs[k - 1] + 1]
+        ends = list(accumulate(map(len, self.messages)))
+        for start, stop in pairwise([0, *jumps, count]):
+            while start < stop:
+                before = ends[start - 1] if start else 0
+                end = max(start + 1, bisect_right(ends, before + BLOCK_BYTES))
+                end = self._few_origins(start, min(stop, start + BLOCK_ENTRIES, end))
+                yield start, end
+                start = end
+
+    def _few_origins(self, start: int, stop: int) -> int:
+        if stop - start <= MAX_ORIGINS or len(set(self.origins[start:stop])) <= MAX_ORIGINS:
+            return stop
+        seen: set[Origin] = set()
+        for index in range(start, stop):
+            seen.add(self.origins[index])
+            if len(seen) > MAX_ORIGINS:
+                return index
+        return stop
+
+    def block(self, start: int, stop: int) -> Block:
+        ids, timestamps = self.ids[start:stop], self.timestamps[start:stop]
+        origins = self.origins[start:stop]
+        table = {origin: index for index, origin in enumerate(dict.fromkeys(origins))}
+        is_consecutive = ids[-1] - ids[0] + 1 == len(ids)
+        is_one_time = timestamps.count(timestamps[0]) == len(timestamps)
+        return Block(
+            channel=self.channel,
+            first_id=ids[0],
+            first_seq=self.seqs[start],
+            lines=Lines.of(self.messages[start:stop]),
+            levels=self.levels[start:stop],
+            origins=tuple(table),
+            origin_index=bytes([table[one] for one in origins]) if len(table) > 1 else None,
+            arrival_ns=timestamps[0],
+            timestamps=None if is_one_time else Column(timestamps),
+            ids=None if is_consecutive else Column(ids),
+            parts=frozenset([k for k, part in enumerate(self.parts[start:stop]) if part]),
+            fields=Lines.of(self.fields[start:stop]) if self.fields else None,
+        )
+
+
+def _strings(messages: Sequence[bytes]) -> list[str]:
+    strings: list[str] = orjson.loads(b"[" + b",".join(messages) + b"]")
+    if len(strings) != len(messages) or set(map(type, strings)) != {str}:
+        raise ValueError("a message is one string")
+    return strings
+
+
+def _has_fields(fields: Sequence[bytes]) -> bool:
+    held = [one for one in fields if one]
+    if not held:
+        return False
+    objects = orjson.loads(b"[" + b",".join(held) + b"]")
+    if len(objects) != len(held) or set(map(type, objects)) != {dict}:
+        raise ValueError("fields are one object")
+    return True
+
+
+@lru_cache(4096)
+def _origin(stream: bytes, members: bytes) -> Origin:
+    known = orjson.loads(b"{" + members + b"}")
+    return Origin(known["source"], known.get("instance"), known.get("run"), _STREAMS[stream])
+
+
+@lru_cache(4096)
+def _second_ns(text: bytes) -> int:
+    since = datetime.fromisoformat(text.decode() + "+00:00") - _EPOCH
+    start = since // timedelta(seconds=1) * 1_000_000_000
+    if abs(start) >= 1 << 62:
+        raise ValueError(text)
+    return start
+
+
+# --- What is missing -------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Continuity:
+    """
+    Finds what is missing between items, over chunks and segments.
+
+    Args:
+        last_id: everything up to this id has been seen.
+        last_seq: of the last entry that was seen; ``None``: not known, and no jump is found
+            before the next entry.
+    """
+
+    last_id: int
+    last_seq: int | None = None
+
+    def join(self, items: Sequence[Item]) -> list[Item]:
+        """
+        Put a :class:`~relay.marks.Missing` before each entry whose seq does not follow.
+
+        Args:
+            items: what comes next, by :func:`parse`; what is not after ``last_id`` is left out.
+        """
+        joined: list[Item] = []
+        for item in items:
+            if item.last_id <= self.last_id:
+                continue
+            if isinstance(item, Block):
+                if item.first_id <= self.last_id:
+                    continue
+                joined.extend(self.reach(item.first_id - 1, item.first_seq - 1))
+                self.last_seq = item.last_seq
+            elif isinstance(item, Missing) and self.last_seq is not None:
+                self.last_seq += item.at_least
+            self.last_id = item.last_id
+            joined.append(item)
+        return joined
+
+    def reach(self, last_id: int, last_seq: int) -> list[Missing]:
+        """Go on to where something is known to end, and return what is missing up to there."""
+        missing: list[Missing] = []
+        if self.last_seq is not None and last_seq > self.last_seq and last_id > self.last_id:
+            count = last_seq - self.last_seq
+            missing.append(
+                Missing(self.last_id + 1, last_id, count, count, Reason.STORAGE, is_placed=False)
+            )
+        self.last_id = max(self.last_id, last_id)
+        self.last_seq = max(self.last_seq or 0, last_seq)
+        return missing
+
+
+# --- Looking without reading -----------------------------------------------------------------
+
+
+def chunks(text: bytes) -> Iterator[bytes]:
+    """Cut whole lines behind the first newline at or after each multiple of 256 KiB."""
+    start = 0
+    while start < len(text):
+        newline = text.find(b"\n", max(start, start // CHUNK_BYTES * CHUNK_BYTES + CHUNK_BYTES))
+        end = newline + 1 or len(text)
+        yield text[start:end]
+        start = end
+
+
+def first_id(text: bytes) -> int | None:
+    """Return the id of the first line that has one; ``None``: there is no such line."""
+    found = _ID_OF.search(text)
+    return int(found[1]) if found else None
+
+
+def id_runs(text: bytes) -> list[tuple[int, int, int]]:
+    """
+    Return the runs of entries with consecutive ids and seqs: about 1 µs a line.
+
+    Returns:
+        For each run its first id, its first seq and how many entries it has.
+    """
+    places = [(int(id_), int(seq)) for id_, seq in _NUMBERS_OF.findall(text)]
+    if not places:
+        return []
+    starts = [k for k in range(1, len(places)) if not _follows(places[k - 1], places[k])]
+    runs = [(*places[a], b - a) for a, b in pairwise([0, *starts, len(places)])]
+    grown, last = [], (0, 0)
+    for first, seq, count in runs:
+        if _fits(last, (first, seq)):
+            grown.append((first, seq, count))
+            last = (first + count - 1, seq + count - 1)
+    return grown
+
+
+def _follows(earlier: tuple[int, int], later: tuple[int, int]) -> bool:
+    return later[0] == earlier[0] + 1 and later[1] == earlier[1] + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """
+    What the whole lines of a text hold.
+
+    Args:
+        length: bytes up to the end of the last of them: a torn or zeroed tail lies behind.
+        entries: how many there are.
+        first_seq: of the first entry; 0 where there is none.
+        last_id: of the last entry, hole, loss or run ending; 0 where there is none.
+        last_seq: of the last entry, with the holes behind it; 0 where there is none.
+        oldest_ns: least timestamp of its entries; 0 where there is none.
+        newest_ns: greatest timestamp of its entries; 0 where there is none.
+    """
+
+    length: int = 0
+    entries: int = 0
+    first_seq: int = 0
+    last_id: int = 0
+    last_seq: int = 0
+    oldest_ns: int = 0
+    newest_ns: int = 0
+
+
+def survey(channel: str, text: bytes) -> Extent:
+    """
+    Tell what a text holds that may be damaged anywhere: for recovery, about 2 µs a line.
+
+    Lines that are not whole and have whole ones behind them are not cut off: their seqs are
+    missing between what is read.
+    """
+    length, last_id = last_line(channel, text)
+    continuity = Continuity(0)
+    blocks: list[Block] = []
+    for chunk in chunks(text[:length]):
+        blocks.extend(
+            item for item in continuity.join(parse(channel, chunk)) if isinstance(item, Block)
+        )
+    if not blocks:
+        return Extent(length, last_id=last_id)
+    return Extent(
+        length,
+        entries=sum(block.count for block in blocks),
+        first_seq=blocks[0].first_seq,
+        last_id=max(last_id, continuity.last_id),
+        last_seq=continuity.last_seq or 0,
+        oldest_ns=min(block.oldest_ns for block in blocks),
+        newest_ns=max(block.newest_ns for block in blocks),
+    )
+
+
+def last_line(channel: str, text: bytes) -> tuple[int, int]:
+    """
+    Find the last whole line; where a text ends with one, without looking at the rest.
+
+    Returns:
+        Where it ends, and the id of its entry, hole, loss or run ending; 0 and 0 where there is
+        no whole line.
+    """
+    end = text.rfind(b"\n") + 1
+    while end:
+        start = text.rfind(b"\n", 0, end - 1) + 1
+        id_ = _line_id(channel, text[start:end])
+        if id_:
+            return end, id_
+        end = start
+    return 0, 0
+
+
+def _line_id(channel: str, line: bytes) -> int:
+    """Return the id of a whole line; 0: it is not whole."""
+    items = parse(channel, line)
+    if items:
+        return items[0].last_id
+    found = _COMPLETE_OF.fullmatch(line)
+    try:
+        return int(found[2]) if found and orjson.loads(found[1])["channel"] == channel else 0
+    except (ValueError, KeyError):
+        return 0
