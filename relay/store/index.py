@@ -1,16 +1,17 @@
 """
 The index: an SQLite database of channels, segments, positions and runs.
 
-Rules of this file: all SQL of the store stands here, and nothing else does. One
-``executemany`` per table and commit, since each call gives up the interpreter lock and must
-win it back. What the index says is true; files follow it.
+Rules of this file: all SQL of the store stands here, and nothing else does. What a commit puts
+into a table is one step, since each gives up the interpreter lock and must win it back (of
+``executemany`` every row is a step). What the index says is true; files follow it.
 """
 
 import json
 import sqlite3
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ __all__ = [
     "delete_runs",
     "delete_segments",
     "first_segments",
+    "forget_keys",
     "forget_runs",
     "mark_compressed",
     "next_number",
@@ -43,6 +45,7 @@ __all__ = [
     "positions",
     "put_channels",
     "put_positions",
+    "put_removals",
     "put_runs",
     "put_values",
     "removals",
@@ -60,6 +63,9 @@ VERSION = 1
 
 BUSY_SECONDS = 60.0
 """How long one connection waits for another of ours."""
+
+MAX_STEP_ROWS = 32
+"""Each number of rows is a statement of its own, which is prepared once."""
 
 RECORD_KEY_BYTES = 16
 """A time of 8 bytes, big endian, and 8 of a hash."""
@@ -213,6 +219,7 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         timeout=BUSY_SECONDS,
         isolation_level=None,
         check_same_thread=False,
+        cached_statements=512,
         uri=True,
     )
     connection.execute("PRAGMA wal_autocheckpoint = 0")
@@ -284,6 +291,16 @@ def version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def _put(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]]) -> None:
+    """Add rows, or replace them: one step for many, see the rules of this file."""
+    for start in range(0, len(rows), MAX_STEP_ROWS):
+        some = rows[start : start + MAX_STEP_ROWS]
+        places = ", ".join([f"({', '.join('?' * len(some[0]))})"] * len(some))
+        connection.execute(
+            f"INSERT OR REPLACE INTO {table} VALUES {places}", tuple(chain.from_iterable(some))
+        )
+
+
 def check(connection: sqlite3.Connection) -> None:
     """
     Look whether an index is whole.
@@ -306,7 +323,7 @@ def values(connection: sqlite3.Connection) -> dict[str, int]:
 
 def put_values(connection: sqlite3.Connection, new: dict[str, int]) -> None:
     """Put values under their keys."""
-    connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(new.items()))
+    _put(connection, "meta", list(new.items()))
 
 
 # Channels.
@@ -325,10 +342,7 @@ def _channel(row: Sequence[Any]) -> ChannelRow:
 
 def put_channels(connection: sqlite3.Connection, rows: Iterable[ChannelRow]) -> None:
     """Add channels, or replace them."""
-    connection.executemany(
-        f"INSERT OR REPLACE INTO channels VALUES ({'?, ' * 13}?)",
-        [_values_of(row) for row in rows],
-    )
+    _put(connection, "channels", [_values_of(row) for row in rows])
 
 
 def _values_of(row: ChannelRow) -> tuple[object, ...]:
@@ -355,27 +369,7 @@ def _values_of(row: ChannelRow) -> tuple[object, ...]:
 
 def add_segments(connection: sqlite3.Connection, rows: Iterable[SegmentRow]) -> None:
     """Add sealed segments, or replace them."""
-    connection.executemany(
-        f"INSERT OR REPLACE INTO segments ({_SEALED}) VALUES ({'?, ' * 12}?)",
-        [
-            (
-                row.channel,
-                row.last_id,
-                row.first_id,
-                row.first_seq,
-                row.last_seq,
-                row.length,
-                row.entries,
-                row.oldest_ns,
-                row.newest_ns,
-                row.date,
-                row.written_ns,
-                row.stored_bytes,
-                row.compressed,
-            )
-            for row in rows
-        ],
-    )
+    _put(connection, "segments", [astuple(row)[:-1] for row in rows])
 
 
 def mark_compressed(connection: sqlite3.Connection, row: SegmentRow, stored_bytes: int) -> bool:
@@ -455,9 +449,12 @@ def delete_segments(
         "DELETE FROM segments WHERE channel = ? AND last_id = ?",
         [(row.channel, row.last_id) for row in rows],
     )
-    connection.executemany(
-        "INSERT OR REPLACE INTO removals VALUES (?)", [(path,) for path in paths]
-    )
+    put_removals(connection, paths)
+
+
+def put_removals(connection: sqlite3.Connection, paths: Iterable[str]) -> None:
+    """Note that files are to be removed."""
+    _put(connection, "removals", [(path,) for path in paths])
 
 
 def removals(connection: sqlite3.Connection) -> list[str]:
@@ -475,7 +472,7 @@ def delete_removals(connection: sqlite3.Connection, paths: Iterable[str]) -> Non
 
 def put_positions(connection: sqlite3.Connection, positions: Positions, first_number: int) -> int:
     """
-    Replace positions, add their record keys, and forget old ones.
+    Replace positions, and add their record keys.
 
     Args:
         connection: inside a transaction.
@@ -486,27 +483,26 @@ def put_positions(connection: sqlite3.Connection, positions: Positions, first_nu
         The next number.
     """
     ended = [key for key, position in positions.items() if not position.value]
-    kept = [(*key, one.value) for key, one in positions.items() if one.value]
-    keyed = [(key, one) for key, one in positions.items() if one.record_keys and one.value]
-    aged = [(*key, one.keys_from) for key, one in positions.items() if one.keys_from]
-    if kept:
-        connection.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", kept)
     if ended:
         connection.executemany("DELETE FROM positions WHERE source = ? AND reader = ?", ended)
-        aged += [(*key, sys.maxsize) for key in ended]
-    if aged:
-        connection.executemany(
-            "DELETE FROM record_keys WHERE source = ? AND reader = ? AND newest < ?", aged
-        )
-    if keyed:
-        connection.executemany(
-            "INSERT INTO record_keys VALUES (?, ?, ?, ?, ?)",
-            [
-                (*key, number, _newest(one.record_keys), one.record_keys)
-                for number, (key, one) in enumerate(keyed, first_number)
-            ],
-        )
+        forget_keys(connection, dict.fromkeys(ended, sys.maxsize))
+    kept = [(*key, one.value) for key, one in positions.items() if one.value]
+    _put(connection, "positions", kept)
+    keyed = [(key, one) for key, one in positions.items() if one.record_keys and one.value]
+    rows = [
+        (*key, number, _newest(one.record_keys), one.record_keys)
+        for number, (key, one) in enumerate(keyed, first_number)
+    ]
+    _put(connection, "record_keys", rows)
     return first_number + len(keyed)
+
+
+def forget_keys(connection: sqlite3.Connection, keys_from: dict[tuple[str, str], int]) -> None:
+    """Let go of the record keys of batches all of whose keys are older, for each reader."""
+    connection.executemany(
+        "DELETE FROM record_keys WHERE source = ? AND reader = ? AND newest < ?",
+        [(*key, min(time, sys.maxsize)) for key, time in keys_from.items()],
+    )
 
 
 def _newest(record_keys: bytes) -> int:
@@ -558,33 +554,28 @@ def runs(connection: sqlite3.Connection, names: Iterable[str] | None = None) -> 
     return list(found.values())
 
 
-def put_runs(connection: sqlite3.Connection, new: Iterable[Run]) -> None:
+def put_runs(connection: sqlite3.Connection, new: Sequence[Run]) -> None:
     """Add runs with their channels, or replace them."""
-    new = list(new)
-    connection.executemany(
-        f"INSERT OR REPLACE INTO runs VALUES ({'?, ' * 12}?)",
-        [
-            (
-                run.id,
-                run.source,
-                run.started_ns,
-                run.instance,
-                run.pid,
-                run.ended_ns,
-                run.status,
-                run.exit_code,
-                run.signal,
-                run.ending_id,
-                run.lines,
-                run.offset,
-                run.offset_bytes,
-            )
-            for run in new
-        ],
-    )
-    connection.executemany(
-        "INSERT OR REPLACE INTO run_channels VALUES (?, ?, ?)",
-        [(run.id, name, last_id) for run in new for name, last_id in run.last_ids.items()],
+    _put(connection, "runs", [_values_of_run(run) for run in new])
+    places = [(run.id, name, last_id) for run in new for name, last_id in run.last_ids.items()]
+    _put(connection, "run_channels", places)
+
+
+def _values_of_run(run: Run) -> tuple[object, ...]:
+    return (
+        run.id,
+        run.source,
+        run.started_ns,
+        run.instance,
+        run.pid,
+        run.ended_ns,
+        run.status,
+        run.exit_code,
+        run.signal,
+        run.ending_id,
+        run.lines,
+        run.offset,
+        run.offset_bytes,
     )
 
 
@@ -602,16 +593,3 @@ def delete_runs(connection: sqlite3.Connection) -> None:
     """Let go of all runs."""
     connection.execute("DELETE FROM runs")
     connection.execute("DELETE FROM run_channels")
-
-
-# What is kept.
-
-
-def sealed_sums(connection: sqlite3.Connection, channel: str) -> tuple[int, int, int]:
-    """Return the entries, bytes of text and stored bytes of a channel's sealed segments."""
-    entries, length, stored = connection.execute(
-        "SELECT coalesce(sum(entries), 0), coalesce(sum(length), 0),"
-        " coalesce(sum(stored_bytes), 0) FROM segments WHERE channel = ?",
-        (channel,),
-    ).fetchone()
-    return entries, length, stored
