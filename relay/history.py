@@ -280,7 +280,7 @@ async def add_context(hub: Hub, page: Page, lines: int) -> None:
         seen = 0
         for block in blocks[name]:
             for start, stop in _inside(block, wanted):
-                # What the store holds is cut elsewhere than in the ring, and may overlap it.
+                # Blocks of the store may overlap those of the ring.
                 start = max(start, seen + 1 - block.first_seq)
                 if start >= stop:
                     continue
@@ -292,26 +292,30 @@ async def add_context(hub: Hub, page: Page, lines: int) -> None:
     page.picked = sorted(around, key=lambda one: one.span.first_id)
 
 
+_BySeqs = dict[tuple[int, int], Block]
+"""Blocks of a channel by first and last seq: what the store holds is cut elsewhere."""
+
+
+def _by_seqs(blocks: Iterable[Block]) -> _BySeqs:
+    return {(one.first_seq, one.last_seq): one for one in blocks}
+
+
 async def _around(
     hub: Hub, name: str, wanted: list[tuple[int, int]], picked: list[Picked]
 ) -> list[Block]:
     """Return blocks of a channel that hold the wanted seqs, as far as they are held, by seq."""
-    held = {
-        one.span.block.first_seq: one.span.block
-        for one in picked
-        if one.span.block.channel == name
-    }
+    held = _by_seqs(one.span.block for one in picked if one.span.block.channel == name)
     channel = hub.channels.get(name)
     if channel is not None:
         # What is held now is taken at once: it may leave while the rest is put together.
-        held |= {block.first_seq: block for block in channel.blocks_before(hub.last_id + 1)}
+        held |= _by_seqs(channel.blocks_before(hub.last_id + 1))
         if hub.store is not None:
             await _add_stored(hub.store, channel, wanted, held)
     return sorted(held.values(), key=lambda one: (one.first_seq, -one.last_seq))
 
 
 async def _add_stored(
-    store: Store, channel: Channel, wanted: list[tuple[int, int]], held: dict[int, Block]
+    store: Store, channel: Channel, wanted: list[tuple[int, int]], held: _BySeqs
 ) -> None:
     """Add what the store holds of the wanted seqs, beside the blocks that are there."""
     for start, stop in wanted:
@@ -321,14 +325,14 @@ async def _add_stored(
             stretch = await store.read_back(channel.name, first.first_id)
             if not (blocks := [one for one in stretch.items if isinstance(one, Block)]):
                 break
-            held |= {one.first_seq: one for one in blocks}
+            held |= _by_seqs(blocks)
             first = blocks[-1]
         last = max(known, key=lambda one: one.last_seq)
         while last.last_seq < stop - 1 and (until := channel.stored_until(last.last_id)):
             stretch = await store.read(channel.name, last.last_id, until)
             if not (blocks := [one for one in stretch.items if isinstance(one, Block)]):
                 break
-            held |= {one.first_seq: one for one in blocks}
+            held |= _by_seqs(blocks)
             last = blocks[-1]
 
 
