@@ -24,7 +24,7 @@ from relay.sources.base import ReaderStatus, SourceState, SourceStatus
 from relay.sources.command import Command, Group
 from relay.sources.life import Life
 from relay.sources.pipe import PipeReader
-from relay.sources.piped import PipedOptions, PipedSource
+from relay.sources.piped import NOTHING_LEFT, PipedOptions, PipedSource, in_pipe
 from relay.sources.terminal import TERM, open_terminal
 
 __all__ = ["Backoff", "ProcessOptions", "ProcessSource"]
@@ -102,6 +102,7 @@ class ProcessSource(PipedSource):
     """Runs a command, and again where it is to be restarted."""
 
     Options = ProcessOptions
+    reader = READER
     options: ProcessOptions
 
     def __init__(self, name: str, options: ProcessOptions, status: SourceStatus) -> None:
@@ -117,13 +118,17 @@ class ProcessSource(PipedSource):
         Raises:
             SourceError: it cannot be started.
         """
-        if last := await self.stop():
+        if last := [*self.left(positions), *await self.stop()]:
             yield last
         backoff = Backoff()
         while True:
+            # Committed before it starts: it may speak before its run is.
+            self._last = [self.batch(position=NOTHING_LEFT)]
+            yield [self.batch(position=in_pipe(None))]
             life = self._start()
             try:
-                yield [self.batch(RunStarted(life.run, life.started_ns, pid=life.group.pid))]
+                started = RunStarted(life.run, life.started_ns, pid=life.group.pid)
+                yield [self.batch(started, position=in_pipe(life.run))]
                 while life.going:
                     if outputs := await life.turn():
                         yield self.batches_of(outputs)
@@ -133,7 +138,7 @@ class ProcessSource(PipedSource):
                 self._life = None
                 life.close()
                 ended = life.ended()
-                yield [self.batch(ended)]
+                yield [self._end(ended)]
             finally:
                 await self.finish()
             if not self._goes_on(ended):
@@ -156,7 +161,10 @@ class ProcessSource(PipedSource):
             life.close()
         ended = life.ended()
         self._show(ended, "stopped")
-        self._last = [*tail.batches(), self.batch(ended)]
+        self._last = [*tail.batches(), self._end(ended)]
+
+    def _end(self, ended: RunEnded) -> Batch:
+        return self.batch(ended, position=NOTHING_LEFT)
 
     def _start(self) -> Life:
         started_ns = time.time_ns()
@@ -165,6 +173,7 @@ class ProcessSource(PipedSource):
             reader, group = self._open(run)
         except OSError as error:
             raise SourceError(f"cannot read a command: {str(error.strerror).lower()}") from error
+        self._last = []
         self._life = Life(run, started_ns, group, reader, self.options.stop_timeout)
         self.status.enter(SourceState.RUNNING)
         self.status.readers[READER] = ReaderStatus("running", f"pid {group.pid}", run=run)

@@ -17,7 +17,7 @@ from relay.errors import SourceError
 from relay.names import is_run_id
 from relay.sources.base import ReaderStatus, SourceState, SourceStatus
 from relay.sources.pipe import PipeReader
-from relay.sources.piped import PipedOptions, PipedSource
+from relay.sources.piped import NOTHING_LEFT, PipedOptions, PipedSource, in_pipe
 
 __all__ = ["StdinOptions", "StdinSource"]
 
@@ -59,6 +59,7 @@ class StdinSource(PipedSource):
     """
 
     Options = StdinOptions
+    reader = READER
     options: StdinOptions
 
     def __init__(
@@ -73,11 +74,12 @@ class StdinSource(PipedSource):
         self, positions: Mapping[str, Position]
     ) -> AsyncGenerator[list[Batch], None]:
         """Read until it ends."""
-        if last := await self.stop():
+        if last := [*self.left(positions), *await self.stop()]:
             yield last
         reader = self._open()
         try:
-            yield [self.batch(RunStarted(self._run, time.time_ns()))]
+            started = RunStarted(self._run, time.time_ns())
+            yield [self.batch(started, position=in_pipe(self._run))]
             while not reader.ended:
                 if outputs := await reader.turn():
                     yield self.batches_of(outputs)
@@ -108,4 +110,4 @@ class StdinSource(PipedSource):
             self._reader.close()
             self._reader = None
         self.status.readers[READER] = ReaderStatus(word, run=self._run)
-        return self.batch(RunEnded(self._run, time.time_ns(), word))
+        return self.batch(RunEnded(self._run, time.time_ns(), word), position=NOTHING_LEFT)

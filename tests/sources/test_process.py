@@ -2,20 +2,22 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 import uvloop
 from pydantic import ValidationError
 
-from relay.entry import Batch, Loss, Reason, RunEnded, RunStarted, Stream
+from relay.entry import Batch, Loss, Position, Reason, RunCounted, RunEnded, RunStarted, Stream
 from relay.errors import SourceError
 from relay.sources import guard
 from relay.sources.base import SourceState, SourceStatus
 from relay.sources.pipe import PIPE_BYTES
+from relay.sources.piped import in_pipe
 from relay.sources.process import TAIL_BYTES, Backoff, ProcessOptions, ProcessSource
 
 SECONDS = 20.0
@@ -31,9 +33,11 @@ def process(command: str | list[str], **keys: Any) -> ProcessSource:
     return ProcessSource("worker", options, SourceStatus("worker", "process"))
 
 
-async def run(source: ProcessSource) -> list[Batch]:
+async def run(
+    source: ProcessSource, positions: Mapping[str, Position] = MappingProxyType({})
+) -> list[Batch]:
     """Return all batches of a source that ends by itself."""
-    async with asyncio.timeout(SECONDS), aclosing(source.batches({})) as lists:
+    async with asyncio.timeout(SECONDS), aclosing(source.batches(positions)) as lists:
         return [batch async for batches in lists for batch in batches]
 
 
@@ -60,7 +64,9 @@ def lines(batches: list[Batch], stream: Stream | None = None) -> list[str]:
 
 def changes(batches: list[Batch]) -> list[RunStarted | RunEnded]:
     """Return what became of runs."""
-    return [change for batch in batches for change in batch.runs]
+    return [
+        change for batch in batches for change in batch.runs if not isinstance(change, RunCounted)
+    ]
 
 
 def ending(batches: list[Batch]) -> tuple[str, int | None, str | None]:
@@ -68,6 +74,12 @@ def ending(batches: list[Batch]) -> tuple[str, int | None, str | None]:
     last = changes(batches)[-1]
     assert isinstance(last, RunEnded)
     return last.status, last.exit_code, last.signal
+
+
+def positions_of(batches: list[Batch]) -> dict[str, Position]:
+    """Return what a store would keep once these are committed."""
+    kept = {batch.reader: batch.position for batch in batches if batch.position is not None}
+    return {reader: position for reader, position in kept.items() if position.value}
 
 
 def leader(batches: list[Batch]) -> int:
@@ -130,8 +142,8 @@ class TestOutput:
         started, ended = changes(batches)
         assert isinstance(started, RunStarted)
         assert isinstance(ended, RunEnded)
-        assert (batches[0].runs, batches[-1].runs) == ((started,), (ended,))
-        assert (batches[0].lines.count, batches[-1].lines.count) == (0, 0)
+        assert (batches[1].runs, batches[-1].runs) == ((started,), (ended,))
+        assert [each.lines.count for each in batches] == [0, 0, 1, 0]
         assert lines(batches) == [str(started.pid)]
         assert before <= started.started_ns <= ended.ended_ns <= time.time_ns()
         assert re.fullmatch(r"worker\.\d{8}T\d{6}\.\d{6}", started.run)
@@ -191,6 +203,7 @@ class TestOutput:
         """While a batch is being published the command is held back by its pipe."""
         source = process(["yes"])
         async with asyncio.timeout(SECONDS), aclosing(source.batches({})) as lists:
+            await anext(lists)
             pid = leader(await anext(lists))
             seen = sum(len(batch.lines.text) for batch in await anext(lists))
             written = await settled(lambda: written_bytes(pid))
@@ -411,6 +424,7 @@ class TestStop:
         source = process("trap '' TERM; exec seq 1 1000000000", stop_timeout="1s")
         async with asyncio.timeout(SECONDS), aclosing(source.batches({})) as lists:
             await anext(lists)
+            await anext(lists)
             before = int(lines(await anext(lists))[-1])
         loss, *last = await source.stop()
         numbers = list(map(int, lines(last)[:-1]))  # The very last is cut by the KILL.
@@ -460,14 +474,65 @@ class TestRestart:
         """Status says how it ended, and that it will start again."""
         source = process("exit 3", restart="always")
         async with asyncio.timeout(SECONDS), aclosing(source.batches({})) as lists:
-            await anext(lists)
-            await anext(lists)
+            for _ in ["before the start", "start", "end"]:
+                await anext(lists)
             waiting = asyncio.ensure_future(anext(lists))
             await until(lambda: source.status.state is SourceState.WAITING)
             assert source.status.last_error == "the command ended: exit code 3"
             assert source.status.readers["command"].detail == "exit code 3; starts again in 0.1 s"
-            assert isinstance(changes(await waiting)[0], RunStarted)
+            await waiting
+            assert isinstance(changes(await anext(lists))[0], RunStarted)
             assert source.status.state is SourceState.RUNNING
+
+    async def test_a_life_that_the_relay_did_not_survive(self) -> None:
+        """What was in the pipe is declared and its run ends, before the next one starts."""
+        source = process("echo ready; sleep 1000", stop_timeout="1s")
+        async with aclosing(source.batches({})) as lists:
+            seen = await read_until(lists, "ready")
+        killed = changes(seen)[0].run
+        await source.stop()
+        before = time.time_ns()
+        async with aclosing(process("echo ready").batches(positions_of(seen))) as lists:
+            again = await read_until(lists, "ready")
+        assert again[0] == Batch("worker", "worker", loss=Loss(Reason.SOURCE))
+        ended, started = changes(again)
+        assert isinstance(ended, RunEnded)
+        assert (ended.run, ended.status, ended.exit_code) == (killed, "ended", None)
+        assert before <= ended.ended_ns <= time.time_ns()
+        assert started.run != killed
+        assert [batch.lines.count for batch in again[:-1]] == [0] * (len(again) - 1)
+
+    async def test_a_start_that_the_relay_did_not_survive(self) -> None:
+        """The command may have run before its run was known: that is a loss without an end."""
+        source = process("true")
+        async with aclosing(source.batches({})) as lists:
+            seen = await anext(lists)
+        assert positions_of(seen) == {"command": Position('{"run": null}')}
+        again = await run(process("true"), positions_of(seen))
+        assert again[0] == Batch("worker", "worker", loss=Loss(Reason.SOURCE))
+        assert [type(change) for change in changes(again)] == [RunStarted, RunEnded]
+
+    @pytest.mark.parametrize("command", ["true", "/none"])
+    async def test_a_life_that_ended_leaves_no_position(self, command: str) -> None:
+        """Also one that was stopped, or could not be started: nothing is lost with it."""
+        source, seen = process([command]), []
+        with suppress(SourceError):
+            async with aclosing(source.batches({})) as lists:
+                seen = [batch async for batches in lists for batch in batches]
+        seen += await source.stop()
+        assert positions_of(seen) == {}
+        stopped = process("echo ready; sleep 1000")
+        async with aclosing(stopped.batches({})) as lists:
+            seen = await read_until(lists, "ready")
+        assert positions_of(seen) != {}
+        assert positions_of([*seen, *await stopped.stop()]) == {}
+
+    async def test_no_run_has_the_name_of_one_that_was_killed(self) -> None:
+        """The clock may show the same time once more."""
+        killed = process("true").new_run(1_795_255_350_123_456_000)
+        source = process("true")
+        source.left({"command": in_pipe(killed)})
+        assert source.new_run(1_795_255_350_123_456_000) == "worker.20261121T100230.123457"
 
     def test_waits_grow(self) -> None:
         """They double from 0.1 s to 30 s, and begin again after a life of 10 s."""

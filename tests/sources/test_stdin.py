@@ -13,7 +13,7 @@ import pytest
 import uvloop
 from pydantic import ValidationError
 
-from relay.entry import Batch, RunEnded, RunStarted, Stream
+from relay.entry import Batch, Loss, Position, Reason, RunEnded, RunStarted, Stream
 from relay.errors import SourceError
 from relay.sources.base import TURN_BYTES, SourceStatus
 from relay.sources.pipe import PIPE_BYTES
@@ -193,6 +193,26 @@ async def test_a_slow_reader_holds_back_the_writer(ends: Ends) -> None:
         assert written <= PIPE_BYTES
         (batch,) = await read(lists)
         assert len(batch.lines.text) == TURN_BYTES
+
+
+async def test_a_run_that_the_relay_did_not_survive(ends: Ends) -> None:
+    """What was in the pipe is declared, and its run ends before the next one starts."""
+    source = stdin(ends[0].fileno(), run="job")
+    async with aclosing(source.batches({})) as lists:
+        (begun,) = await read(lists)
+        assert begun.position is not None
+    again = stdin(ends[0].fileno(), run="job")
+    async with aclosing(again.batches({"stdin": begun.position})) as lists:
+        lost, end = await read(lists)
+        (start,) = await read(lists)
+    assert lost == Batch("stdin", "stdin", loss=Loss(Reason.SOURCE))
+    ((ended,), (started,)) = end.runs, start.runs
+    assert isinstance(ended, RunEnded)
+    assert (ended.run, ended.status) == ("job", "ended")
+    assert isinstance(started, RunStarted)
+    last = await again.stop()
+    assert (end.reader, end.position) == ("stdin", Position(""))
+    assert (last[-1].reader, last[-1].position) == ("stdin", Position(""))
 
 
 async def test_a_closed_stdin_says_so() -> None:
