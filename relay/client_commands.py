@@ -203,7 +203,8 @@ def status(ctx: click.Context, url: str, watch: bool, output: str) -> None:
     """
     Show what a running relay does: its sources, channels, runs and connections.
 
-    What is wrong comes first. Exit code 1 if a source is failing, or if nobody answers.
+    What is wrong comes first. Exit code 1 if a source or the store is failing, or if
+    nobody answers.
     """
     from relay.remote import Remote
     from relay.status_table import failing

@@ -1,14 +1,14 @@
 """
-What sources tell about themselves: values that the source writes and status shows.
+What sources and the store tell about themselves: values that they write and status shows.
 """
 
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from relay.meter import Meter
+from relay.meter import Meter, Timings
 
-__all__ = ["ReaderStatus", "SourceState", "SourceStatus"]
+__all__ = ["ReaderStatus", "SourceState", "SourceStatus", "StoreState", "StoreStatus"]
 
 
 class SourceState(StrEnum):
@@ -78,3 +78,61 @@ class SourceStatus:
         """Note an error; the state is the caller's to change."""
         self.last_error = sentence
         self.last_error_ns = time.time_ns()
+
+
+class StoreState(StrEnum):
+    """Whether what is shown is kept over a restart."""
+
+    OFF = "off"
+    """There is no store: memory only."""
+    OK = "ok"
+    FAILING = "failing"
+    """Lines are shown without being kept."""
+    CATCHING_UP = "catching up"
+    """It works again, and is given what the rings still hold of what it missed."""
+
+
+@dataclass(slots=True)
+class StoreStatus:
+    """
+    The store as status shows it; the store writes it.
+
+    Args:
+        state: what it is doing.
+        since_ns: when that began, in nanoseconds since the epoch.
+        reason: why it fails, in words; else ``None``.
+        directory: where it is.
+        behind_lines: shown, and not kept yet.
+        behind_bytes: text of these.
+        unsaved_ns: when the first of these was shown; ``None`` where there is none.
+        segments: how many files of lines there are.
+        stored_bytes: what they take on disk.
+        free_bytes: of the file system; ``None`` where nobody can say.
+        recovered: sentences on what was mended, cut or lost at the start.
+        commits: groups that were made durable, and how long that took.
+    """
+
+    state: StoreState = StoreState.OFF
+    since_ns: int = field(default_factory=time.time_ns)
+    reason: str | None = None
+    directory: str | None = None
+    behind_lines: int = 0
+    behind_bytes: int = 0
+    unsaved_ns: int | None = None
+    segments: int = 0
+    stored_bytes: int = 0
+    free_bytes: int | None = None
+    recovered: list[str] = field(default_factory=list)
+    commits: Timings = field(default_factory=Timings, repr=False)
+
+    def enter(self, state: StoreState) -> None:
+        """Change the state; one that it is in already keeps its time."""
+        self.reason = None
+        if state is not self.state:
+            self.state = state
+            self.since_ns = time.time_ns()
+
+    def fail(self, reason: str) -> None:
+        """Say that it fails, and why."""
+        self.enter(StoreState.FAILING)
+        self.reason = reason

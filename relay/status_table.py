@@ -12,6 +12,9 @@ Object = dict[str, Any]
 Row = tuple[str, ...]
 
 MOST_RUNS = 10
+MOST_SENTENCES = 5
+"""On what a store mended when it started."""
+
 MOST_READERS = 5
 """Of each source, readers with something to say: in a state that is not one of these."""
 
@@ -31,9 +34,10 @@ RUNS: Row = ("RUN", "STATUS", ">EXIT", ">LINES", "STARTED", "LASTED")
 BEFORE_NOTE = ("",) * (len(SOURCES) - 1)
 
 
-def failing(status: Object) -> list[Object]:
-    """Return the sources that are failing."""
-    return [source for source in status["sources"] if source["state"] == "failing"]
+def failing(status: Object) -> list[str]:
+    """Return the names of what is failing: ``store``, sources."""
+    store = ["store"] if status.get("store", {}).get("state") == "failing" else []
+    return store + [one["name"] for one in status["sources"] if one["state"] == "failing"]
 
 
 def sheet(status: Object, url: str, now: datetime, *, colour: bool = False) -> str:
@@ -47,7 +51,7 @@ def sheet(status: Object, url: str, now: datetime, *, colour: bool = False) -> s
         colour: whether states have colours.
     """
     parts = [
-        _head(status, url),
+        "\n".join([_head(status, url), *_store(status.get("store"), now)]),
         _table(SOURCES, _sources(status["sources"], now), colour),
         _table(CHANNELS, (_channel(channel, now) for channel in status["channels"]), colour),
     ]
@@ -61,13 +65,32 @@ def _head(status: Object, url: str) -> str:
     connections = status["connections"]
     kinds = [f"{count} {kind}" for kind, count in sorted(connections["by_protocol"].items())]
     detail = f" ({', '.join(kinds)})" if kinds else ""
-    total = connections["total"]
-    readers = f"{total} {'connection' if total == 1 else 'connections'}"
+    readers = _count(connections["total"], "connection")
     head = f"relay {status['version']} at {url}, up {uptime}, {readers}"
-    wrong = [source["name"] for source in failing(status)]
+    wrong = failing(status)
     if wrong:
         return f"failing: {', '.join(wrong)}\n{head}{detail}"
     return f"{head}{detail}"
+
+
+def _store(store: Object | None, now: datetime) -> Iterable[str]:
+    """Give the lines of a store; none for a relay that has none."""
+    if store is None or store["state"] == "off":
+        return
+    room = "" if store["free_bytes"] is None else f", {_size(store['free_bytes'])} free"
+    stored = f"{_size(store['stored_bytes'])} in {_count(store['segments'], 'segment')}{room}"
+    yield _printable(f"store {store['state']} in {store['directory']}: {stored}")
+    if store["state"] != "ok":
+        reason = store["reason"] or "it works again"
+        lost = f"{_count(store['behind_lines'], 'line')} not kept"
+        behind = f"{lost}, {_size(store['behind_bytes'])}"
+        yield _printable(f"  {reason} ({_ago(store['since'], now)}); {behind}")
+    for sentence in store["recovered"][:MOST_SENTENCES]:
+        yield _printable(f"  at the start: {sentence}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun if number == 1 else f'{noun}s'}"
 
 
 def _sources(sources: Sequence[Object], now: datetime) -> Iterable[Row]:
@@ -156,3 +179,12 @@ def _duration(seconds: float) -> str:
             parts.append(f"{left // size}{unit}")
             left %= size
     return " ".join(parts[:2]) or "0s"
+
+
+def _size(size_bytes: float) -> str:
+    """Return three digits and a unit: ``1.25 GiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.3g} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.3g} TiB"

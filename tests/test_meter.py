@@ -1,10 +1,10 @@
-"""A counter that knows its rate."""
+"""A counter that knows its rate, and one that knows how long things took."""
 
 import time
 
 import pytest
 
-from relay.meter import Meter
+from relay.meter import MAX_TIMINGS, Meter, Timings
 
 
 def test_a_rate_rises_and_falls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,3 +24,15 @@ def test_a_rate_rises_and_falls(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_no_rate() -> None:
     """From the start."""
     assert Meter().per_second() == 0.0
+
+
+def test_of_what_took_its_time_the_last_count() -> None:
+    """By share; what is long ago is only counted."""
+    timings = Timings()
+    assert (timings.total, timings.quantile(0.99)) == (0, 0.0)
+    timings.add(3.0)
+    assert timings.quantile(0.99) == 3.0
+    for number in range(MAX_TIMINGS):
+        timings.add(number / 1000)
+    assert timings.total == MAX_TIMINGS + 1
+    assert (timings.quantile(0.5), timings.quantile(0.99)) == (0.499, 0.989)

@@ -39,6 +39,23 @@ def run(name: str, started: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def store(state: str, **more: Any) -> dict[str, Any]:
+    """Return a store as the relay tells of it."""
+    return {
+        "state": state,
+        "since": "2026-11-21T11:57:00.5Z",
+        "reason": None,
+        "directory": "/var/lib/relay",
+        "behind_lines": 0,
+        "behind_bytes": 0,
+        "segments": 142,
+        "stored_bytes": 1_342_177_280,
+        "free_bytes": 52_000_000_000,
+        "recovered": [],
+        **more,
+    }
+
+
 def status(**more: Any) -> dict[str, Any]:
     """Return a status."""
     return {
@@ -68,7 +85,7 @@ def test_what_is_wrong_comes_first() -> None:
         ],
         connections={"total": 3, "by_protocol": {"sse": 2, "ndjson": 1}},
     )
-    assert [one["name"] for one in failing(found)] == ["broken"]
+    assert failing(found) == ["broken"]
     assert sheet(found, URL, NOW).splitlines() == [
         "failing: broken",
         "relay 0.1.0 at http://127.0.0.1:8514, up 2h 3m, 3 connections (1 ndjson, 2 sse)",
@@ -81,6 +98,48 @@ def test_what_is_wrong_comes_first() -> None:
         "fine    file  running     12      0.2",
         "",
         "CHANNEL  HELD  LINES/S  NEWEST",
+    ]
+
+
+def head(found: dict[str, Any]) -> list[str]:
+    """Return what stands before the first table, without the line on the relay itself."""
+    lines = sheet(found, URL, NOW).split("\n\n")[0].splitlines()
+    return [line for line in lines if not line.startswith("relay ")]
+
+
+def test_the_store_is_a_line() -> None:
+    """Where it is, what it holds, and the room that is left; without one there is none."""
+    assert head(status(store=store("ok"))) == [
+        "store ok in /var/lib/relay: 1.25 GiB in 142 segments, 48.4 GiB free"
+    ]
+    small = store("ok", segments=1, stored_bytes=999, free_bytes=None)
+    assert head(status(store=small)) == ["store ok in /var/lib/relay: 999 B in 1 segment"]
+    assert head(status(store=store("off", directory=None))) == []
+    assert head(status()) == []
+
+
+def test_a_store_that_fails_says_why_and_for_how_long() -> None:
+    """It is named above all; while it catches up it is not."""
+    wrong = store(
+        "failing", reason="no space left on device", behind_lines=1234, behind_bytes=123_400
+    )
+    found = status(sources=[source("broken", "failing")], store=wrong)
+    assert failing(found) == ["store", "broken"]
+    assert head(found) == [
+        "failing: store, broken",
+        "store failing in /var/lib/relay: 1.25 GiB in 142 segments, 48.4 GiB free",
+        "  no space left on device (3m ago); 1234 lines not kept, 121 KiB",
+    ]
+    better = status(store=store("catching up", behind_lines=1, behind_bytes=100))
+    assert failing(better) == []
+    assert head(better)[1:] == ["  it works again (3m ago); 1 line not kept, 100 B"]
+
+
+def test_what_was_mended_at_the_start_is_told() -> None:
+    """The first sentences of it."""
+    sentences = [f"web: {number} bytes were cut" for number in range(7)]
+    assert head(status(store=store("ok", recovered=sentences)))[1:] == [
+        f"  at the start: web: {number} bytes were cut" for number in range(5)
     ]
 
 

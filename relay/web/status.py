@@ -1,4 +1,4 @@
-"""What the relay is doing: sources, channels, connections; and whether it lives."""
+"""What the relay is doing: store, sources, channels, connections; and whether it lives."""
 
 import resource
 import time
@@ -10,7 +10,7 @@ from aiohttp import web
 from relay import __version__
 from relay.encode.objects import timestamp
 from relay.hub import Hub
-from relay.status import SourceState, SourceStatus
+from relay.status import SourceState, SourceStatus, StoreState, StoreStatus
 from relay.web.answers import answer
 from relay.web.channels import channel_object
 from relay.web.connections import Connections
@@ -24,6 +24,7 @@ __all__ = [
     "source_object",
     "status",
     "status_object",
+    "store_object",
 ]
 
 
@@ -38,13 +39,17 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """Answer whether every source has been started; a failing one is ready to be asked."""
-    sources = request.app[HUB].sources.values()
+    """Answer whether every source has been started; what is failing is ready to be asked."""
+    hub = request.app[HUB]
+    sources = hub.sources.values()
     starting = [source.name for source in sources if source.state is SourceState.STARTING]
     if request.app[CONNECTIONS].stopping:
         return answer({"status": "stopping"}, 503)
     if starting:
         return answer({"status": "starting", "sources": starting}, 503)
+    if hub.store_status.state is StoreState.FAILING:
+        # Lines are shown as ever: to start anew would lose those that are in memory only.
+        return answer({"status": "degraded", "store": hub.store_status.reason})
     return answer({"status": "ready"})
 
 
@@ -57,10 +62,34 @@ def status_object(hub: Hub, connections: Connections) -> dict[str, Any]:
         "uptime_seconds": round(time.time() - hub.started_ns / 1e9, 3),
         "last_id": hub.last_id,
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+        "store": store_object(hub.store_status),
         "sources": [source_object(source) for source in hub.sources.values()],
         "channels": [channel_object(hub.channels[name]) for name in sorted(hub.channels)],
         "runs": [run_object(run) for run in hub.runs.values()],
         "connections": connections_object(connections),
+    }
+
+
+def store_object(store: StoreStatus) -> dict[str, Any]:
+    """Return the store as JSON shows it."""
+    unsaved_ns = store.unsaved_ns
+    return {
+        "state": store.state,
+        "since": timestamp(store.since_ns).decode(),
+        "reason": store.reason,
+        "directory": store.directory,
+        "behind_lines": store.behind_lines,
+        "behind_bytes": store.behind_bytes,
+        "unsaved_since": None if unsaved_ns is None else timestamp(unsaved_ns).decode(),
+        "segments": store.segments,
+        "stored_bytes": store.stored_bytes,
+        "free_bytes": store.free_bytes,
+        "recovered": store.recovered,
+        "commits": store.commits.total,
+        "commit_seconds": {
+            "p50": round(store.commits.quantile(0.5), 6),
+            "p99": round(store.commits.quantile(0.99), 6),
+        },
     }
 
 

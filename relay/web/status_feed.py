@@ -3,7 +3,7 @@ What the relay is doing, as it changes: SSE and WebSocket.
 
 A new client is first given the whole, as ``/api/v1/status`` has it, with ``"whole": true``. Then
 come changes: of ``sources``, ``channels`` and ``runs`` only those that changed, each complete;
-``connections``; and under ``gone`` the names of what is no more.
+``connections`` and ``store``; and under ``gone`` the names of what is no more.
 
 Rules of this file:
 
@@ -29,13 +29,13 @@ from relay.encode.objects import cursor_object
 from relay.encode.websocket import text_frame
 from relay.hub import Hub
 from relay.run import Run
-from relay.status import SourceStatus
+from relay.status import SourceStatus, StoreStatus
 from relay.web.channels import channel_object
 from relay.web.connections import Connections
 from relay.web.keys import SETTINGS
 from relay.web.runs import run_object
 from relay.web.socket import Socket, serve_socket, unknown_type
-from relay.web.status import connections_object, source_object, status_object
+from relay.web.status import connections_object, source_object, status_object, store_object
 from relay.web.writer import end_by_closing
 
 __all__ = ["STATUS_FEED", "StatusFeed", "status_socket", "status_stream"]
@@ -125,6 +125,8 @@ class StatusFeed:
         self._states: _Marks = {}
         self._counts: _Marks = {}
         self._connections: dict[str, Any] = {}
+        self._store: tuple[Any, ...] = ()
+        self._store_counts: tuple[Any, ...] = ()
 
     @contextmanager
     def listening(self) -> "Iterator[Listener]":
@@ -186,7 +188,19 @@ class StatusFeed:
         connections = connections_object(self.connections)
         if connections != self._connections:
             change["connections"] = self._connections = connections
+        if self._has_store_changed(with_counts=with_counts):
+            change["store"] = store_object(self.hub.store_status)
         return change | ({"gone": gone} if gone else {})
+
+    def _has_store_changed(self, *, with_counts: bool) -> bool:
+        """Tell whether the store has changed since the last look, and remember how it is now."""
+        store = self.hub.store_status
+        state, counts = _store_state(store), self._store_counts
+        if with_counts:
+            counts = _store_counts(store)
+        before = self._store, self._store_counts
+        self._store, self._store_counts = state, counts
+        return before != (state, counts)
 
     def _object(self, kind: str, name: str) -> dict[str, Any]:
         if kind == "sources":
@@ -284,6 +298,16 @@ def _source_counts(source: SourceStatus) -> tuple[Any, ...]:
     positions = tuple(reader.position for reader in source.readers.values())
     rate = round(source.rate.per_second(), 1)
     return source.lines, rate, source.bytes, source.invalid_bytes, positions
+
+
+def _store_state(store: StoreStatus) -> tuple[Any, ...]:
+    return store.state, store.reason, store.directory, tuple(store.recovered)
+
+
+def _store_counts(store: StoreStatus) -> tuple[Any, ...]:
+    # The room that is left is not here: what others do on the disk is no news of the relay.
+    behind = store.behind_lines, store.behind_bytes, store.unsaved_ns
+    return behind, store.segments, store.stored_bytes, store.commits.total
 
 
 def _channel_counts(channel: Channel) -> tuple[Any, ...]:

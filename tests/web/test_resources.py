@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from relay.entry import Batch, Origin, RunEnded, RunStarted
-from relay.status import ReaderStatus, SourceState, SourceStatus
+from relay.status import ReaderStatus, SourceState, SourceStatus, StoreState
 from tests.building import batch
 
 
@@ -95,6 +95,39 @@ async def test_status_of_sources_and_connections(serve: Any) -> None:
         response.close()
 
 
+async def test_status_of_the_store(serve: Any) -> None:
+    """Off where there is none; else where it stands, in words and numbers."""
+    served = await serve()
+    _, body = await served.get("/api/v1/status")
+    assert body["store"]["state"] == "off"
+    store = served.hub.store_status
+    store.directory, store.segments, store.stored_bytes = "/var/lib/relay", 7, 70_000
+    store.behind_lines, store.behind_bytes = 5, 500
+    store.unsaved_ns = 1_795_255_350_123_456_789
+    store.recovered = ["web: a torn line was cut"]
+    store.commits.add(0.0125)
+    store.fail("no space left on device")
+    since_ns = store.since_ns
+    store.fail("slower than 1s")
+    assert store.since_ns == since_ns
+    _, body = await served.get("/api/v1/status")
+    assert body["store"].pop("since").endswith("Z")
+    assert body["store"] == {
+        "state": "failing",
+        "reason": "slower than 1s",
+        "directory": "/var/lib/relay",
+        "behind_lines": 5,
+        "behind_bytes": 500,
+        "unsaved_since": "2026-11-21T10:02:30.123456789Z",
+        "segments": 7,
+        "stored_bytes": 70_000,
+        "free_bytes": None,
+        "recovered": ["web: a torn line was cut"],
+        "commits": 1,
+        "commit_seconds": {"p50": 0.0125, "p99": 0.0125},
+    }
+
+
 async def test_health_and_readiness(serve: Any) -> None:
     """Alive at once; ready when every source was started."""
     served = await serve()
@@ -102,6 +135,11 @@ async def test_health_and_readiness(serve: Any) -> None:
     source = served.hub.sources["files"] = SourceStatus("files", "file")
     assert await served.get("/readyz") == (503, {"status": "starting", "sources": ["files"]})
     source.enter(SourceState.WAITING)
+    assert await served.get("/readyz") == (200, {"status": "ready"})
+    served.hub.store_status.fail("no space left on device")
+    degraded = {"status": "degraded", "store": "no space left on device"}
+    assert await served.get("/readyz") == (200, degraded)
+    served.hub.store_status.enter(StoreState.CATCHING_UP)
     assert await served.get("/readyz") == (200, {"status": "ready"})
 
 

@@ -94,6 +94,22 @@ async def test_first_the_whole_then_changes(serve: Any, way: str) -> None:
         assert change["sources"][0]["last_error"] == "no such folder"
 
 
+async def test_the_store(serve: Any) -> None:
+    """That it fails is told at once; what it holds with the next counts."""
+    served = await serve()
+    store = served.hub.store_status
+    async with watching(served, "ws") as watcher:
+        assert (await watcher.next())["store"]["state"] == "off"
+        store.fail("no space left on device")
+        change = await watcher.next()
+        assert list(change) == ["type", "store"]
+        assert change["store"]["reason"] == "no space left on device"
+        store.stored_bytes = 70_000
+        change = await watcher.next()
+        assert list(change) == ["type", "store"]
+        assert change["store"]["stored_bytes"] == 70_000
+
+
 async def test_readers_and_positions(serve: Any) -> None:
     """A container that comes, and how far it is read."""
     served = await serve()
