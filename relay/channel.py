@@ -3,7 +3,7 @@ A channel: a name, a ring of blocks, its runs, and who waits for news of it.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -183,6 +183,29 @@ class Channel:
     def lost_until(self) -> int:
         """Id of the newest entry or loss that is gone, and older than all that is held."""
         return self.ring.marks.left_id
+
+    def lose(self, until: int, items: Iterable[Block | DeclaredLoss | Missing] | None) -> None:
+        """
+        Take note that the store lets go of the oldest that it holds.
+
+        Args:
+            until: nothing up to this id is held any more.
+            items: what goes; ``None``: the channel knows it itself.
+        """
+        marks, left = self.ring.marks, self.ring.left
+        if items is None and left is not None:
+            left.copy_to(marks, until)
+        for item in items or ():
+            if isinstance(item, Missing):
+                count = item.count or item.at_least
+                if count:
+                    marks.add_mark(item.last_id - count + 1, marks.last_seq + 1, count)
+            elif item.last_id > marks.left_id:
+                marks.add(item)
+
+    def knows_from(self, id_: int) -> bool:
+        """Tell whether the channel itself knows the ids of all that left from this id on."""
+        return self.ring.left is not None and self.ring.left.knows_from(id_)
 
     def stored_until(self, cursor: int) -> int:
         """

@@ -125,6 +125,19 @@ class Marks:
             self.forgotten_id = self._ids[excess - 1] + self._counts[excess - 1] - 1
             del self._ids[:excess], self._seqs[:excess], self._counts[:excess]
 
+    def knows_from(self, id_: int) -> bool:
+        """Tell whether all that left from this id on is marked here."""
+        return self.forgotten_id < id_ and self.forgotten_loss_id < id_
+
+    def copy_to(self, other: "Marks", until: int) -> None:
+        """Mark in ``other`` what left after all that it knows, up to an id."""
+        first = bisect_right(self._ids, other.last_id)
+        for index in range(first, bisect_right(self._ids, until)):
+            other.add_mark(self._ids[index], self._seqs[index], self._counts[index])
+        for loss in self._losses:
+            if other.last_loss_id < loss.last_id <= until:
+                other.add_loss(loss.last_id, loss.count, loss.at_least)
+
     def begin_after(self, id_: int, seq: int) -> None:
         """Take everything up to an entry for gone and forgotten: an earlier life's."""
         self.last_id = self.forgotten_id = id_
