@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 TYPESCRIPT := 5.9.3
 TSC := $(VENV)/typescript-$(TYPESCRIPT)/node_modules/.bin/tsc
 # What the tests drive that is no Python package, by command.
-TEST_COMMANDS := chromium curl node
+TEST_COMMANDS := chromium curl node zstd
 # Other people's clients for Node, that the tests drive.
 CLIENTS := tests/node/node_modules/.installed
 
