@@ -148,14 +148,16 @@ class SourceError(RelayError):
 
 class StoreError(RelayError):
     """
-    What should be durable could not be made durable.
+    What should be durable cannot be made durable, or cannot be read.
 
     Args:
-        sentence: the step that failed and the system's own words.
+        directory: ``state.directory``.
+        problem: what is wrong with it, as a predicate: ``cannot be written: no space left``.
     """
 
-    def __init__(self, sentence: str) -> None:
-        self.sentence = sentence
+    def __init__(self, directory: str, problem: str) -> None:
+        self.directory = directory
+        self.problem = problem
 
     def __str__(self) -> str:
-        return self.sentence
+        return f"state.directory {self.directory} {self.problem}"

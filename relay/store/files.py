@@ -8,10 +8,11 @@ place in the file whatever an earlier attempt left there.
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["SegmentFiles", "directories_of", "sync_directory", "sync_file"]
+__all__ = ["SegmentFiles", "problem_of", "remove_files", "sync_directory", "sync_file"]
 
 MAX_OPEN = 128
 """Descriptors that are kept; the one that was longest not used is closed."""
@@ -43,7 +44,7 @@ class SegmentFiles:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._keep(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         with self._lock:
-            self._new_in.update(directories_of(path, self._directory))
+            self._new_in.update(_directories_of(path, self._directory))
 
     def find(self, path: Path) -> bool:
         """
@@ -137,7 +138,7 @@ class SegmentFiles:
         return self._open[path]
 
 
-def directories_of(path: Path, top: Path) -> list[Path]:
+def _directories_of(path: Path, top: Path) -> list[Path]:
     """Return the directories above a path, up to and with ``top``."""
     above = list(path.parents)
     return above[: above.index(top) + 1]
@@ -161,3 +162,37 @@ def sync_directory(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def remove_files(directory: Path, names: Sequence[str]) -> list[str]:
+    """
+    Remove files of segments, whatever form they have, and directories that are left empty.
+
+    Args:
+        directory: the state directory.
+        names: paths below it; ``….ndjson`` goes with what was made of it.
+
+    Returns:
+        The names of those that are gone.
+    """
+    gone = []
+    for name in names:
+        try:
+            for suffix in ("", ".tmp"):
+                (directory / (name + suffix)).unlink(missing_ok=True)
+        except OSError:
+            continue
+        gone.append(name)
+    for parent in {(directory / name).parent for name in names}:
+        # Where something is in it, it stays.
+        with suppress(OSError):
+            parent.rmdir()
+            parent.parent.rmdir()
+    return gone
+
+
+def problem_of(error: Exception) -> str:
+    """Return the system's own words, in lower case."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error).lower()

@@ -9,7 +9,8 @@ into a table is one step, since each gives up the interpreter lock and must win 
 import json
 import sqlite3
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from itertools import chain
 from pathlib import Path
@@ -29,7 +30,9 @@ __all__ = [
     "add_segments",
     "channels",
     "check",
+    "checkpoint",
     "connect",
+    "copy",
     "count_entries",
     "create",
     "delete_removals",
@@ -53,6 +56,7 @@ __all__ = [
     "sealed_sums",
     "segments_after",
     "segments_before",
+    "transaction",
     "uncompressed_segments",
     "values",
     "version",
@@ -61,8 +65,11 @@ __all__ = [
 VERSION = 1
 """Of the schema, as ``PRAGMA user_version``."""
 
-BUSY_SECONDS = 60.0
+BUSY_SECONDS = 10.0
 """How long one connection waits for another of ours."""
+
+WAL_KEPT_BYTES = 4 * 1024 * 1024
+"""Of the WAL's file once it begins anew: what is there already is cheaper to write again."""
 
 MAX_STEP_ROWS = 32
 """Each number of rows is a statement of its own, which is prepared once."""
@@ -202,18 +209,28 @@ class ChannelRow:
         )
 
 
-def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path, *, readonly: bool = False, create: bool = False, synchronous: str = "NORMAL"
+) -> sqlite3.Connection:
     """
     Open the index, in autocommit mode; one thread at a time may use the connection.
 
+    Checkpoints are never made by themselves, see :func:`checkpoint`.
+
     Args:
         path: of ``index.db``.
-        readonly: for reading only; the file must be there.
+        readonly: for reading only.
+        create: make an empty database where there is none.
+        synchronous: ``OFF``: nothing is synced. ``NORMAL``: checkpoints are, and the first
+            page of the WAL when it begins anew, without which a power cut could mix old and new
+            pages. ``FULL``: commits too.
 
     Raises:
         sqlite3.Error: it cannot be opened.
+
+    Source: SQLite, "PRAGMA synchronous" and "Write-Ahead Logging".
     """
-    mode = "ro" if readonly else "rwc"
+    mode = "ro" if readonly else "rwc" if create else "rw"
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         timeout=BUSY_SECONDS,
@@ -222,8 +239,42 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         cached_statements=512,
         uri=True,
     )
+    if not readonly:
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
     return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let what is done inside be done wholly or, if an exception leaves it, not at all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk may have rolled it back already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def checkpoint(connection: sqlite3.Connection, *, truncate: bool = False) -> None:
+    """
+    Put what stands in the WAL into the database, and sync both as the connection does.
+
+    Args:
+        connection: of any thread; commits of another go on meanwhile.
+        truncate: wait until all is done, with commits held up, and let the WAL be empty.
+    """
+    connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if truncate else 'PASSIVE'})")
+
+
+def copy(connection: sqlite3.Connection, path: Path) -> None:
+    """Write the whole index to another file, which must not be there."""
+    connection.execute("VACUUM INTO ?", (str(path),))
 
 
 def path_of(directory: Path, row: SegmentRow) -> Path:
@@ -282,7 +333,6 @@ def _segments(rows: Iterable[Sequence[Any]]) -> list[SegmentRow]:
 
 def create(connection: sqlite3.Connection) -> None:
     """Make an empty database an index."""
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version = {VERSION};COMMIT;")
 
 
@@ -381,21 +431,16 @@ def mark_compressed(connection: sqlite3.Connection, row: SegmentRow, stored_byte
     return cursor.rowcount == 1
 
 
-def first_segments(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
-    """Return for each channel that has segments the first id and seq of the oldest."""
-    rows = connection.execute(
-        # A cross join is done in the order in which it stands: one seek for each channel.
-        "SELECT c.name, s.first_id, s.first_seq FROM channels c CROSS JOIN segments s"
-        " ON s.channel = c.name AND s.last_id ="
-        " (SELECT min(last_id) FROM segments WHERE channel = c.name)"
+def first_segments(connection: sqlite3.Connection) -> dict[str, SegmentRow]:
+    """Return the oldest segment of each channel that has one."""
+    # A cross join is done in the order in which it stands: one seek for each channel.
+    sealed = connection.execute(
+        "SELECT s.*, 1 FROM channels c CROSS JOIN segments s ON s.channel = c.name"
+        " AND s.last_id = (SELECT min(last_id) FROM segments WHERE channel = c.name)"
     )
-    found = {name: (first_id, first_seq) for name, first_id, first_seq in rows}
-    rows = connection.execute(
-        "SELECT name, open_first_id, open_first_seq FROM channels WHERE open_first_id IS NOT NULL"
-    )
-    for name, first_id, first_seq in rows:
-        found.setdefault(name, (first_id, first_seq))
-    return found
+    opened = connection.execute(f"SELECT {_OPEN}, 0 FROM channels WHERE open_first_id IS NOT NULL")
+    found = {row.channel: row for row in _segments(opened)}
+    return found | {row.channel: row for row in _segments(sealed)}
 
 
 def oldest_segments(connection: sqlite3.Connection, channel: str, limit: int) -> list[SegmentRow]:
@@ -421,14 +466,14 @@ def uncompressed_segments(
     )
 
 
-def sealed_sums(connection: sqlite3.Connection, channel: str) -> tuple[int, int, int]:
-    """Return of a channel's sealed segments the sums of entries, lengths and stored bytes."""
+def sealed_sums(connection: sqlite3.Connection, channel: str) -> tuple[int, int, int, int]:
+    """Return how many sealed segments a channel has, their entries, lengths and stored bytes."""
     row = connection.execute(
-        "SELECT coalesce(sum(entries), 0), coalesce(sum(length), 0),"
+        "SELECT count(*), coalesce(sum(entries), 0), coalesce(sum(length), 0),"
         " coalesce(sum(stored_bytes), 0) FROM segments WHERE channel = ?",
         (channel,),
     ).fetchone()
-    return int(row[0]), int(row[1]), int(row[2])
+    return int(row[0]), int(row[1]), int(row[2]), int(row[3])
 
 
 def count_entries(connection: sqlite3.Connection, channel: str) -> int:

@@ -1,0 +1,36 @@
+"""One relay at a time uses a state directory."""
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from relay.errors import StoreError
+
+__all__ = ["take_lock"]
+
+
+def take_lock(directory: Path) -> int:
+    """
+    Lock a state directory for this process, until the descriptor is closed.
+
+    Returns:
+        The descriptor.
+
+    Raises:
+        StoreError: another relay has it.
+        OSError: the lock's file cannot be made.
+    """
+    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        known = f", pid {owner}" if owner else ""
+        raise StoreError(str(directory), f"is used by another relay{known}") from None
+    # For people only: a full disk must not keep a relay from starting.
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+    return descriptor

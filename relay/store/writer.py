@@ -1,0 +1,484 @@
+"""
+Makes groups durable: text into segments, then one transaction in the index.
+
+Rules of this file:
+
+* All but :meth:`Writer.sync` is for one thread.
+* The index is the truth. A segment is written before the index says so, at the length that the
+  index knows; so what an attempt left behind is overwritten, or cut at the next start.
+* What fails leaves everything as it was, and may be tried again with the same records: those
+  that the index has already are passed by.
+"""
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from relay.errors import StoreError
+from relay.run import Run
+from relay.storage import Positions
+from relay.store import index
+from relay.store.files import SegmentFiles, problem_of, remove_files, sync_file
+from relay.store.index import ChannelRow, SegmentRow
+from relay.store.lock import take_lock
+from relay.store.plan import Append, Now, Plan, is_old, plan_records
+from relay.store.runs import Runs
+from relay.store.segment import Record
+
+__all__ = ["Fsync", "Write", "Writer"]
+
+Fsync = Literal["1s", "always", "never"]
+
+CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_BYTES = 4 * 1024 * 1024
+"""The WAL is put into the database so often, or when it has grown to this."""
+
+CHECKPOINT_BYTES_UNSYNCED = 64 * 1024 * 1024
+"""The same with ``fsync = "never"``."""
+
+KEYS_NS = 1_000_000_000
+"""Old record keys are let go of so often: it is not worth a step of every commit."""
+
+ALL_SEGMENTS = 1 << 40
+
+
+@dataclass(slots=True)
+class Write:
+    """
+    What one commit makes durable.
+
+    Args:
+        records: of each channel in the order of ids.
+        positions: that replace the readers' last.
+        runs: all runs as they are after ``records``; ``None``: what the records say of runs
+            is done to those that are known.
+        forgotten_runs: pairs of run and channel, of before ``records``.
+        age_ns: the age clock.
+    """
+
+    records: Sequence[Record] = ()
+    positions: Positions = field(default_factory=dict)
+    runs: list[Run] | None = None
+    forgotten_runs: list[tuple[str, str]] = field(default_factory=list)
+    age_ns: int = 0
+
+
+class Writer:
+    """
+    Writes to a state directory; made by :func:`relay.store.recovery.open_store`.
+
+    Args:
+        directory: with an index whose segments are as it says.
+        fsync: when the disk must have what is written.
+        lock: the descriptor that keeps other relays away; closed with the writer.
+        clock: nanoseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        fsync: Fsync,
+        lock: int,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.directory = directory
+        self._fsync = fsync
+        self._lock = lock
+        self._clock = clock
+        self._files = SegmentFiles(directory)
+        self._runs = Runs()
+        self._rows: dict[str, ChannelRow] = {}
+        self._last_id = 0
+        self._next_number = 1
+        self._keys_from: dict[tuple[str, str], int] = {}
+        self._keys_ns = 0
+        self._sealed: list[SegmentRow] = []
+        self._connection: sqlite3.Connection | None = None
+        self._syncing = threading.Lock()
+        self._sync_connection: sqlite3.Connection | None = None
+        self._commits = self._synced_commits = self._checkpointed_commits = 0
+        self._checkpointed = time.monotonic()
+        self._connect()
+        self._identity = self._identify()
+
+    @property
+    def index_path(self) -> Path:
+        """Where the index is."""
+        return self.directory / "index.db"
+
+    # Groups
+
+    def commit(self, write: Write) -> None:
+        """
+        Make a write durable; once it returns ``kill -9`` cannot undo it.
+
+        Raises:
+            StoreError: it could not be done, and nothing is.
+        """
+        plan = Plan()
+        try:
+            connection = self._connect()
+            plan = self._plan(write)
+            self._append(plan)
+            with index.transaction(connection):
+                self._record(connection, plan, write)
+        except (OSError, sqlite3.Error) as error:
+            self._undo(plan)
+            raise self._error("cannot be written", error) from error
+        self._adopt(plan)
+
+    def _plan(self, write: Write) -> Plan:
+        date = time.strftime("%Y-%m-%d", time.gmtime(self._clock() // 1_000_000_000))
+        return plan_records(
+            self._rows, write.records, Now(write.age_ns, date, self._last_id), self._is_there
+        )
+
+    def _is_there(self, row: ChannelRow) -> bool:
+        return self._files.find(index.path_of(self.directory, row.sealed()))
+
+    def _append(self, plan: Plan) -> None:
+        for append in plan.appends:
+            path = self.directory / append.path
+            if not append.offset:
+                self._files.create(path)
+            self._files.write(path, append.offset, append.text)
+        self._end(plan.sealed)
+        if self._fsync == "always":
+            self._files.sync()
+
+    def _end(self, sealed: Iterable[SegmentRow]) -> None:
+        """Let files end where their segments do, whatever an attempt left behind."""
+        for row in sealed:
+            path = index.path_of(self.directory, row)
+            if self._files.find(path):
+                self._files.cut(path, row.length)
+
+    def _record(self, connection: sqlite3.Connection, plan: Plan, write: Write) -> None:
+        index.put_channels(connection, plan.rows.values())
+        index.add_segments(connection, plan.sealed)
+        self._next_number = index.put_positions(connection, write.positions, self._next_number)
+        self._forget_keys(connection, write)
+        if write.runs is not None:
+            self._runs.replace(connection, write.runs)
+            return
+        if write.forgotten_runs:
+            self._runs.forget(connection, write.forgotten_runs)
+        self._runs.change(connection, plan.records, self._last_id)
+
+    def _forget_keys(self, connection: sqlite3.Connection, write: Write) -> None:
+        for key, position in write.positions.items():
+            if position.keys_from:
+                self._keys_from[key] = position.keys_from
+        if self._keys_from and abs(write.age_ns - self._keys_ns) >= KEYS_NS:
+            index.forget_keys(connection, self._keys_from)
+            self._keys_ns, self._keys_from = write.age_ns, {}
+
+    def _adopt(self, plan: Plan) -> None:
+        self._commits += 1
+        self._rows |= plan.rows
+        self._last_id = max([self._last_id, *[row.last_id for row in plan.rows.values()]])
+        self._note_sealed(plan.sealed)
+
+    def _note_sealed(self, sealed: list[SegmentRow]) -> None:
+        for row in sealed:
+            self._files.close(index.path_of(self.directory, row))
+        self._sealed += sealed
+
+    def _undo(self, plan: Plan) -> None:
+        """Go back to what the index says; what is left in a segment is written over later."""
+        self._runs.clear()
+        self._files.close_deleted()
+        try:
+            self._load()
+            for append in plan.appends:
+                self._cut(append)
+        except (OSError, sqlite3.Error):
+            self._disconnect()
+
+    def _cut(self, append: Append) -> None:
+        assert self._connection is not None
+        found = index.segments_after(self._connection, append.channel, append.first_id - 1, 1)
+        path = self.directory / append.path
+        with suppress(OSError):
+            if found and found[0].first_id == append.first_id:
+                if found[0].length == append.offset and self._files.find(path):
+                    self._files.cut(path, append.offset)
+            else:
+                self._files.close(path)
+                path.unlink(missing_ok=True)
+
+    # What else changes
+
+    def seal_old(self, age_ns: int) -> None:
+        """
+        Seal segments that are open for long; to be called now and then, for quiet channels.
+
+        Raises:
+            StoreError: it could not be done, and nothing is.
+        """
+        old = [row for row in self._rows.values() if row.open and is_old(row.open, age_ns)]
+        if not old:
+            return
+        plan = Plan({row.name: replace(row, open=None) for row in old})
+        plan.sealed = [row.sealed() for row in old]
+        with self._changing() as connection, index.transaction(connection):
+            self._end(plan.sealed)
+            index.put_channels(connection, plan.rows.values())
+            index.add_segments(connection, plan.sealed)
+        self._adopt(plan)
+
+    def take_sealed(self) -> list[SegmentRow]:
+        """Return the segments that were sealed since the last call."""
+        sealed, self._sealed = self._sealed, []
+        return sealed
+
+    def mark_compressed(self, row: SegmentRow, stored_bytes: int) -> bool:
+        """
+        Let a sealed segment be its compressed file, which is there; the plain one is removed.
+
+        Args:
+            row: of the plain one.
+            stored_bytes: size of the compressed file.
+
+        Returns:
+            Whether the segment was still there; else the compressed file is removed.
+
+        Raises:
+            StoreError: it could not be done, and nothing is.
+        """
+        compressed = replace(row, compressed=True, stored_bytes=stored_bytes)
+        with self._changing() as connection:
+            with index.transaction(connection):
+                is_there = index.mark_compressed(connection, row, stored_bytes)
+                gone = self._name_of(row if is_there else compressed)
+                index.put_removals(connection, [gone])
+            self._commits += 1
+            self._remove(connection, [gone])
+        return is_there
+
+    def prune(self, rows: Sequence[SegmentRow]) -> None:
+        """
+        Remove sealed segments; those of a channel must be its oldest.
+
+        Raises:
+            StoreError: it could not be done, and nothing is.
+        """
+        names = [self._name_of(row) for row in rows]
+        with self._changing() as connection:
+            with index.transaction(connection):
+                index.delete_segments(connection, rows, names)
+            self._commits += 1
+            self._remove(connection, names)
+
+    def forget(self, channel: str, newest_ns: int | None) -> None:
+        """
+        Let go of all that is held of a channel but its last id and seq.
+
+        Args:
+            channel: its name; nothing is done where it is not known.
+            newest_ns: the newest timestamp of what it held.
+
+        Raises:
+            StoreError: it could not be done, and nothing is.
+        """
+        with self._changing() as connection:
+            row = self._rows.get(channel)
+            if row is None:
+                return
+            row = replace(row, open=None, forgotten_ns=newest_ns or 0)
+            segments = index.segments_after(connection, channel, 0, ALL_SEGMENTS)
+            names = [self._name_of(segment) for segment in segments]
+            with index.transaction(connection):
+                index.delete_segments(connection, segments, names)
+                index.put_channels(connection, [row])
+            self._adopt(Plan({channel: row}))
+            for segment in segments:
+                self._files.close(index.path_of(self.directory, segment))
+            self._remove(connection, names)
+
+    def put_values(self, values: dict[str, int]) -> None:
+        """
+        Put values under keys of their own, such as the age clock.
+
+        Raises:
+            StoreError: it could not be done.
+        """
+        with self._changing() as connection:
+            index.put_values(connection, values)
+        self._commits += 1
+
+    def _remove(self, connection: sqlite3.Connection, names: Sequence[str]) -> None:
+        # Those that cannot be removed now are tried again at the next start.
+        index.delete_removals(connection, remove_files(self.directory, names))
+
+    def _name_of(self, row: SegmentRow) -> str:
+        return str(index.path_of(self.directory, row).relative_to(self.directory))
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """Give the index; what fails inside becomes a :class:`~relay.errors.StoreError`."""
+        try:
+            yield self._connect()
+        except (OSError, sqlite3.Error) as error:
+            self._undo(Plan())
+            raise self._error("cannot be written", error) from error
+
+    # The disk
+
+    def sync(self) -> None:
+        """
+        Let the disk have what was committed since the last call; may run in another thread.
+
+        Segments first, then the index, so that it seldom says more than there is.
+
+        Raises:
+            StoreError: it could not be done; the next call tries again.
+        """
+        with self._syncing:
+            commits = self._commits
+            try:
+                if self._fsync != "never":
+                    self._files.sync()
+                    if commits != self._synced_commits:
+                        sync_file(self._wal_path)
+                        self._synced_commits = commits
+                if commits != self._checkpointed_commits and self._is_checkpoint_due():
+                    self._checkpoint()
+                    self._checkpointed_commits = commits
+            except (OSError, sqlite3.Error) as error:
+                self._drop_sync_connection()
+                raise self._error("cannot be synced", error) from error
+
+    @property
+    def _wal_path(self) -> Path:
+        return self.directory / "index.db-wal"
+
+    def _is_checkpoint_due(self) -> bool:
+        limit = CHECKPOINT_BYTES
+        if self._fsync == "never":
+            limit = CHECKPOINT_BYTES_UNSYNCED
+        elif time.monotonic() - self._checkpointed >= CHECKPOINT_SECONDS:
+            return True
+        return self._wal_path.stat().st_size > limit
+
+    def _checkpoint(self, *, truncate: bool = False) -> None:
+        if self._sync_connection is None:
+            synchronous = "OFF" if self._fsync == "never" else "NORMAL"
+            self._sync_connection = index.connect(self.index_path, synchronous=synchronous)
+        index.checkpoint(self._sync_connection, truncate=truncate)
+        self._checkpointed = time.monotonic()
+
+    def _drop_sync_connection(self) -> None:
+        if self._sync_connection is not None:
+            self._sync_connection.close()
+            self._sync_connection = None
+
+    def check(self) -> None:
+        """
+        Look whether what is written to is still what is found in the directory.
+
+        Raises:
+            StoreError: the directory or its index was removed, replaced or unmounted.
+        """
+        self._files.close_deleted()
+        try:
+            found = self._identify()
+        except OSError as error:
+            raise self._error("is gone", error) from error
+        if found != self._identity:
+            raise StoreError(str(self.directory), "is not the one that was opened")
+
+    def reopen(self) -> None:
+        """
+        Go on after a failure; what was removed is made again from what is still known.
+
+        Raises:
+            StoreError: it cannot be used yet.
+        """
+        try:
+            self._restore()
+            self._load()
+        except (OSError, sqlite3.Error) as error:
+            self._disconnect()
+            raise self._error("cannot be written", error) from error
+
+    def _restore(self) -> None:
+        """Make the directory and index again if they were removed, but not on another disk."""
+        device = self._identity[0][0]
+        if not self.directory.exists() and self.directory.parent.stat().st_dev == device:
+            self.directory.mkdir(mode=0o700)
+        if self.directory.stat().st_dev != device:
+            raise StoreError(str(self.directory), "is on another disk than before")
+        if self._connection is None or self.index_path.exists():
+            self.check()
+            return
+        # Its file was deleted, but it is still open here.
+        with self._syncing:
+            copied = self.directory / "index.db.tmp"
+            copied.unlink(missing_ok=True)
+            index.copy(self._connection, copied)
+            self._drop_sync_connection()
+            self._disconnect()
+            for suffix in ("-wal", "-shm"):
+                (self.directory / f"index.db{suffix}").unlink(missing_ok=True)
+            copied.replace(self.index_path)
+            os.close(self._lock)
+            self._lock = take_lock(self.directory)
+            self._connect()
+            self._checkpoint(truncate=True)
+            self._identity = self._identify()
+
+    def _identify(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        directory, file = self.directory.stat(), self.index_path.stat()
+        return (directory.st_dev, directory.st_ino), (file.st_dev, file.st_ino)
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._connection is None:
+            synchronous = {"1s": "NORMAL", "always": "FULL", "never": "OFF"}[self._fsync]
+            self._connection = index.connect(self.index_path, synchronous=synchronous)
+            self._load()
+        return self._connection
+
+    def _load(self) -> None:
+        """Take what the index says as the truth."""
+        connection = self._connect()
+        self._rows = {row.name: row for row in index.channels(connection)}
+        self._last_id = max([self._last_id, *[row.last_id for row in self._rows.values()]])
+        self._next_number = index.next_number(connection)
+
+    def _disconnect(self) -> None:
+        self._files.close_all()
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def close(self) -> None:
+        """
+        Sync, mark that all is well, and close; called once, at the end.
+
+        Raises:
+            StoreError: what was written may not be on the disk.
+        """
+        try:
+            self.check()
+            self.sync()
+            self.put_values({"is_clean": 1})
+            with self._syncing:
+                self._checkpoint(truncate=True)
+        except (OSError, sqlite3.Error) as error:
+            raise self._error("cannot be synced", error) from error
+        finally:
+            with suppress(sqlite3.Error):
+                self._drop_sync_connection()
+            self._disconnect()
+            os.close(self._lock)
+
+    def _error(self, problem: str, error: Exception) -> StoreError:
+        return StoreError(str(self.directory), f"{problem}: {problem_of(error)}")
