@@ -17,10 +17,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
+from relay.errors import StoreError
 from relay.quantities import format_size
 from relay.store import index
 from relay.store.index import SegmentRow
@@ -97,11 +99,13 @@ class Sums:
     What a channel's sealed segments hold.
 
     Args:
-        entries: how many.
+        segments: how many there are.
+        entries: how many they hold.
         length: bytes of their text.
         stored_bytes: what they take on disk.
     """
 
+    segments: int = 0
     entries: int = 0
     length: int = 0
     stored_bytes: int = 0
@@ -109,6 +113,7 @@ class Sums:
     def without(self, segment: SegmentRow) -> "Sums":
         """Return what the others hold."""
         return Sums(
+            self.segments - 1,
             self.entries - segment.entries,
             self.length - segment.length,
             self.stored_bytes - segment.stored_bytes,
@@ -178,34 +183,50 @@ class _Held:
 
 class Retention:
     """
-    Chooses what goes; asking when there is nothing costs O(channels) and no SQL.
+    Chooses what goes; asking costs O(channels) besides what goes and what has changed.
 
     Args:
-        connection: to the index; used by who calls, in its thread.
+        directory: of the state.
         keeping: for a channel's name how much is kept of it.
         min_free_bytes: room that the file system should have.
+        may_go: whether a segment can be let go of now; what comes after one that cannot stays.
     """
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        directory: Path,
         keeping: Callable[[str], Keeping],
         min_free_bytes: int = 0,
+        may_go: Callable[[SegmentRow], bool] = lambda row: True,
     ) -> None:
-        self._connection = connection
+        self._directory = directory
         self._keeping = keeping
         self._min_free_bytes = min_free_bytes
+        self._may_go = may_go
         self._held: dict[str, _Held] = {}
-        self._changed = {row.name for row in index.channels(connection)}
+        self._changed: set[str] | None = None
         self._told_ns: int | None = None
 
-    def touch(self, channel: str) -> None:
-        """Note that a channel's sealed segments have changed: more, fewer, compressed."""
-        self._changed.add(channel)
+    def touch(self, channel: str | None = None) -> None:
+        """
+        Note that sealed segments have changed: there are more, or fewer, or they are compressed.
+
+        Args:
+            channel: whose; ``None``: anybody's.
+        """
+        if channel is None:
+            self._changed = None
+        elif self._changed is not None:
+            self._changed.add(channel)
+
+    @property
+    def segments(self) -> int:
+        """How many sealed segments there were when it was last chosen."""
+        return sum(held.sums.segments for held in self._held.values())
 
     @property
     def stored_bytes(self) -> int:
-        """What all sealed segments took on disk when it was last chosen."""
+        """What these took on disk."""
         return sum(held.sums.stored_bytes for held in self._held.values())
 
     def choose(self, now_ns: int, free_bytes: int | None) -> list[SegmentRow]:
@@ -219,36 +240,52 @@ class Retention:
             free_bytes: of the file system; ``None``: nobody can say.
 
         Returns:
-            At most :data:`MAX_CHOSEN`; where there are so many there may be more.
+            At most :data:`MAX_CHOSEN`.
+
+        Raises:
+            StoreError: the index cannot be read.
         """
-        while self._changed:
-            self._look(self._changed.pop())
-        chosen = list(islice(self._spare(now_ns), MAX_CHOSEN))
         lacking_bytes = 0 if free_bytes is None else self._min_free_bytes - free_bytes
-        if not chosen and lacking_bytes > 0:
-            chosen = list(islice(oldest(self._segments(), lacking_bytes), MAX_CHOSEN))
-            self._tell(chosen, now_ns)
+        try:
+            with closing(index.connect(self._directory / "index.db", readonly=True)) as connection:
+                self._look(connection)
+                chosen = list(islice(self._spare(connection, now_ns), MAX_CHOSEN))
+                if not chosen and lacking_bytes > 0:
+                    crowding = oldest(self._segments(connection), lacking_bytes)
+                    chosen = list(islice(crowding, MAX_CHOSEN))
+                    self._tell(chosen, now_ns)
+        except sqlite3.Error as error:
+            raise StoreError(str(self._directory), f"cannot be read: {error}") from error
         return chosen
 
-    def _look(self, channel: str) -> None:
-        rows = index.oldest_segments(self._connection, channel, 1)
-        if rows:
-            sums = Sums(*index.sealed_sums(self._connection, channel))
-            self._held[channel] = _Held(sums, rows[0])
-        else:
-            self._held.pop(channel, None)
+    def _look(self, connection: sqlite3.Connection) -> None:
+        """Take the sums of what has changed."""
+        if self._changed is None:
+            self._held = {}
+            self._changed = {row.name for row in index.channels(connection)}
+        while self._changed:
+            channel = self._changed.pop()
+            rows = index.oldest_segments(connection, channel, 1)
+            if rows:
+                sums = Sums(*index.sealed_sums(connection, channel))
+                self._held[channel] = _Held(sums, rows[0])
+            else:
+                self._held.pop(channel, None)
 
-    def _spare(self, now_ns: int) -> Iterator[SegmentRow]:
+    def _spare(self, connection: sqlite3.Connection, now_ns: int) -> Iterator[SegmentRow]:
         for channel, held in self._held.items():
-            yield from spare(self._of(channel, held), held.sums, self._keeping(channel), now_ns)
+            segments = self._oldest_of(connection, held)
+            yield from spare(segments, held.sums, self._keeping(channel), now_ns)
 
-    def _segments(self) -> list[Iterator[SegmentRow]]:
-        return [self._of(channel, held) for channel, held in self._held.items()]
+    def _segments(self, connection: sqlite3.Connection) -> list[Iterator[SegmentRow]]:
+        return [self._oldest_of(connection, held) for held in self._held.values()]
 
-    def _of(self, channel: str, held: _Held) -> Iterator[SegmentRow]:
+    def _oldest_of(self, connection: sqlite3.Connection, held: _Held) -> Iterator[SegmentRow]:
         """Give the oldest segments of a channel; the index is asked for all but the first."""
-        yield held.oldest
-        yield from index.oldest_segments(self._connection, channel, MAX_CHOSEN)[1:]
+        if self._may_go(held.oldest):
+            yield held.oldest
+            rows = index.oldest_segments(connection, held.oldest.channel, MAX_CHOSEN)
+            yield from takewhile(self._may_go, rows[1:])
 
     def _tell(self, chosen: list[SegmentRow], now_ns: int) -> None:
         """Say in the log that room is scarce, once an hour."""

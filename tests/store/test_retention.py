@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.errors import StoreError
 from relay.store import index
 from relay.store.index import ChannelRow, SegmentRow
 from relay.store.retention import (
@@ -72,6 +73,7 @@ def segment(number: int, **more: object) -> SegmentRow:
 def sums(rows: list[SegmentRow]) -> Sums:
     """Add up what segments hold."""
     return Sums(
+        len(rows),
         sum(row.entries for row in rows),
         sum(row.length for row in rows),
         sum(row.stored_bytes for row in rows),
@@ -287,16 +289,21 @@ def test_the_room_of_a_file_system_is_told(tmp_path: Path) -> None:
 class Kept:
     """An index with channels, and what chooses from it."""
 
-    def __init__(self, folder: Path, keeping: Callable[[str], Keeping], min_free: int = 0) -> None:
-        self.connection = index.connect(folder / "index.db")
+    def __init__(
+        self,
+        folder: Path,
+        keeping: Callable[[str], Keeping],
+        min_free: int = 0,
+        may_go: Callable[[SegmentRow], bool] = lambda row: True,
+    ) -> None:
+        self.connection = index.connect(folder / "index.db", create=True)
         index.create(self.connection)
-        self._keeping = keeping
-        self._min_free = min_free
-        self.retention = self.opened()
+        self._arguments = folder, keeping, min_free, may_go
+        self.retention = self.open()
 
-    def opened(self) -> Retention:
+    def open(self) -> Retention:
         """Return what a relay that starts now has."""
-        return Retention(self.connection, self._keeping, self._min_free)
+        return Retention(*self._arguments)
 
     def add(self, *rows: SegmentRow) -> None:
         """Seal segments."""
@@ -323,7 +330,7 @@ def test_each_channel_is_kept_by_its_own_rule(tmp_path: Path) -> None:
     kept.add(*[segment(number, channel="db") for number in range(5, 16)])
     assert sorted(kept.prune()) == [("db", 5), ("web", 1), ("web", 2)]
     assert kept.prune() == []
-    assert kept.retention.stored_bytes == 12_000
+    assert (kept.retention.segments, kept.retention.stored_bytes) == (12, 12_000)
     kept.add(segment(20))
     assert kept.prune() == [("web", 3)]
 
@@ -344,8 +351,38 @@ def test_a_relay_that_starts_looks_at_what_is_there(tmp_path: Path) -> None:
     """Also at channels that nobody has touched since."""
     kept = Kept(tmp_path, lambda name: ARCHIVED)
     kept.add(segment(1))
-    kept.retention = kept.opened()
+    kept.retention = kept.open()
     assert kept.prune(8 * DAY) == [("web", 1)]
+
+
+def test_where_anything_may_have_changed_all_is_looked_at(tmp_path: Path) -> None:
+    """As when the directory was gone, and is made again from what is known."""
+    kept = Kept(tmp_path, lambda name: ARCHIVED)
+    kept.add(segment(1), segment(2, channel="db"))
+    assert kept.prune() == []
+    index.delete_segments(kept.connection, [segment(1)], [])
+    kept.retention.touch()
+    assert kept.prune(8 * DAY) == [("db", 2)]
+
+
+def test_what_cannot_go_now_keeps_nothing_else_from_going(tmp_path: Path) -> None:
+    """Of its own channel all that comes after it stays; other channels do not wait."""
+    kept = Kept(tmp_path, lambda name: ARCHIVED, 5000, lambda row: row.last_id != 20)
+    kept.add(*[segment(number) for number in (1, 2, 3)])
+    kept.add(*[segment(number, channel="db") for number in (4, 5)])
+    assert kept.prune(7 * DAY + 5 * HOUR) == [("web", 1), ("db", 4)]
+    assert kept.prune(0, 0) == [("db", 5)]
+    assert kept.prune(100 * DAY, 0) == []
+
+
+def test_an_index_that_is_gone_is_told_in_words(tmp_path: Path) -> None:
+    """With the directory that was asked."""
+    retention = Retention(tmp_path / "gone", lambda name: ARCHIVED)
+    with pytest.raises(StoreError) as caught:
+        retention.choose(0, None)
+    assert str(caught.value) == (
+        f"state.directory {tmp_path}/gone cannot be read: unable to open database file"
+    )
 
 
 def test_only_so_many_go_at_once(tmp_path: Path) -> None:
