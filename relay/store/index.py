@@ -18,7 +18,7 @@ from typing import Any
 
 from relay.entry import Position
 from relay.run import Run
-from relay.storage import Positions
+from relay.storage import Extent, Positions
 
 __all__ = [
     "NO_NEWEST_NS",
@@ -33,11 +33,11 @@ __all__ = [
     "checkpoint",
     "connect",
     "copy",
-    "count_entries",
     "create",
     "delete_removals",
     "delete_runs",
     "delete_segments",
+    "extent",
     "first_segments",
     "forget_keys",
     "forget_runs",
@@ -476,14 +476,20 @@ def sealed_sums(connection: sqlite3.Connection, channel: str) -> tuple[int, int,
     return int(row[0]), int(row[1]), int(row[2]), int(row[3])
 
 
-def count_entries(connection: sqlite3.Connection, channel: str) -> int:
-    """Return how many entries the segments of a channel hold."""
-    row = connection.execute(
-        "SELECT (SELECT coalesce(sum(entries), 0) FROM segments WHERE channel = :name)"
-        " + coalesce((SELECT open_entries FROM channels WHERE name = :name), 0)",
+def extent(connection: sqlite3.Connection, channel: str) -> Extent:
+    """Return how much the segments of a channel hold, the open one too."""
+    entries, length, oldest_ns, newest_ns, stored_bytes = connection.execute(
+        "SELECT coalesce(sum(entries), 0), coalesce(sum(length), 0), min(oldest_ns),"
+        " max(newest_ns), coalesce(sum(stored_bytes), 0) FROM ("
+        "SELECT entries, length, oldest_ns, newest_ns, stored_bytes FROM segments"
+        " WHERE channel = :name UNION ALL "
+        "SELECT open_entries, open_length, open_oldest_ns, open_newest_ns, open_length"
+        " FROM channels WHERE name = :name AND open_first_id IS NOT NULL)",
         {"name": channel},
     ).fetchone()
-    return int(row[0])
+    if not entries:
+        oldest_ns = newest_ns = None
+    return Extent(entries, length, oldest_ns, newest_ns, stored_bytes)
 
 
 def delete_segments(
