@@ -1,5 +1,6 @@
 """
-Push: lines that clients bring over HTTP.
+Push: lines that clients bring over HTTP. The parts: ``push_delivery`` (one push under way) and
+``push_counts`` (how far runs have come).
 
 Rules of this file:
 
@@ -8,12 +9,12 @@ Rules of this file:
 * A run's lines are counted as they were sent, by newlines, when they are handed on: a newer
   push that says where in the run it stands beats older ones, whose connection may be dead
   without our knowing, and what was counted is skipped.
-* What a decoder holds, an unfinished line or an entry that may go on, is never counted; a piece
-  of a line that was given out is, in bytes, so that the line goes on where it was.
+* Lines are handed on together with their count, so that they become visible, and durable, as
+  one: after a crash a client that asks for the run's offset loses and repeats nothing. Nobody
+  is told of a count that is not visible yet.
 """
 
 import asyncio
-import math
 import re
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -25,31 +26,22 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, fie
 from relay.config.clashes import Claim
 from relay.config.values import Size
 from relay.decode.encoding import WIDE
-from relay.decode.lines import Decoded
-from relay.decode.ndjson import (
-    Entries,
-    LineError,
-    NdjsonDecoder,
-    Place,
-    RefusedLine,
-    json_lines,
+from relay.entry import (
+    Batch,
+    Position,
+    RunEnded,
+    RunStarted,
 )
-from relay.entry import Batch, Level, Loss, Origin, Position, Reason, RunEnded, RunStarted, Stream
 from relay.hub import Hub
-from relay.inlet import Push, Receipt, RefusedPushError
-from relay.run import Run
+from relay.inlet import Push, RefusedPushError
 from relay.sources.base import Source, SourceOptions, SourceState, SourceStatus
+from relay.sources.push_counts import RunCounts
+from relay.sources.push_delivery import PushDelivery
 
-__all__ = ["PushDelivery", "PushOptions", "PushSource"]
+__all__ = ["PushOptions", "PushSource"]
 
-MAX_ERRORS = 10
-"""How many bad lines of a push are named."""
-
-NDJSON_TURN_BYTES = 16 * 1024
-"""Decoded at a time: some milliseconds, even where each line is short and bad."""
-
-MAX_ORIGINS = 256
-"""Of one batch."""
+STOP_POLL_SECONDS = 0.01
+"""How often to look whether the last lines are visible; nothing tells it."""
 
 _GLOB = re.compile(r"[A-Za-z0-9._:*?\[\]!-]{1,128}", re.ASCII)
 
@@ -109,25 +101,33 @@ class PushOptions(SourceOptions):
         return [Claim("channels", f"pushes to {glob!r} are taken") for glob in self.channels]
 
 
+_Waiting = tuple[Sequence[Batch], "asyncio.Future[None]"]
+"""Batches that are handed on, and who waits for them."""
+
+
 class PushSource(Source):
     """Takes pushes; web asks it through the hub."""
 
     Options = PushOptions
     options: PushOptions
     can_wait = True
+    counts: RunCounts
+    """Known once it is connected."""
 
     def __init__(self, name: str, options: PushOptions, status: SourceStatus) -> None:
         super().__init__(name, options, status)
         self.hub: Hub | None = None
         self.deliveries: set[PushDelivery] = set()
         """All that are under way."""
-        self._waiting: list[tuple[Sequence[Batch], asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
+        self._answering: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._is_stopped = False
 
     def connect(self, hub: Hub) -> None:
         """Take pushes to a hub's channels."""
         self.hub = hub
+        self.counts = RunCounts(hub)
         hub.inlets[self.name] = self
 
     async def batches(
@@ -145,28 +145,26 @@ class PushSource(Source):
             except GeneratorExit:
                 self._answer(waiting, RefusedPushError("stopping", "the relay is stopping"))
                 raise
-            self._begin_counts(given)
+            finally:
+                self.counts.settle(given)
             self._answer(waiting)
-
-    def _begin_counts(self, batches: list[Batch]) -> None:
-        """Count the lines of runs that are new from 0, also if their client has left already."""
-        assert self.hub is not None
-        for change in [change for batch in batches for change in batch.runs]:
-            run = self.hub.runs.get(change.run)
-            if run is not None and run.offset is None:
-                run.offset = 0
 
     async def stop(self) -> list[Batch]:
         """Take no more; return what has not been published."""
         self._is_stopped = True
         waiting, self._waiting = self._waiting, []
-        # Who waits goes on in a later turn of the loop than who publishes these.
-        self._answer(waiting)
+        self._answering = asyncio.create_task(self._answer_at_the_end(waiting))
         return [batch for batches, _ in waiting for batch in batches]
+
+    async def _answer_at_the_end(self, waiting: Sequence[_Waiting]) -> None:
+        """Answer those whose lines are the last, once they are published."""
+        while self.status.state is not SourceState.STOPPED:  # noqa: ASYNC110 no event tells it
+            await asyncio.sleep(STOP_POLL_SECONDS)
+        self._answer(waiting)
 
     @staticmethod
     def _answer(
-        waiting: list[tuple[Sequence[Batch], "asyncio.Future[None]"]],
+        waiting: Sequence[_Waiting],
         error: Exception | None = None,
     ) -> None:
         for _, published in waiting:
@@ -196,13 +194,14 @@ class PushSource(Source):
         """Tell whether pushes to the channel are allowed."""
         return any(fnmatchcase(channel, glob) for glob in self.options.channels)
 
-    async def open(self, push: Push) -> "PushDelivery":
+    async def open(self, push: Push) -> PushDelivery:
         """Begin a push, and the run that it belongs to; see :class:`relay.inlet.Inlet`."""
         self.require_running()
         assert self.hub is not None
         self.hub.admit([push.channel])
-        run = None if push.run is None else await self._begin_run(push, push.run)
-        delivery = PushDelivery(self, push, run)
+        if push.run is not None:
+            await self._begin_run(push, push.run)
+        delivery = PushDelivery(self, push)
         self.deliveries.add(delivery)
         try:
             await delivery.declare_hole()
@@ -218,7 +217,7 @@ class PushSource(Source):
                 delivery.supersede()
         await self.publish([Batch(self.name, channel, runs=(ended,))])
 
-    async def _begin_run(self, push: Push, name: str) -> Run:
+    async def _begin_run(self, push: Push, name: str) -> None:
         assert self.hub is not None
         known = self.hub.runs.get(name)
         if known is not None and known.source not in self.hub.inlets:
@@ -227,8 +226,7 @@ class PushSource(Source):
             )
         # A name that comes again after its end, from the beginning, is counted anew.
         started = RunStarted(name, time.time_ns(), push.instance, anew=not push.offset)
-        await self.publish([Batch(self.name, push.channel, runs=(started,))])
-        return self.hub.runs[name]
+        await self.publish([Batch(self.name, push.channel, runs=self.counts.starts(started))])
 
     def is_foreign(self, run: str) -> bool:
         """Tell whether a run is of a source that takes no pushes."""
@@ -273,254 +271,7 @@ class PushSource(Source):
 
     def _hand_on(self, batches: Sequence[Batch]) -> "asyncio.Future[None]":
         published = asyncio.get_running_loop().create_future()
+        self.counts.hand_on(batches)
         self._waiting.append((batches, published))
         self._news.set()
         return published
-
-
-class PushDelivery:
-    """
-    One push under way.
-
-    Args:
-        source: that takes it.
-        push: what its client says of it.
-        run: that it belongs to, as the hub knows it.
-    """
-
-    def __init__(self, source: PushSource, push: Push, run: Run | None) -> None:
-        self.push = push
-        self.receipt = Receipt()
-        self._source = source
-        self._run = run
-        self._is_superseded = False
-        self._hole = self._skip_lines = self._skip_bytes = 0
-        self._line_bytes = 0
-        """How much of the line that is not whole yet has been fed."""
-        if run is not None:
-            self._find_place(run)
-        most = source.options.max_line_bytes
-        self._text = source.options.decoding.decoder(in_part=self._skip_bytes > 0)
-        self._held_lines = 0
-        self._ndjson = NdjsonDecoder(most) if push.ndjson else None
-
-    def _find_place(self, run: Run) -> None:
-        counted = run.offset or 0
-        run.offset = counted
-        if self.push.offset is None:
-            return
-        for other in self._source.deliveries:
-            if other._run is run:
-                other._is_superseded = True
-        self._skip_lines = max(0, counted - self.push.offset)
-        self._hole = max(0, self.push.offset - counted)
-        if self._hole:
-            run.offset, run.offset_bytes = self.push.offset, 0
-        self._skip_bytes = run.offset_bytes
-
-    async def declare_hole(self) -> None:
-        """Declare what the client says it sent and the relay never saw; called once."""
-        if self._hole:
-            loss = Loss(Reason.SOURCE, self._hole, self._hole)
-            await self._publish([Batch(self._source.name, self.push.channel, loss=loss)])
-        self._note()
-
-    async def feed(self, data: bytes) -> None:
-        """Take more bytes, split anywhere, and publish the lines that are whole now."""
-        self._require()
-        data = self._new(data)
-        if not data:
-            return
-        if self._ndjson is None:
-            batches = self._take_lines(self._text.feed(data, time.monotonic()))
-            self._count(data)
-            await self._publish(batches)
-            return
-        for start in range(0, len(data), NDJSON_TURN_BYTES):
-            piece = data[start : start + NDJSON_TURN_BYTES]
-            batches = self._take_entries(self._ndjson.feed(piece, time.time_ns()))
-            self._count(piece)
-            await self._publish(batches)
-            # Also where nothing was published: bad lines must not hold the loop.
-            await asyncio.sleep(0)
-            self._require()
-
-    async def pause(self) -> None:
-        """Publish the entry that may go on, and the unfinished line as a part."""
-        self._require()
-        if self._ndjson is None:
-            batches = self._take_lines(self._text.pause(math.inf))
-            self._count(b"")
-            await self._publish(batches)
-
-    async def finish(self) -> Receipt:
-        """Take the end of a complete request: the last line is a whole one."""
-        self._require()
-        if self._ndjson is not None:
-            batches = self._take_entries(self._ndjson.finish(time.time_ns()))
-        else:
-            batches = self._take_lines(self._text.flush())
-            self._count(b"")
-        if self._run is not None and self._line_bytes and not self._skip_lines:
-            self._run.offset = (self._run.offset or 0) + 1
-            self._run.offset_bytes = 0
-        await self._publish(batches)
-        return self.receipt
-
-    async def take(self, body: bytes) -> Receipt:
-        """Take a whole JSON body, whose objects count as lines."""
-        try:
-            lines = await asyncio.to_thread(json_lines, body)
-        except LineError as error:
-            raise RefusedPushError("invalid_json", f"body: {error}") from error
-        await self.feed(lines)
-        return await self.finish()
-
-    def close(self) -> None:
-        """Let go; an unfinished line is forgotten, whole ones that were held are published."""
-        self._source.deliveries.discard(self)
-        if self._text.held_lines and not self._is_superseded and self._source.is_open:
-            batches = self._take_lines(self._text.release())
-            self._count(b"")
-            self._source.leave(batches)
-
-    def supersede(self) -> None:
-        """Publish what is whole, and take no more."""
-        self.close()
-        self._is_superseded = True
-
-    def _require(self) -> None:
-        self._source.require_running()
-        if self._is_superseded:
-            raise RefusedPushError(
-                "superseded", f"run: {self.push.run!r} has ended, or a newer push goes on with it"
-            )
-
-    def _new(self, data: bytes) -> bytes:
-        """Return what of the data the relay does not have yet."""
-        if self._skip_lines:
-            data = self._without_lines(data)
-        if self._skip_bytes and not self._skip_lines and data:
-            line_end = data.find(b"\n")
-            cut = min(self._skip_bytes, len(data) if line_end < 0 else line_end)
-            self._line_bytes += cut
-            self._skip_bytes = 0 if cut == line_end else self._skip_bytes - cut
-            data = data[cut:]
-        return data
-
-    def _without_lines(self, data: bytes) -> bytes:
-        count = min(data.count(b"\n"), self._skip_lines)
-        self._skip_lines -= count
-        self.receipt.skipped += count
-        if self._skip_lines:
-            return b""
-        start = 0
-        for _ in range(count):
-            start = data.index(b"\n", start) + 1
-        return data[start:]
-
-    def _count(self, data: bytes) -> None:
-        """Count what was fed, but for what a decoder still holds."""
-        newlines = data.count(b"\n")
-        self._line_bytes = (
-            len(data) - data.rfind(b"\n") - 1 + (0 if newlines else self._line_bytes)
-        )
-        if self._run is not None:
-            held, self._held_lines = self._held_lines, self._text.held_lines
-            self._run.offset = (self._run.offset or 0) + newlines + held - self._held_lines
-            given = self._line_bytes - self._text.unfinished_bytes
-            self._run.offset_bytes = given if self._ndjson is None else 0
-
-    def _take_lines(self, decoded: Decoded) -> list[Batch]:
-        self._source.status.invalid_bytes += decoded.invalid_bytes
-        self.receipt.accepted += decoded.lines.count
-        return [self._batch(Entries(decoded.lines, decoded.parts))] if decoded.lines.count else []
-
-    def _take_entries(self, entries: Entries) -> list[Batch]:
-        receipt = self.receipt
-        receipt.accepted += entries.lines.count
-        receipt.rejected += entries.rejected
-        entries = self._without_foreign_runs(entries)
-        for error in entries.errors[: MAX_ERRORS - len(receipt.errors)]:
-            receipt.errors.append(RefusedLine(error.line + receipt.skipped, error.reason))
-        return self._batches(entries) if entries.lines.count else []
-
-    def _without_foreign_runs(self, entries: Entries) -> Entries:
-        """Leave out lines that name a run of a source that takes no pushes."""
-        taken = {
-            place[0]
-            for place in set(entries.places or ())
-            if place[0] is not None and self._source.is_foreign(place[0])
-        }
-        if not taken or entries.places is None:
-            return entries
-        kept = [place[0] not in taken for place in entries.places]
-        lost = kept.count(False)
-        self.receipt.accepted -= lost
-        self.receipt.rejected += lost
-        if len(self.receipt.errors) < MAX_ERRORS:
-            names = ", ".join(sorted(map(repr, taken)))
-            reason = f"run: {names} is of a source that takes no pushes ({lost} lines)"
-            self.receipt.errors.append(RefusedLine(self.receipt.skipped + 1, reason))
-        return entries.where(kept)
-
-    def _batches(self, entries: Entries) -> list[Batch]:
-        """Return batches of at most MAX_ORIGINS origins, and what runs they start."""
-        places = entries.places
-        if places is None:
-            return [self._batch(entries)]
-        if len(set(places)) > MAX_ORIGINS:
-            half = len(places) // 2
-            count = entries.lines.count
-            first, second = entries.slice(0, half), entries.slice(half, count)
-            return [*self._batches(first), *self._batches(second)]
-        table: dict[Place, int] = {}
-        index = bytes([table.setdefault(place, len(table)) for place in places])
-        origins = tuple(self._origin(*place) for place in table)
-        runs = {place[0] for place in table if place[0] is not None}
-        starts = [
-            Batch(self._source.name, self.push.channel, runs=(RunStarted(run, time.time_ns()),))
-            for run in sorted(runs)
-            if not self._source.is_running(run)
-        ]
-        return [*starts, self._batch(entries, origins, index if len(table) > 1 else None)]
-
-    def _batch(
-        self,
-        entries: Entries,
-        origins: tuple[Origin, ...] = (),
-        index: bytes | None = None,
-    ) -> Batch:
-        return Batch(
-            self._source.name,
-            self.push.channel,
-            entries.lines,
-            origins or (self._origin(),),
-            index,
-            timestamps=entries.timestamps,
-            parts=entries.parts,
-            detect_levels=self._source.options.detect_level,
-            levels=entries.levels,
-            fields=entries.fields,
-        )
-
-    def _origin(
-        self,
-        run: str | None = None,
-        instance: str | None = None,
-        stream: Stream | None = None,
-    ) -> Origin:
-        push, options = self.push, self._source.options
-        stream = push.stream if stream is None else stream
-        level: Level = options.level.of(stream) if push.level is None else push.level
-        return Origin(self._source.name, instance or push.instance, run or push.run, stream, level)
-
-    async def _publish(self, batches: list[Batch]) -> None:
-        if batches:
-            await self._source.publish(batches)
-        self._note()
-
-    def _note(self) -> None:
-        assert self._source.hub is not None
-        self.receipt.last_id = self._source.hub.last_id
-        self.receipt.offset = None if self._run is None else self._run.offset

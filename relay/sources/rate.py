@@ -10,7 +10,7 @@ from dataclasses import replace
 from relay.decode.runs import picked
 from relay.entry import Batch, Loss, Reason, RunCounted
 
-__all__ = ["Bucket", "limited", "portions"]
+__all__ = ["Bucket", "cut_by_lines", "limited", "portions"]
 
 
 class Bucket:
@@ -106,6 +106,19 @@ def _pieces(batch: Batch, room: int, most: int) -> Iterator[list[Batch]]:
         start, stop = stop, stop + most
     last = picked(batch, range(start, count))
     yield [replace(last, position=batch.position, runs=batch.runs, loss=batch.loss)]
+
+
+def cut_by_lines(data: bytes, most: int) -> Iterator[bytes]:
+    """Cut bytes into pieces of at most ``most`` newlines each."""
+    start = 0
+    while data.count(b"\n", start) > most:
+        stop = start
+        for _ in range(most):
+            stop = data.index(b"\n", stop) + 1
+        yield data[start:stop]
+        start = stop
+    if start < len(data):
+        yield data[start:]
 
 
 def limited(batches: Sequence[Batch], bucket: Bucket, now: float) -> list[Batch]:

@@ -18,6 +18,7 @@ class Committed(SlowStore):
 
     def __init__(self) -> None:
         super().__init__()
+        self.let.set()
         self.positions: Positions = {}
         self.runs: dict[str, Run] = {}
         self.is_dead = False
@@ -36,6 +37,7 @@ class Committed(SlowStore):
         """Keep a group, or nothing of it."""
         # A kill may come while a commit is waited for.
         await asyncio.sleep(0)
+        await self.let.wait()
         if self.is_dead:
             await asyncio.Event().wait()
         self.groups.append(group)
@@ -54,6 +56,13 @@ class Committed(SlowStore):
             run.offset, run.offset_bytes = item.change.offset, item.change.offset_bytes
         elif isinstance(item, Ending):
             self.runs.pop(item.run, None)
+
+    async def kill(self, source: "asyncio.Task[None]") -> None:
+        """Let the relay die, and with it the task of a source."""
+        self.is_dead = True
+        while not source.done():
+            source.cancel()
+            await asyncio.sleep(0)
 
     def held(self, channel: str) -> list[str | Loss]:
         """Return lines and losses of a channel, oldest first."""
