@@ -1,0 +1,264 @@
+"""
+Everything that a run of faults needs: a relay, programs that log, and clients that read.
+
+Faults act on it; time is measured in lines, since what matters is that they flow meanwhile.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+
+from tests.faults.check import Failure, Judge
+from tests.faults.process_stream import ProcessStream
+from tests.faults.readers import NdjsonReader, PageReader, Reader, SseReader, WebSocketReader
+from tests.faults.record import Record
+from tests.faults.relayproc import RelayProcess
+from tests.faults.writers import FileWriter, Pusher
+
+__all__ = ["Scene", "StuckError"]
+
+PATIENCE_SECONDS = 60.0
+"""How long the relay has to give what has been written; it needs a part of it."""
+
+LOOK_SECONDS = 0.005
+
+FILES = {"web": "web.log", "db": "db.log", "proxy": "proxy.log*", "job": "job.log*"}
+"""The files' streams, and what the relay is told to follow: a path, or a glob that takes in
+rotated files and copies too."""
+
+PROCESS = "worker"
+PUSHED = "build"
+
+RING_LINES = 400
+"""Of each channel: few, so that a client that freezes soon misses lines."""
+
+
+class StuckError(Exception):
+    """What must happen did not."""
+
+
+class Scene:
+    """
+    A relay with all around it, while the context lasts.
+
+    Args:
+        folder: empty, for everything that is written.
+        rng: all chance.
+    """
+
+    def __init__(self, folder: Path, rng: random.Random) -> None:
+        self.folder = folder
+        self.rng = rng
+        self.record = Record(*FILES, PROCESS, PUSHED)
+        self.rotations = 0
+        self.kind = "none"
+        """Of the last fault."""
+        self.failures: list[Failure] = []
+        """All so far, from every reader."""
+        self._logs = folder / "logs"
+        self._logs.mkdir()
+        self._later: list[tuple[int, Callable[[], None]]] = []
+        self._rotated: list[Path] = []
+        streams = self.record.streams
+        self.process = ProcessStream(streams[PROCESS], folder)
+        self.relay = RelayProcess(folder, self._config())
+        self.writers = [
+            FileWriter(streams[name], self._logs / f"{name}.log", random.Random(rng.random()))
+            for name in FILES
+        ]
+        self.readers: list[Reader] = []
+        self._stack = AsyncExitStack()
+
+    def _config(self) -> str:
+        files = [
+            f'[sources.{name}]\ntype = "file"\npath = "{self._logs / path}"\n'
+            f'channel = "{name}"\nstart = "beginning"\n'
+            for name, path in FILES.items()
+        ]
+        return (
+            f"[channel]\nlines = {RING_LINES}\n{''.join(files)}{self.process.config()}"
+            f'[sources.{PUSHED}]\ntype = "push"\nchannels = ["{PUSHED}"]\n'
+        )
+
+    async def __aenter__(self) -> "Scene":
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.relay.kill)
+            await self.relay.start()
+            self.pusher = Pusher(
+                self.record.streams[PUSHED], self.relay.port, random.Random(self.rng.random())
+            )
+            self.readers = self._make_readers(self.relay.port)
+            for run in [self.pusher.run, *[reader.run for reader in self.readers]]:
+                stack.push_async_callback(_cancel, asyncio.create_task(run()))
+            for writer in self.writers:
+                writer.start()
+                stack.callback(writer.join)
+                stack.callback(writer.stop)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    def _make_readers(self, port: int) -> list[Reader]:
+        every = list(self.record.streams)
+
+        def one(
+            make: type[Reader], name: str, channels: Sequence[str], *, is_filtered: bool = False
+        ) -> Reader:
+            judge = self.judge(name, channels, is_filtered=is_filtered)
+            return make(judge, port, channels, is_filtered=is_filtered)
+
+        return [
+            one(SseReader, "sse", every),
+            one(WebSocketReader, "websocket", every),
+            one(NdjsonReader, "ndjson", every),
+            one(PageReader, "pages", every),
+            one(SseReader, "sse of web", ["web"]),
+            one(WebSocketReader, "websocket of proxy", ["proxy"]),
+            one(NdjsonReader, "ndjson of db and build", ["db", PUSHED]),
+            one(SseReader, "sse, filtered", every, is_filtered=True),
+            one(WebSocketReader, "websocket, filtered", ["job", PROCESS], is_filtered=True),
+            one(NdjsonReader, "ndjson, filtered", every, is_filtered=True),
+        ]
+
+    def judge(
+        self,
+        name: str,
+        channels: Sequence[str],
+        *,
+        is_filtered: bool = False,
+        is_late: bool = False,
+    ) -> Judge:
+        """Return a judge for a reader of these channels."""
+        return Judge(
+            name,
+            self.record,
+            channels,
+            is_filtered=is_filtered,
+            reasons=frozenset(["evicted"]),
+            is_late=is_late,
+        )
+
+    # What faults do with it
+
+    def pick_writer(self) -> FileWriter:
+        """Return one of the files' writers."""
+        return self.rng.choice(self.writers)
+
+    def prompt_readers(self) -> list[Reader]:
+        """Return the readers that are here and read, in random order: half of all at least."""
+        prompt = [reader for reader in self.readers if reader.is_prompt]
+        return self.rng.sample(prompt, len(prompt))
+
+    def pick_idle(self) -> Reader | None:
+        """Return a reader that may be absent for a while; ``None``: half of them are."""
+        prompt = self.prompt_readers()
+        return prompt[0] if len(prompt) > len(self.readers) // 2 else None
+
+    def rotated_path(self, writer: FileWriter) -> Path:
+        """Return a new name for a file that is rotated away."""
+        self.rotations += 1
+        path = writer.path.with_name(f"{writer.path.name}-{self.rotations:05d}")
+        self._rotated.append(path)
+        return path
+
+    def later(self, lines: int, action: Callable[[], None]) -> None:
+        """Do something when so many more lines have been written."""
+        self._later.append((self.record.total + lines, action))
+
+    async def flow(self, lines: int) -> None:
+        """Wait until so many more lines have been written."""
+        total = self.record.total + lines
+        await self.wait(lambda: self.record.total >= total, "the writers write nothing")
+
+    async def wait(self, until: Callable[[], object], otherwise: str) -> None:
+        """
+        Wait until something is true, and do meanwhile what is due.
+
+        Raises:
+            StuckError: it does not become true.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            self._do_later(self.record.total)
+            if until():
+                return
+            if time.monotonic() > deadline:
+                raise StuckError(otherwise)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _do_later(self, total: int) -> None:
+        for due, action in self._later:
+            if due <= total:
+                action()
+        self._later = [one for one in self._later if one[0] > total]
+
+    async def settle(self) -> None:
+        """Wait until every reader was given what has been written so far, and judge the gaps."""
+        self._do_later(1 << 62)
+        rotated, self._rotated = self._rotated, []
+        counts = self.record.counts()
+        readers = self.readers
+        try:
+            await self.wait(lambda: all(one.judge.is_past(counts) for one in readers), "")
+        except StuckError:
+            for reader in readers:
+                reader.judge.fail_behind(counts)
+        for reader in readers:
+            reader.judge.settle()
+        self.collect()
+        # All that was in them has been read.
+        for path in rotated:
+            path.unlink(missing_ok=True)
+
+    def collect(self) -> None:
+        """Take over what the judges have found."""
+        for reader in self.readers:
+            self.failures += reader.judge.failures
+            for refusal in reader.refusals:
+                self.fail("refused", refusal, reader.name)
+            reader.judge.failures, reader.refusals = [], []
+
+    def fail(self, what: str, detail: str, reader: str = "") -> None:
+        """Note a failure that is of no stream."""
+        self.failures.append(Failure(what, reader, "", 0, 0, self.kind, detail))
+
+    async def finish(self) -> None:
+        """Let the writers end, judge the end, and read all of history once more."""
+        for writer in self.writers:
+            writer.stop()
+        self.process.stop()
+        self.pusher.is_stopped = True
+        for writer in self.writers:
+            await asyncio.to_thread(writer.join)
+        await self.process.is_silent()
+        await self.settle()
+        if self.failures:
+            return
+        history = PageReader(
+            self.judge("history", list(self.record.streams), is_late=True),
+            self.relay.port,
+            list(self.record.streams),
+        )
+        self.readers.append(history)
+        while await history.read_page():
+            pass
+        for reader in self.readers:
+            reader.judge.finish(self.record.counts())
+        self.collect()
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
