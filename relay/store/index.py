@@ -57,6 +57,7 @@ __all__ = [
     "segments_after",
     "segments_before",
     "transaction",
+    "trim_forgotten",
     "uncompressed_segments",
     "values",
     "version",
@@ -411,6 +412,15 @@ def _values_of(row: ChannelRow) -> tuple[object, ...]:
         part.date,
         part.written_ns,
         part.opened_ns,
+    )
+
+
+def trim_forgotten(connection: sqlite3.Connection, most: int) -> None:
+    """Let go of forgotten channels, the longest silent first, until so many are left."""
+    connection.execute(
+        "DELETE FROM channels WHERE forgotten_ns IS NOT NULL AND name NOT IN (SELECT name"
+        " FROM channels WHERE forgotten_ns IS NOT NULL ORDER BY last_id DESC LIMIT ?)",
+        (most,),
     )
 
 

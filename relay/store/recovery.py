@@ -1,0 +1,291 @@
+"""
+Opens a state directory: takes the lock, mends what a crash or damage left, and says what is there.
+
+Rule of this file: only what may be wrong is looked at, which is each channel's open segment and
+what was begun beside it; so a start costs the same however much is stored. The index is the
+truth, but where it is older than the segments (its WAL was lost) or is none at all it is made
+from them.
+"""
+
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from relay.block import DeclaredLoss
+from relay.entry import Loss, Reason
+from relay.errors import StoreError
+from relay.run import Run
+from relay.storage import Stored, StoredChannel
+from relay.store import index
+from relay.store.files import problem_of, remove_files
+from relay.store.index import NO_OLDEST_NS, VERSION, ChannelRow, SegmentRow
+from relay.store.lock import take_lock
+from relay.store.repair import mend, orphans, rebuild, segment_files
+from relay.store.writer import Fsync, Write, Writer
+
+__all__ = ["open_store"]
+
+MAX_FORGOTTEN = 10_000
+"""Forgotten channels of which the last seq and id are kept."""
+
+
+def open_store(
+    directory: Path, fsync: Fsync = "1s", clock: Callable[[], int] = time.time_ns
+) -> tuple[Writer, Stored]:
+    """
+    Open a state directory, made if it is not there.
+
+    Args:
+        directory: the state directory.
+        fsync: when the disk must have what is written.
+        clock: nanoseconds since the epoch.
+
+    Returns:
+        Who writes to it, and what earlier lives left.
+
+    Raises:
+        StoreError: another relay uses it, a newer one wrote it, or it cannot be written.
+    """
+    directory = directory.absolute()
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = take_lock(directory)
+    except FileExistsError:
+        raise StoreError(str(directory), "is not a directory") from None
+    except OSError as error:
+        raise StoreError(str(directory), f"cannot be written: {problem_of(error)}") from error
+    try:
+        return _Opening(directory, fsync, lock, clock).open()
+    except (OSError, sqlite3.Error) as error:
+        os.close(lock)
+        raise StoreError(str(directory), f"cannot be written: {problem_of(error)}") from error
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+class _Opening:
+    """One opening of a directory that is locked; see :func:`open_store`."""
+
+    def __init__(self, directory: Path, fsync: Fsync, lock: int, clock: Callable[[], int]) -> None:
+        self._directory = directory
+        self._fsync: Fsync = fsync
+        self._lock = lock
+        self._clock = clock
+        self._stored = Stored()
+        self._path = directory / "index.db"
+        self._wal = directory / "index.db-wal"
+        self._connection: sqlite3.Connection
+        self._rebuilt: list[str] = []
+        """Channels of which more, or less, was published than is known."""
+
+    def open(self) -> tuple[Writer, Stored]:
+        had_wal = self._wal.exists()
+        is_new = self._open_index()
+        try:
+            values = index.values(self._connection)
+            is_clean = bool(values.get("is_clean"))
+            self._finish_removals()
+            if is_new or (not had_wal and not is_clean):
+                self._take_in_segments(is_new=is_new)
+            self._mend(is_clean=is_clean)
+            stored = self._read(values.get("last_id", 0))
+            last_id = max(stored.last_id, self._clock() // 1000)
+            # A life that does not end by closing leaves the mark as it is now.
+            index.put_values(self._connection, {"last_id": last_id, "is_clean": 0})
+            index.checkpoint(self._connection, truncate=True)
+            # Made while the index is open: where nobody has it open it has no WAL.
+            writer = Writer(self._directory, self._fsync, self._lock, self._clock)
+        finally:
+            self._connection.close()
+        self._declare(writer, last_id)
+        return writer, stored
+
+    # The index
+
+    def _open_index(self) -> bool:
+        """Open the index; tell whether it is a new one."""
+        try:
+            return self._try_index()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            self._put_aside(str(error))
+            return self._try_index()
+
+    def _try_index(self) -> bool:
+        self._connection = index.connect(self._path, create=True, synchronous=self._synchronous)
+        try:
+            version = index.version(self._connection)
+            if version > VERSION:
+                problem = (
+                    f"was written by a newer relay: its index has version {version},"
+                    f" and this relay knows version {VERSION}"
+                )
+                raise StoreError(str(self._directory), problem)
+            if version:
+                index.check(self._connection)
+                return False
+            index.create(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
+        return True
+
+    @property
+    def _synchronous(self) -> str:
+        return "OFF" if self._fsync == "never" else "NORMAL"
+
+    def _put_aside(self, problem: str) -> None:
+        number = 1
+        while (aside := self._directory / f"index.db.damaged-{number}").exists():
+            number += 1
+        for suffix in ("", "-wal", "-shm"):
+            path = self._directory / f"index.db{suffix}"
+            if path.exists():
+                path.rename(f"{aside}{suffix}")
+        self._stored.news.append(f"the index was damaged ({problem}), and is now {aside.name}")
+
+    # Segments
+
+    def _finish_removals(self) -> None:
+        names = index.removals(self._connection)
+        index.delete_removals(self._connection, remove_files(self._directory, names))
+
+    def _take_in_segments(self, *, is_new: bool) -> None:
+        """Make the index know what only the segments say."""
+        known = {row.name: row for row in index.channels(self._connection)}
+        names = sorted({*known, *self._names()})
+        if not names:
+            return
+        if not is_new:
+            self._stored.news.append("the index has lost what was last written to it")
+        runs = {run.id: run for run in index.runs(self._connection)}
+        rows: list[ChannelRow] = []
+        segments: list[SegmentRow] = []
+        for name in names:
+            rebuilt = rebuild(self._directory, name, known.get(name), runs)
+            for file in rebuilt.left_out:
+                self._stored.news.append(f"channel {name}: {file} holds nothing that fits")
+            before = known.get(name)
+            if rebuilt.segments and (before is None or rebuilt.row.last_id > before.last_id):
+                rows.append(rebuilt.row)
+                segments += rebuilt.segments
+        with index.transaction(self._connection):
+            index.put_channels(self._connection, rows)
+            index.add_segments(self._connection, segments)
+            index.put_runs(self._connection, list(runs.values()))
+        self._rebuilt = [row.name for row in rows]
+        if rows:
+            entries = sum(segment.entries for segment in segments)
+            self._stored.news.append(
+                f"{entries} lines of {len(rows)} channels were taken in from {len(segments)}"
+                " segments; sources go on from where they last were known to be"
+            )
+
+    def _names(self) -> list[str]:
+        try:
+            return os.listdir(self._directory / "channels")
+        except FileNotFoundError:
+            return []
+
+    def _mend(self, *, is_clean: bool) -> None:
+        """Bring the open segments and their records together, and remove what came to nothing."""
+        rows = index.channels(self._connection)
+        changed: list[ChannelRow] = []
+        sealed: list[SegmentRow] = []
+        for row in rows:
+            if row.open is not None:
+                mended = self._mended(row, sealed)
+                if mended != row:
+                    changed.append(mended)
+            if not is_clean:
+                for path in orphans(self._directory, row):
+                    path.unlink(missing_ok=True)
+        with index.transaction(self._connection):
+            index.put_channels(self._connection, changed)
+            index.add_segments(self._connection, sealed)
+            index.trim_forgotten(self._connection, MAX_FORGOTTEN)
+        known = {row.name for row in rows}
+        for name in [] if is_clean else self._names():
+            # A channel whose first commit came to nothing has one file.
+            if name not in known and len(segment_files(self._directory, name)) <= 1:
+                shutil.rmtree(self._directory / "channels" / name, ignore_errors=True)
+
+    def _mended(self, row: ChannelRow, sealed: list[SegmentRow]) -> ChannelRow:
+        try:
+            mended, lost = mend(self._directory, row)
+        except OSError as error:
+            # What of it can be read is served; to readers the rest is a gap.
+            sealed.append(row.sealed())
+            self._stored.news.append(
+                f"channel {row.name}: its last segment cannot be mended: {problem_of(error)}"
+            )
+            return replace(row, open=None)
+        if lost:
+            lines = "line" if lost == 1 else "lines"
+            self._stored.news.append(
+                f"channel {row.name}: {lost} {lines} had not reached the disk, and"
+                f" {'is' if lost == 1 else 'are'} lost"
+            )
+        return mended
+
+    def _declare(self, writer: Writer, last_id: int) -> None:
+        """Say in each channel that was taken in that nobody knows what is missing behind it."""
+        records = [
+            DeclaredLoss(id_, name, Loss(Reason.RESTART))
+            for id_, name in enumerate(self._rebuilt, last_id + 1)
+        ]
+        if not records:
+            return
+        writer.commit(Write(records))
+        ids = {record.channel: record.id for record in records}
+        stored = self._stored
+        stored.last_id = max(stored.last_id, *ids.values())
+        stored.channels = [
+            replace(channel, last_id=ids.get(channel.name, channel.last_id))
+            for channel in stored.channels
+        ]
+
+    # What is there
+
+    def _read(self, last_id: int) -> Stored:
+        stored = self._stored
+        stored.runs = index.runs(self._connection)
+        stored.positions = index.positions(self._connection)
+        ends = _ends_of(stored.runs)
+        first = index.first_segments(self._connection)
+        rows = index.channels(self._connection)
+        stored.channels = [
+            _channel(row, first.get(row.name), max(row.last_id, ends.get(row.name, 0)))
+            for row in sorted(rows, key=lambda row: row.last_id)
+        ]
+        stored.last_id = max([last_id, *[channel.last_id for channel in stored.channels]])
+        return stored
+
+
+def _ends_of(runs: list[Run]) -> dict[str, int]:
+    """Return for each channel the id of the last ending of a run that it has."""
+    ends: dict[str, int] = {}
+    for run in runs:
+        for name in run.last_ids:
+            ends[name] = max(ends.get(name, 0), run.ending_id or 0)
+    return ends
+
+
+def _channel(row: ChannelRow, first: SegmentRow | None, last_id: int) -> StoredChannel:
+    has_times = first is not None and first.oldest_ns != NO_OLDEST_NS
+    return StoredChannel(
+        name=row.name,
+        born_id=row.born_id,
+        last_id=last_id,
+        last_seq=row.last_seq,
+        first_id=first.first_id if first else last_id + 1,
+        first_seq=first.first_seq if first else row.last_seq + 1,
+        oldest_ns=first.oldest_ns if first and has_times else None,
+        forgotten_ns=row.forgotten_ns,
+    )
