@@ -22,7 +22,7 @@ TEST_COMMANDS := chromium curl node zstd
 # Other people's clients for Node, that the tests drive.
 CLIENTS := tests/node/node_modules/.installed
 
-.PHONY: help run test check bench
+.PHONY: help run test check bench faults
 .PHONY: check-format check-lint check-types check-imports check-generated check-page
 
 help: ## list the commands
@@ -39,6 +39,10 @@ check: check-format check-lint check-types check-imports check-generated check-p
 
 bench: $(VENV)/.test ## measure against the floors
 	@$(BIN)/python -m bench $(ARGS)
+
+faults: $(VENV)/.test ## let 1,000 faults strike the relay, and judge what readers get
+	@tools/setup commands $(TEST_COMMANDS)
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 check-format: $(VENV)/.test
 	@$(BIN)/ruff format --check
