@@ -17,8 +17,10 @@ ARGS ?=
 BIN := $(VENV)/bin
 TYPESCRIPT := 5.9.3
 TSC := $(VENV)/typescript-$(TYPESCRIPT)/node_modules/.bin/tsc
+# What the faults are struck with.
+FAULT_COMMANDS := logrotate faketime
 # What the tests drive that is no Python package, by command.
-TEST_COMMANDS := chromium curl node zstd
+TEST_COMMANDS := chromium curl node zstd $(FAULT_COMMANDS)
 # Other people's clients for Node, that the tests drive.
 CLIENTS := tests/node/node_modules/.installed
 
@@ -41,7 +43,7 @@ bench: $(VENV)/.test ## measure against the floors
 	@$(BIN)/python -m bench $(ARGS)
 
 faults: $(VENV)/.test ## let 1,000 faults strike the relay, and judge what readers get
-	@tools/setup commands $(TEST_COMMANDS)
+	@tools/setup commands $(FAULT_COMMANDS)
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 check-format: $(VENV)/.test
