@@ -11,13 +11,15 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from relay import __version__, levels
 from relay.config.address import Address, TcpAddress, UnixAddress
 from relay.config.model import Config
-from relay.errors import ConfigError, ConfigProblem
+from relay.entry import Position
+from relay.errors import ConfigError, ConfigProblem, StoreError
 from relay.forgetter import Forgetter
 from relay.hub import Hub
 from relay.shorthand import ARGUMENTS
@@ -29,6 +31,9 @@ from relay.sources.supervisor import Supervisor
 from relay.status import SourceState, SourceStatus
 from relay.web.app import create_app
 from relay.web.keys import CONNECTIONS, Settings
+
+if TYPE_CHECKING:
+    from relay.durable import Durable
 
 __all__ = ["Relay", "serve"]
 
@@ -77,7 +82,10 @@ async def _serve(config: Config, file: str, announce: Callable[[str], None]) -> 
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
-    relay = Relay(config)
+    try:
+        relay = Relay(config)
+    except StoreError as error:
+        raise ConfigError(file, [ConfigProblem("state.directory", f"{error.directory} {error.problem}")]) from None
     await relay.start(file)
     announce(f"relay: serving {relay.url}")
     log.info("version %s serves %s", __version__, relay.url)
@@ -100,7 +108,14 @@ class Relay:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self.hub = Hub(config.channel_options, max_channels=config.server.max_channels)
+        self._durable = None if config.state.directory is None else _open(config)
+        self.hub = Hub(
+            config.channel_options,
+            None if self._durable is None else self._durable.store,
+            max_channels=config.server.max_channels,
+        )
+        if self._durable is not None:
+            self._durable.connect(self.hub)
         server = config.server
         self._app = create_app(
             self.hub,
@@ -157,8 +172,10 @@ class Relay:
         await asyncio.to_thread(levels.warm)
         # The relay's own log first, so that it has what the others say at their start.
         for source in sorted(self._sources, key=lambda one: not isinstance(one, OwnLogSource)):
-            work = Supervisor(source, self.hub).run()
+            work = Supervisor(source, self.hub, positions=self._positions(source.name)).run()
             self._tasks.append(asyncio.create_task(work, name=f"source {source.name}"))
+        if self._durable is not None:
+            self._tasks.append(asyncio.create_task(self._durable.run(), name="store"))
         self._tasks.append(asyncio.create_task(self._app[CONNECTIONS].run(), name="heartbeats"))
         self._tasks.append(asyncio.create_task(self._forgetter().run(), name="forgetting"))
         # Let the sources begin, so that the relay's own log has the line that follows.
@@ -173,8 +190,15 @@ class Relay:
                 log.error("a task failed while stopping", exc_info=ended)
         self._app[CONNECTIONS].stop()
         await self._runner.cleanup()
+        if self._durable is not None:
+            await self._durable.store.close()
         if isinstance(self._config.server.listen, UnixAddress):
             _remove(self._config.server.listen.path)
+
+    def _positions(self, source: str) -> dict[str, Position]:
+        """Return where an earlier life has left the readers of a source."""
+        known = {} if self._durable is None else self._durable.stored.positions
+        return {reader: known[name, reader] for name, reader in known if name == source}
 
     def _forgetter(self) -> Forgetter:
         options = self._config.channel_options
@@ -197,6 +221,13 @@ class Relay:
             return f"{listen}{base}"
         port = self._runner.addresses[0][1]
         return f"http://{TcpAddress(listen.host, port)}{base}/"
+
+
+def _open(config: Config) -> "Durable":
+    # Half of what it imports nobody needs who keeps nothing.
+    from relay.durable import Durable
+
+    return Durable(config)
 
 
 async def _make_way(path: str) -> None:

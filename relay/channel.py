@@ -184,6 +184,11 @@ class Channel:
         """Id of the newest entry or loss that is gone, and older than all that is held."""
         return self.ring.marks.left_id
 
+    @property
+    def left_id(self) -> int:
+        """Id of the newest entry or loss that has left the ring, wherever it is now."""
+        return (self.ring.left or self.ring.marks).left_id
+
     def lose(self, until: int, items: Iterable[Block | DeclaredLoss | Missing] | None) -> None:
         """
         Take note that the store lets go of the oldest that it holds.
@@ -237,18 +242,16 @@ class Channel:
     def refined(self, hole: Missing) -> list[Missing]:
         """Return a hole in the store as what is known of it: the very ids, in this life."""
         left = self.ring.left
-        if left is None or left.first_id is None or left.forgotten_id >= hole.first_id:
+        if left is None or not left.knows_from(hole.first_id):
             return [hole]
         pieces = [
             replace(piece, reason=hole.reason)
             for piece in left.after(hole.first_id - 1)
             if piece.last_id <= hole.last_id and piece.first_id >= hole.first_id
         ]
-        counts = [piece.count for piece in pieces]
-        is_whole = hole.count is None or (
-            None not in counts and sum(filter(None, counts)) == hole.count
-        )
-        return pieces if pieces and is_whole else [hole]
+        # One that is not whole lies in what is damaged: of that nobody knows more.
+        is_whole = hole.count is None or sum(piece.at_least for piece in pieces) == hole.count
+        return pieces if is_whole else [hole]
 
     def endings_after(self, cursor: int) -> list[Ending]:
         """Return the run endings with an id greater than ``cursor``, oldest first."""

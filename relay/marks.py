@@ -7,7 +7,7 @@ of the forgotten entries it had passed.
 """
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -207,6 +207,20 @@ class Marks:
         while loss is not None:
             yield loss
             loss = next(losses, None)
+
+    def losses_after(self, cursor: int) -> list[Missing]:
+        """Return the losses that left with an id greater than ``cursor``, oldest first."""
+        return [loss for loss in self._losses if loss.last_id > cursor]
+
+    def count_between(self, after: int, until: int) -> int:
+        """Return how many marked entries have an id over ``after`` and at most ``until``."""
+        first, last = self.seq_at(after), self.seq_at(until)
+        return (last or 0) - (first or 0)
+
+    def id_before(self, id_: int) -> int:
+        """Return the id of the last marked entry before an id; 0 where there is none."""
+        index = bisect_left(self._ids, id_) - 1
+        return min(id_, self._ids[index] + self._counts[index]) - 1 if index >= 0 else 0
 
     def losses_between(self, after: int, until: int) -> tuple[int | None, int]:
         """

@@ -432,7 +432,9 @@ def _stored(channel: Channel, cursor: int, stretch: Stretch) -> Iterator[_Piece]
         if isinstance(item, Block):
             yield Span(item, item.index_after(cursor), item.count)
         elif isinstance(item, Missing):
-            yield from channel.refined(item)
+            for piece in channel.refined(item):
+                if piece.last_id > cursor:
+                    yield piece if piece.first_id > cursor else _cut(piece, cursor + 1)[1] or piece
         else:
             yield item
 

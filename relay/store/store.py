@@ -1,0 +1,408 @@
+"""
+The store as the loop sees it: groups in, stretches out, and what happens when the disk fails.
+
+Rules of this file:
+
+* Nothing here blocks: the writer has one thread, readers have others.
+* A commit that fails, or takes longer than ``commit_timeout``, makes the store *failing*: until
+  it works again groups are published without it, and no position is recorded.
+* To catch up, what the rings still hold and the store has not is written in one commit together
+  with all positions of that moment and a hole for what has left. So at any time a crash finds
+  lines and positions that belong together.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from relay.block import Block, DeclaredLoss
+from relay.channel import Channel
+from relay.entry import Loss, Position, Reason
+from relay.errors import StoreError
+from relay.hub import Hub
+from relay.marks import Missing
+from relay.run import Ending
+from relay.span import Span
+from relay.status import StoreState, StoreStatus
+from relay.storage import Extent, Group, Positions, Stretch
+from relay.store.archive import Archive
+from relay.store.segment import Record, hole
+from relay.store.worker import Worker
+from relay.store.writer import Write, Writer
+
+__all__ = ["DurableStore"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+READERS = 2
+"""Threads that read: more would only fight for the interpreter."""
+
+SMALL_BACKLOG_BYTES = 1024 * 1024
+"""What is caught up while lines wait for it."""
+
+MAX_UNSAVED_KEYS = 65_536
+"""Record keys of one reader that are remembered while they cannot be recorded."""
+
+
+class DurableStore:
+    """
+    Makes groups durable; see :class:`relay.storage.Store`.
+
+    Args:
+        writer: of the opened directory; used by one thread of the store's from now on.
+        archive: of the same directory.
+        commit_timeout: seconds; a slower commit makes the store failing.
+        age_ns: the age clock.
+        status: what it tells about itself.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        archive: Archive,
+        commit_timeout: float,
+        age_ns: Callable[[], int],
+        status: StoreStatus,
+    ) -> None:
+        self.status = status
+        self._writer = writer
+        self._archive = archive
+        self._timeout = commit_timeout
+        self._age_ns = age_ns
+        self._hub: Hub | None = None
+        self._worker: Worker | None = None
+        self._readers = ThreadPoolExecutor(READERS, "archive")
+        self._lock = asyncio.Lock()
+        """Held while something is on its way that the channels' ``stored_id`` does not show."""
+        self._unsaved: Positions = {}
+        """Positions that wait until what was published without the store is caught up."""
+        self._forgotten: dict[str, int | None] = {}
+        self._forgotten_runs: list[tuple[str, str]] = []
+
+    def connect(self, hub: Hub) -> None:
+        """Serve a hub; called once, inside the loop."""
+        self._hub = hub
+        self._worker = Worker("store")
+        self.status.enter(StoreState.OK)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether groups are published without it."""
+        return self.status.state is StoreState.FAILING
+
+    def submit(self, job: Callable[[], T]) -> "asyncio.Future[T]":
+        """Do a job in the writer's thread, after those before it."""
+        assert self._worker is not None
+        return self._worker.submit(job)
+
+    # Writing
+
+    async def commit(self, group: Group) -> bool:
+        """Make a group durable; see :meth:`relay.storage.Store.commit`."""
+        if self.is_failing:
+            self._keep(group.positions)
+            return False
+        began = time.monotonic()
+        try:
+            if self._lock.locked():
+                async with asyncio.timeout(self._timeout):
+                    await self._lock.acquire()
+            else:
+                await self._lock.acquire()
+        except TimeoutError:
+            self._fail_slow()
+            self._keep(group.positions)
+            return False
+        write = self._write(_records(group), group.positions)
+        job = self.submit(partial(self._writer.commit, write))
+        is_stored = await self._finished(job, write, group.positions, began)
+        if job.done():
+            self._lock.release()
+        else:
+            # It goes on, and may yet succeed: until then nothing else is written.
+            job.add_done_callback(partial(self._finish_late, group))
+        return is_stored
+
+    async def _finished(
+        self, job: "asyncio.Future[None]", write: Write, positions: Positions, began: float
+    ) -> bool:
+        """Wait for a commit as long as a line may wait; tell whether it succeeded."""
+        left = max(0.0, self._timeout - (time.monotonic() - began))
+        if not job.done():
+            await asyncio.wait([job], timeout=left)
+        if not job.done():
+            self._keep(positions)
+            self._forgotten_runs[:0] = write.forgotten_runs
+            self._fail_slow()
+            return False
+        error = job.exception()
+        if error is None:
+            self.status.commits.add(time.monotonic() - began)
+            return True
+        self._keep(positions)
+        self._forgotten_runs[:0] = write.forgotten_runs
+        self.fail(_reason(error))
+        return False
+
+    def _finish_late(self, group: Group, job: "asyncio.Future[None]") -> None:
+        self._lock.release()
+        if not job.cancelled() and job.exception() is None and self._hub is not None:
+            self._hub.note_stored(group)
+
+    def _write(self, records: list[Record], positions: Positions) -> Write:
+        self._forget_now()
+        forgotten, self._forgotten_runs = self._forgotten_runs, []
+        return Write(records, positions, forgotten_runs=forgotten, age_ns=self._age_ns())
+
+    def _keep(self, positions: Positions) -> None:
+        """Remember positions until what belongs to them is stored."""
+        for key, position in positions.items():
+            before = self._unsaved.get(key)
+            if before is not None and before.record_keys and position.value:
+                keys = (before.record_keys + position.record_keys)[-16 * MAX_UNSAVED_KEYS :]
+                position = Position(position.value, keys, position.keys_from)
+            self._unsaved[key] = position
+
+    def forget(self, channel: str, newest_ns: int | None) -> None:
+        """Let go of a channel; see :meth:`relay.storage.Store.forget`."""
+        self._forgotten[channel] = newest_ns
+        if not self.is_failing:
+            self._forget_now()
+
+    def _forget_now(self) -> None:
+        forgotten, self._forgotten = self._forgotten, {}
+        for channel, newest_ns in forgotten.items():
+            job = self.submit(partial(self._writer.forget, channel, newest_ns))
+            job.add_done_callback(self._notice)
+
+    def forget_run(self, run: str, channel: str) -> None:
+        """Let go of a run in a channel with the next commit."""
+        self._forgotten_runs.append((run, channel))
+
+    def _notice(self, job: "asyncio.Future[None]") -> None:
+        if not job.cancelled() and (error := job.exception()) is not None:
+            self.fail(_reason(error))
+
+    # Failing, and catching up
+
+    def _fail_slow(self) -> None:
+        self.fail(f"slower than {self._timeout:g} s")
+
+    def fail(self, reason: str) -> None:
+        """Publish without it from now on, until it works again."""
+        if not self.is_failing or self.status.reason != reason:
+            log.error("store: failing: %s; lines are published without it", reason)
+        self.status.fail(reason)
+
+    async def check(self) -> None:
+        """Look whether the directory is still what it was; a store that fails tries again."""
+        if self.is_failing:
+            await self._recover()
+            return
+        try:
+            await self.submit(self._writer.check)
+        except (StoreError, OSError) as error:
+            self.fail(_reason(error))
+
+    async def _recover(self) -> None:
+        """Write what the store does not have, until nothing is left or it fails again."""
+        if self._lock.locked():
+            return  # What was too slow is still on its way.
+        while self.is_failing:
+            async with self._lock:
+                began = time.monotonic()
+                try:
+                    await self.submit(self._writer.reopen)
+                    caught_up = await self._catch_up()
+                except (StoreError, OSError) as error:
+                    self.fail(_reason(error))
+                    return
+                if time.monotonic() - began > self._timeout:
+                    continue
+                if self._backlog_bytes() > SMALL_BACKLOG_BYTES:
+                    continue
+                # From here on lines wait for the lock: the rest is written before them.
+                self.status.enter(StoreState.CATCHING_UP)
+                try:
+                    caught_up += await self._catch_up()
+                except (StoreError, OSError) as error:
+                    self.fail(_reason(error))
+                    return
+                self.status.enter(StoreState.OK)
+                log.warning("store: it works again; %d lines were caught up", caught_up)
+
+    async def _catch_up(self) -> int:
+        """Write all that is visible and not stored, as of now; return how many lines."""
+        assert self._hub is not None
+        hub, backlog = self._hub, self._backlog()
+        unsaved, self._unsaved = self._unsaved, {}
+        write = self._write([record for _, records in backlog for record in records], unsaved)
+        write.runs = [replace(run, last_ids=dict(run.last_ids)) for run in hub.runs.values()]
+        ends = [(channel, channel.last_id, channel.last_seq) for channel, _ in backlog]
+        try:
+            await self.submit(partial(self._writer.commit, write))
+        except (StoreError, OSError):
+            newer, self._unsaved = self._unsaved, unsaved
+            self._keep(newer)
+            raise
+        for channel, last_id, last_seq in ends:
+            channel.stored_id, channel.stored_seq = last_id, last_seq
+        return sum(
+            record.stop - record.start
+            for _, records in backlog
+            for record in records
+            if isinstance(record, Span)
+        )
+
+    def _behind(self) -> list[Channel]:
+        assert self._hub is not None
+        channels = self._hub.channels.values()
+        return [channel for channel in channels if channel.stored_id < channel.last_id]
+
+    def _backlog(self) -> list[tuple[Channel, list[Record]]]:
+        return [(channel, _unstored(channel)) for channel in self._behind()]
+
+    def _backlog_bytes(self) -> int:
+        return sum(
+            item.size_bytes
+            for channel in self._behind()
+            for item in channel.ring.after(channel.stored_id)
+        )
+
+    def measure(self) -> None:
+        """Note in the status how far behind the store is."""
+        behind = self._behind()
+        self.status.behind_lines = sum(one.last_seq - one.stored_seq for one in behind)
+        self.status.behind_bytes = self._backlog_bytes() if behind else 0
+
+    # Reading
+
+    async def read(
+        self,
+        channel: str,
+        after: int,
+        until: int,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        max_bytes: int = 256 * 1024,
+    ) -> Stretch:
+        """Return what is held after an id; see :meth:`relay.storage.Store.read`."""
+        read = partial(self._archive.read, channel, after, until, since_ns, until_ns, max_bytes)
+        try:
+            return await self._in_reader(read)
+        except (StoreError, OSError) as error:
+            log.error("store: channel %s cannot be read: %s", channel, _reason(error))
+            lost = Missing(after + 1, until, None, 0, Reason.STORAGE, is_placed=False)
+            return Stretch([lost], until)
+
+    async def read_back(
+        self,
+        channel: str,
+        before: int,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> Stretch:
+        """Return what is held before an id; see :meth:`relay.storage.Store.read_back`."""
+        try:
+            return await self._in_reader(
+                partial(self._archive.read_back, channel, before, since_ns, until_ns)
+            )
+        except (StoreError, OSError) as error:
+            log.error("store: channel %s cannot be read: %s", channel, _reason(error))
+            return Stretch([], 0)
+
+    async def extent(self, channel: str) -> Extent:
+        """Return how much is held of a channel."""
+        try:
+            return await self._in_reader(partial(self._archive.extent, channel))
+        except (StoreError, OSError):
+            return Extent()
+
+    async def _in_reader(self, job: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, job)
+
+    async def close(self) -> None:
+        """Write what is left, and close; a disk that hangs is not waited for."""
+        assert self._worker is not None
+        try:
+            async with asyncio.timeout(2 * self._timeout):
+                if self.is_failing:
+                    await self._recover()
+                self._forget_now()
+                await self.submit(self._writer.close)
+        except TimeoutError:
+            log.error("store: closed without it: slower than %g s", 2 * self._timeout)
+        except (StoreError, OSError) as error:
+            log.error("store: not closed well: %s", _reason(error))
+        self._worker.stop()
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _records(group: Group) -> list[Record]:
+    return [Span(item, 0, item.count) if isinstance(item, Block) else item for item in group.items]
+
+
+def _unstored(channel: Channel) -> list[Record]:
+    """Return what of a channel is visible and not stored, with holes for what has left."""
+    stored_id = channel.stored_id
+    held: Iterable[Record] = (
+        Span(item, item.index_after(stored_id), item.count) if isinstance(item, Block) else item
+        for item in channel.ring.after(stored_id)
+    )
+    return [*_lost(channel), *_merged(held, channel.endings_after(stored_id))]
+
+
+def _lost(channel: Channel) -> Iterator[Record]:
+    """Give what left before it could be stored: holes, and the losses that stood between."""
+    start, left = channel.stored_id + 1, channel.ring.left
+    assert left is not None
+    if left.left_id < start:
+        return
+    count, losses = max(0, left.last_seq - channel.stored_seq), left.losses_after(start - 1)
+    if losses and not left.knows_from(start):
+        # Where they stood among the others is forgotten.
+        at_least = sum(loss.at_least for loss in losses)
+        yield DeclaredLoss(start, channel.name, Loss(Reason.SOURCE, None, at_least))
+        start, losses = start + 1, []
+    for loss in losses:
+        if before := left.count_between(start - 1, loss.last_id):
+            yield hole(channel.name, start, left.id_before(loss.last_id), before, Reason.STORAGE)
+        yield DeclaredLoss(
+            loss.last_id, channel.name, Loss(Reason.SOURCE, loss.count, loss.at_least)
+        )
+        start, count = loss.last_id + 1, count - before
+    if count:
+        yield hole(channel.name, start, left.last_id, count, Reason.STORAGE)
+
+
+def _merged(held: Iterable[Record], endings: list[Ending]) -> list[Record]:
+    """Put endings between spans by their ids; a packed block is cut where one lies inside."""
+    merged: list[Record] = []
+    waiting = iter(endings)
+    ending = next(waiting, None)
+    for record in held:
+        piece = record
+        while ending is not None and ending.id < piece.last_id:  # type: ignore[union-attr]
+            if isinstance(piece, Span) and piece.first_id < ending.id:
+                middle = piece.block.index_after(ending.id)
+                merged.append(Span(piece.block, piece.start, middle))
+                piece = Span(piece.block, middle, piece.stop)
+            merged.append(ending)
+            ending = next(waiting, None)
+        merged.append(piece)
+    if ending is not None:
+        merged += [ending, *waiting]
+    return merged
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error)

@@ -1,0 +1,208 @@
+"""
+What is done for the store besides its commits: looking after it, syncing, pruning, compressing.
+
+Rule of this file: each is a task of its own, so that a slow disk in one holds up no other.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from relay.block import Block, DeclaredLoss
+from relay.errors import RelayError, StoreError
+from relay.hub import Hub
+from relay.marks import Missing
+from relay.store import index
+from relay.store.compression import compress
+from relay.store.index import SegmentRow
+from relay.store.retention import AgeClock, Keeping, Retention, free_bytes
+from relay.store.segment import chunks
+from relay.store.store import DurableStore
+from relay.store.writer import Writer
+
+__all__ = ["Upkeep"]
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+"""How often the directory is looked at, and a store that fails tries again."""
+
+SEAL_SECONDS = 10.0
+"""How often segments that are open for long are looked for."""
+
+PRUNED_AT_ONCE = 4
+"""Removing a file takes a millisecond or two, for which commits wait."""
+
+AGE = "age_ns"
+"""Under which the age clock is kept."""
+
+
+class Upkeep:
+    """
+    Looks after a store until it is cancelled.
+
+    Args:
+        store: which.
+        writer: that the store writes with.
+        hub: whose channels they are.
+        keeping: for a channel's name how much is kept of it.
+        sync_seconds: how often what was committed is synced; ``None``: with every commit, or
+            never.
+        min_free_bytes: room that the file system should have.
+        clock: the age clock.
+    """
+
+    def __init__(
+        self,
+        store: DurableStore,
+        writer: Writer,
+        hub: Hub,
+        keeping: Callable[[str], Keeping],
+        sync_seconds: float,
+        min_free_bytes: int,
+        clock: AgeClock,
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._hub = hub
+        self._keeping = keeping
+        self._sync_seconds = sync_seconds
+        self._min_free_bytes = min_free_bytes
+        self._clock = clock
+        self._directory: Path = writer.directory
+        self._retention = Retention(self._directory, keeping, min_free_bytes, self._has_left)
+        self._to_compress: list[SegmentRow] = []
+        self._sealed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Do all of it until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look())
+            tasks.create_task(self._sync())
+            tasks.create_task(self._prune())
+            tasks.create_task(self._compress())
+
+    async def _look(self) -> None:
+        sealed_at = time.monotonic()
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            age_ns = self._clock.now_ns()
+            await self._store.check()
+            self._store.measure()
+            if not self._store.is_failing and time.monotonic() - sealed_at >= SEAL_SECONDS:
+                sealed_at = time.monotonic()
+                await self._attempt(partial(self._writer.seal_old, age_ns))
+                await self._attempt(partial(self._writer.put_values, {AGE: age_ns}))
+
+    async def _sync(self) -> None:
+        while True:
+            await asyncio.sleep(self._sync_seconds)
+            if self._store.is_failing:
+                continue
+            try:
+                await asyncio.to_thread(self._writer.sync)
+            except StoreError as error:
+                self._store.fail(str(error))
+
+    async def _attempt(self, job: Callable[[], object]) -> None:
+        """Do a job in the writer's thread; what fails is tried again some time later."""
+        try:
+            await self._store.submit(job)
+        except StoreError as error:
+            self._store.fail(str(error))
+
+    # What is not to be kept
+
+    async def _prune(self) -> None:
+        while True:
+            for row in await self._store.submit(self._writer.take_sealed):
+                self._retention.touch(row.channel)
+                if self._keeping(row.channel).archive:
+                    self._to_compress.append(row)
+                    self._sealed.set()
+            if not self._store.is_failing and not await self._prune_some():
+                await asyncio.sleep(TICK_SECONDS)
+            else:
+                await asyncio.sleep(0.01)
+
+    async def _prune_some(self) -> bool:
+        """Let some go; tell whether there may be more."""
+        free = free_bytes(self._directory)
+        status = self._store.status
+        status.free_bytes = free
+        try:
+            rows = await asyncio.to_thread(self._retention.choose, self._clock.now_ns(), free)
+        except StoreError as error:
+            self._store.fail(str(error))
+            return False
+        status.segments = self._retention.segments
+        status.stored_bytes = self._retention.stored_bytes
+        for row in rows:
+            self._retention.touch(row.channel)
+        for start in range(0, len(rows), PRUNED_AT_ONCE):
+            some = rows[start : start + PRUNED_AT_ONCE]
+            for row in some:
+                await self._mark(row)
+            await self._attempt(partial(self._writer.prune, some))
+        return bool(rows)
+
+    def _has_left(self, row: SegmentRow) -> bool:
+        """Tell whether no ring holds anything of a segment."""
+        channel = self._hub.channels.get(row.channel)
+        return channel is None or channel.left_id >= row.last_id
+
+    async def _mark(self, row: SegmentRow) -> None:
+        """Let the readers know what goes, before it does."""
+        channel = self._hub.channels.get(row.channel)
+        if channel is None:
+            return
+        items: list[Block | DeclaredLoss | Missing] | None = None
+        if not channel.knows_from(row.first_id):
+            items = []
+            after = row.first_id - 1
+            while after < row.last_id:
+                stretch = await self._store.read(row.channel, after, row.last_id)
+                items += [item for item in stretch.items if item.last_id > after]
+                after = stretch.reach
+        channel.lose(row.last_id, items)
+
+    # What is kept small
+
+    async def _compress(self) -> None:
+        rows = await asyncio.to_thread(self._uncompressed)
+        while True:
+            for row in rows:
+                await self._compress_one(row)
+            await self._sealed.wait()
+            self._sealed.clear()
+            rows, self._to_compress = self._to_compress, []
+
+    def _uncompressed(self) -> list[SegmentRow]:
+        """Return what an earlier life has sealed and not compressed."""
+        connection = index.connect(self._writer.index_path, readonly=True)
+        try:
+            return [
+                row
+                for channel in index.channels(connection)
+                if self._keeping(channel.name).archive
+                for row in index.uncompressed_segments(connection, channel.name, 1000)
+            ]
+        finally:
+            connection.close()
+
+    async def _compress_one(self, row: SegmentRow) -> None:
+        try:
+            size = await asyncio.to_thread(self._write_compressed, row)
+        except (OSError, RelayError) as error:
+            log.warning("store: a segment of %s stays as it is: %s", row.channel, error)
+            return
+        await self._attempt(partial(self._writer.mark_compressed, row, size))
+        self._retention.touch(row.channel)
+
+    def _write_compressed(self, row: SegmentRow) -> int:
+        path = index.path_of(self._directory, row)
+        text = path.read_bytes()[: row.length]
+        return compress(chunks(text), path.with_name(path.name + ".zst"))
