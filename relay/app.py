@@ -85,7 +85,8 @@ async def _serve(config: Config, file: str, announce: Callable[[str], None]) -> 
     try:
         relay = Relay(config)
     except StoreError as error:
-        raise ConfigError(file, [ConfigProblem("state.directory", f"{error.directory} {error.problem}")]) from None
+        problem = ConfigProblem("state.directory", f"{error.directory} {error.problem}")
+        raise ConfigError(file, [problem]) from None
     await relay.start(file)
     announce(f"relay: serving {relay.url}")
     log.info("version %s serves %s", __version__, relay.url)
