@@ -1,7 +1,7 @@
 """
 Run the benchmarks and print their table.
 
-    python -m bench [--quick] [--pairs N] [--json FILE] [ROW ...]
+    python -m bench [--quick] [--pairs N] [--archive-gb N] [--json FILE] [ROW ...]
 """
 
 import argparse
@@ -26,6 +26,8 @@ def main() -> None:
     scale = QUICK if arguments.quick else Scale()
     if arguments.pairs:
         scale = replace(scale, pairs=arguments.pairs)
+    if arguments.archive_gb:
+        scale = replace(scale, archive_bytes=int(arguments.archive_gb * 1e9))
     rows = [row for row in ROWS if not arguments.rows or row.name in arguments.rows]
     allow_many_sockets()
     results, failures = [], []
@@ -50,6 +52,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="one pair of short runs")
     parser.add_argument("--pairs", type=int, help="pairs of runs (5)")
+    parser.add_argument("--archive-gb", type=float, help="text of the archive for store-page (10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")
     return parser.parse_args()
 

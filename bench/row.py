@@ -34,6 +34,9 @@ class Scale:
         clients: of a fan-out.
         idle_clients: that only wait.
         seconds: of writing at a steady rate.
+        archive_bytes: text of an archive that pages are read from.
+        stored_bytes: text of an archive that a relay starts with.
+        segments: files of an archive that a relay starts with.
     """
 
     pairs: int = 5
@@ -43,10 +46,21 @@ class Scale:
     clients: int = 100
     idle_clients: int = 1000
     seconds: float = 4.0
+    archive_bytes: int = 10_000_000_000
+    stored_bytes: int = 1_000_000_000
+    segments: int = 100_000
 
 
 QUICK = Scale(
-    pairs=1, lines=200_000, fanout_lines=20_000, ring_lines=200_000, idle_clients=200, seconds=2.0
+    pairs=1,
+    lines=200_000,
+    fanout_lines=20_000,
+    ring_lines=200_000,
+    idle_clients=200,
+    seconds=2.0,
+    archive_bytes=200_000_000,
+    stored_bytes=100_000_000,
+    segments=5_000,
 )
 
 

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.floors import SOURCE
@@ -23,6 +24,7 @@ from bench.workspace import Workspace
 __all__ = [
     "FIRST_LINES",
     "Server",
+    "State",
     "floor",
     "held",
     "live",
@@ -52,6 +54,33 @@ path = ["{watched}"]
 channel = "{source}"
 start = "beginning"
 """
+
+STATE = """
+[state]
+directory = "{directory}"
+min_free = "0B"
+"""
+
+ARCHIVING = """
+[channel]
+archive = true
+keep_days = 36_500
+keep_bytes = "1TiB"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """
+    What a relay keeps.
+
+    Args:
+        directory: where.
+        archive: whether all lines, or only what the ring covers.
+    """
+
+    directory: Path
+    archive: bool = False
 
 
 class Server:
@@ -96,6 +125,10 @@ class Server:
         """Wait until it answers a request."""
         self._wait(lambda: answers(self.port))
 
+    def wait_until_ready(self) -> None:
+        """Wait until it has started its sources."""
+        self._wait(lambda: get(self.port, "/readyz") is not None)
+
     def wait_for_lines(self, lines: int) -> None:
         """Wait until it holds so many lines."""
         self._wait(lambda: newest_seq(self.port) >= lines)
@@ -104,6 +137,15 @@ class Server:
         """End it: no run measures how, and a bare server waits for streams to end."""
         self._process.kill()
         self._process.wait()
+
+    def end(self) -> None:
+        """Let it end as it does when it is told to, so that its state is whole."""
+        self._process.terminate()
+        try:
+            self._process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise RuntimeError(f"did not end within {PATIENCE_SECONDS:g} seconds") from None
 
     def _wait(self, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -157,13 +199,17 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_relay(workspace: Workspace) -> Server:
+def start_relay(workspace: Workspace, state: State | None = None) -> Server:
     """Start a relay that reads what appears in the workspace; it may not answer yet."""
     port = free_port()
+    text = CONFIGURATION.format(port=port, watched=workspace.watched, source=SOURCE)
+    if state is not None:
+        text += STATE.format(directory=state.directory)
+        if state.archive:
+            # One table of that name may stand in a file.
+            text = text.replace("\n[channel]\n", ARCHIVING)
     configuration = workspace.folder / "relay.toml"
-    configuration.write_text(
-        CONFIGURATION.format(port=port, watched=workspace.watched, source=SOURCE)
-    )
+    configuration.write_text(text)
     command = [sys.executable, "-m", "relay", "serve", "-c", str(configuration)]
     return Server(command, port, workspace.folder / "relay.out")
 
@@ -176,15 +222,19 @@ def start_floor(workspace: Workspace, name: str, argument: str = "") -> Server:
 
 
 @contextmanager
-def relay(workspace: Workspace) -> Iterator[Server]:
+def relay(workspace: Workspace, state: State | None = None) -> Iterator[Server]:
     """
     Run a relay that answers, on a workspace without logs.
 
     It has read one line, so that its channel is there, and what the first line loads is loaded.
+
+    Args:
+        workspace: where it reads.
+        state: what it keeps, where nothing is kept yet; ``None``: memory only.
     """
     workspace.clear()
     workspace.next_log().write_bytes(b"INFO first\n")
-    server = start_relay(workspace)
+    server = start_relay(workspace, state)
     server.wait_for_lines(FIRST_LINES)
     try:
         yield server

@@ -6,6 +6,7 @@ application's log has them.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 __all__ = ["LINE_BYTES", "Workspace"]
@@ -44,6 +45,12 @@ class Workspace:
         """Return a name in the watched folder that no file has had."""
         self._appeared += 1
         return self.logs / f"bench-{self._appeared:03d}.log"
+
+    def new_state(self) -> Path:
+        """Return a directory for what a relay keeps, without anything in it."""
+        state = self.folder / "state"
+        shutil.rmtree(state, ignore_errors=True)
+        return state
 
     def clear(self) -> None:
         """Remove the logs that were read."""

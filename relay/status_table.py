@@ -78,7 +78,9 @@ def _store(store: Object | None, now: datetime) -> Iterable[str]:
     if store is None or store["state"] == "off":
         return
     room = "" if store["free_bytes"] is None else f", {_size(store['free_bytes'])} free"
-    stored = f"{_size(store['stored_bytes'])} in {_count(store['segments'], 'segment')}{room}"
+    stored = (
+        f"{_size(store['stored_bytes'])} in {_count(store['segments'], 'sealed segment')}{room}"
+    )
     yield _printable(f"store {store['state']} in {store['directory']}: {stored}")
     if store["state"] != "ok":
         reason = store["reason"] or "it works again"

@@ -110,10 +110,10 @@ def head(found: dict[str, Any]) -> list[str]:
 def test_the_store_is_a_line() -> None:
     """Where it is, what it holds, and the room that is left; without one there is none."""
     assert head(status(store=store("ok"))) == [
-        "store ok in /var/lib/relay: 1.25 GiB in 142 segments, 48.4 GiB free"
+        "store ok in /var/lib/relay: 1.25 GiB in 142 sealed segments, 48.4 GiB free"
     ]
     small = store("ok", segments=1, stored_bytes=999, free_bytes=None)
-    assert head(status(store=small)) == ["store ok in /var/lib/relay: 999 B in 1 segment"]
+    assert head(status(store=small)) == ["store ok in /var/lib/relay: 999 B in 1 sealed segment"]
     assert head(status(store=store("off", directory=None))) == []
     assert head(status()) == []
 
@@ -127,7 +127,7 @@ def test_a_store_that_fails_says_why_and_for_how_long() -> None:
     assert failing(found) == ["store", "broken"]
     assert head(found) == [
         "failing: store, broken",
-        "store failing in /var/lib/relay: 1.25 GiB in 142 segments, 48.4 GiB free",
+        "store failing in /var/lib/relay: 1.25 GiB in 142 sealed segments, 48.4 GiB free",
         "  no space left on device (3m ago); 1234 lines not kept, 121 KiB",
     ]
     better = status(store=store("catching up", behind_lines=1, behind_bytes=100))

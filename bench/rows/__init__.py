@@ -1,7 +1,7 @@
 """All rows, in the order of the table."""
 
 from bench.row import Row
-from bench.rows import fanout, file, idle, latency, ring, start
+from bench.rows import fanout, file, idle, latency, ring, start, store, stored
 
 __all__ = ["ROWS"]
 
@@ -13,4 +13,10 @@ ROWS: tuple[Row, ...] = (
     ring.ROW,
     idle.ROW,
     start.ROW,
+    store.FILE,
+    store.ARCHIVED_FILE,
+    store.LATENCY,
+    stored.PAGE,
+    stored.START,
+    stored.MEMORY,
 )

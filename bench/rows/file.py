@@ -11,17 +11,18 @@ from bench.workspace import Workspace
 def measure_relay(workspace: Workspace, scale: Scale) -> Sample:
     """Let a relay read the file."""
     with relay(workspace) as server:
-        return _measure(server, workspace, scale, workspace.next_log())
+        return measure(server, workspace, scale, workspace.next_log())
 
 
 def measure_floor(workspace: Workspace, scale: Scale) -> Sample:
     """Let floor A read the file."""
     log = workspace.next_log()
     with floor(workspace, "file", str(log)) as server:
-        return _measure(server, workspace, scale, log)
+        return measure(server, workspace, scale, log)
 
 
-def _measure(server: Server, workspace: Workspace, scale: Scale, log: Path) -> Sample:
+def measure(server: Server, workspace: Workspace, scale: Scale, log: Path) -> Sample:
+    """Let the file appear, and count its lines as they come."""
     staged = workspace.staged(scale.lines)
     before = server.cpu_seconds()
     seconds = apart(count_appearing, server.port, live(), staged, log, scale.lines)

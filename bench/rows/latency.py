@@ -15,7 +15,7 @@ RATE = 1000
 def measure_relay(clients: int, workspace: Workspace, scale: Scale) -> Sample:
     """Time lines through a relay."""
     with relay(workspace) as server:
-        sample, _ = _measure(server, clients, scale, workspace.next_log())
+        sample, _ = measure(server, clients, scale, workspace.next_log())
         return sample
 
 
@@ -29,13 +29,14 @@ def measure_floor(clients: int, workspace: Workspace, scale: Scale) -> Sample:
     log = workspace.next_log()
     log.touch()
     with floor(workspace, "stream", str(log)) as server:
-        sample, grew = _measure(server, clients, scale, log)
+        sample, grew = measure(server, clients, scale, log)
     if grew:
         raise DiscardedError("the floor's backlog grew")
     return sample
 
 
-def _measure(server: Server, clients: int, scale: Scale, log: Path) -> tuple[Sample, bool]:
+def measure(server: Server, clients: int, scale: Scale, log: Path) -> tuple[Sample, bool]:
+    """Write lines and time them; tell too whether they came later and later."""
     before = server.cpu_seconds()
     times = apart(time_lines, server.port, live(), log, clients, RATE, scale.seconds)
     cpu_seconds = server.cpu_seconds() - before
