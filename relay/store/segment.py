@@ -16,7 +16,7 @@ each, and no object is made per line.
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate, pairwise
@@ -366,48 +366,69 @@ class Continuity:
     """
     Finds what is missing between items, over chunks and segments.
 
+    Losses and holes are held until it is known whether something is missing beside them, since
+    then nobody can say on which side: one ``Missing`` covers all of it.
+
     Args:
-        last_id: everything up to this id has been seen.
-        last_seq: of the last entry that was seen; ``None``: not known, and no jump is found
+        last_id: everything up to this id has been given.
+        last_seq: of the last entry that was; ``None``: not known, and nothing is missing
             before the next entry.
     """
 
     last_id: int
     last_seq: int | None = None
+    held: list[DeclaredLoss | Missing] = field(default_factory=list)
 
     def join(self, items: Sequence[Item]) -> list[Item]:
         """
         Put a :class:`~relay.marks.Missing` before each entry whose seq does not follow.
 
         Args:
-            items: what comes next, by :func:`parse`; what is not after ``last_id`` is left out.
+            items: what comes next, by :func:`parse`; what does not is left out.
         """
         joined: list[Item] = []
+        last_id = self.held[-1].last_id if self.held else self.last_id
         for item in items:
-            if item.last_id <= self.last_id:
+            if item.first_id <= last_id:
                 continue
+            last_id = item.last_id
             if isinstance(item, Block):
-                if item.first_id <= self.last_id:
-                    continue
                 joined.extend(self.reach(item.first_id - 1, item.first_seq - 1))
-                self.last_seq = item.last_seq
-            elif isinstance(item, Missing) and self.last_seq is not None:
-                self.last_seq += item.at_least
-            self.last_id = item.last_id
-            joined.append(item)
+                joined.append(item)
+                self.last_id, self.last_seq = item.last_id, item.last_seq
+            else:
+                self.held.append(item)
         return joined
 
-    def reach(self, last_id: int, last_seq: int) -> list[Missing]:
-        """Go on to where something is known to end, and return what is missing up to there."""
-        missing: list[Missing] = []
-        if self.last_seq is not None and last_seq > self.last_seq and last_id > self.last_id:
-            count = last_seq - self.last_seq
-            missing.append(
-                Missing(self.last_id + 1, last_id, count, count, Reason.STORAGE, is_placed=False)
-            )
+    def reach(self, last_id: int, last_seq: int) -> list[Item]:
+        """
+        Go on to where something is known to end, and return what lies up to there.
+
+        Args:
+            last_id: no entry behind is looked at.
+            last_seq: of the last entry up to this id, stored or not.
+        """
+        held, self.held = self.held, []
+        items: list[Item] = list(held)
+        if self.last_seq is not None:
+            self.last_seq += sum(item.at_least for item in held if isinstance(item, Missing))
+            if last_seq > self.last_seq and last_id > self.last_id:
+                items = [_covering(held, self.last_id + 1, last_id, last_seq - self.last_seq)]
         self.last_id = max(self.last_id, last_id)
         self.last_seq = max(self.last_seq or 0, last_seq)
-        return missing
+        return items
+
+
+def _covering(
+    held: list[DeclaredLoss | Missing], first: int, last: int, count: int | None
+) -> Missing:
+    """Return what is missing together with the losses and holes between."""
+    at_least = count or 0
+    for item in held:
+        loss = item if isinstance(item, Missing) else item.loss
+        count = None if count is None or loss.count is None else count + loss.count
+        at_least += loss.at_least
+    return Missing(first, last, count, at_least, Reason.STORAGE, is_placed=False)
 
 
 # --- Looking without reading -----------------------------------------------------------------
@@ -491,13 +512,14 @@ def survey(channel: str, text: bytes) -> Extent:
         blocks.extend(
             item for item in continuity.join(parse(channel, chunk)) if isinstance(item, Block)
         )
+    continuity.reach(last_id, 0)
     if not blocks:
         return Extent(length, last_id=last_id)
     return Extent(
         length,
         entries=sum(block.count for block in blocks),
         first_seq=blocks[0].first_seq,
-        last_id=max(last_id, continuity.last_id),
+        last_id=continuity.last_id,
         last_seq=continuity.last_seq or 0,
         oldest_ns=min(block.oldest_ns for block in blocks),
         newest_ns=max(block.newest_ns for block in blocks),

@@ -53,6 +53,12 @@ def placed(items: Sequence[Item]) -> list[tuple[int, int, str]]:
     return [(entry.id, entry.seq, entry.message) for entry in entries]
 
 
+def joined(items: Sequence[Item], before: tuple[int, int] = (0, 0)) -> list[Item]:
+    """Return items that follow an id and its seq, with what is missing between."""
+    continuity = Continuity(*before)
+    return continuity.join(items) + continuity.held
+
+
 def missing(first: int, last: int, count: int, reason: Reason = Reason.STORAGE) -> Missing:
     return Missing(first, last, count, count, reason, is_placed=False)
 
@@ -192,7 +198,7 @@ def test_what_is_read_renders_to_the_same_bytes(given_records: list[Record]) -> 
     assert render(again(items)) == render(
         [record for record in given_records if not isinstance(record, Ending)]
     )
-    assert Continuity(0, 0).join(items) == items
+    assert joined(items) == items
     entries = placed(items)
     runs = [range(seq, seq + count) for _, seq, count in id_runs(text)]
     assert [seq for run in runs for seq in run] == [seq for _, seq, _ in entries]
@@ -262,7 +268,7 @@ GAP = (
 def test_a_damaged_line_is_missing_and_costs_no_other(line: bytes) -> None:
     """Its neighbours are read, and between them one entry is missing."""
     text = lines(2) + line + lines(2, 103, 4)
-    items = Continuity(0, 0).join(parse("web", text))
+    items = joined(parse("web", text))
     assert placed(items) == [(100, 1, "1"), (101, 2, "2"), (103, 4, "4"), (104, 5, "5")]
     assert [item for item in items if not isinstance(item, Block)] == [missing(102, 102, 1)]
 
@@ -289,11 +295,35 @@ def test_jumps_are_found_between_chunks() -> None:
     assert continuity.join(parse("web", lines(2, 103, 3)))[0] == missing(100, 102, 2)
     explained = render([hole("web", 105, 110, 3, Reason.RESTART)]) + lines(1, 111, 8)
     assert [type(item) for item in continuity.join(parse("web", explained))] == [Missing, Block]
-    loss = render([DeclaredLoss(112, "web", Loss(Reason.RATE, 9, 9))])
-    assert len(continuity.join(parse("web", loss))) == 1
-    assert continuity.join(parse("web", lines(1, 120, 11)))[0] == missing(113, 119, 2)
+    assert continuity.join(parse("web", lines(1, 120, 11)))[0] == missing(112, 119, 2)
     assert continuity.reach(130, 15) == [missing(121, 130, 4)]
     assert continuity == Continuity(130, 15)
+
+
+@pytest.mark.parametrize(
+    ("loss", "count"), [(Loss(Reason.RATE, 9, 9), 14), (Loss(Reason.RATE, None, 9), None)]
+)
+def test_what_is_missing_beside_a_loss_covers_it(loss: Loss, count: int | None) -> None:
+    """Nobody knows on which side of it the entries were, so both are told as one."""
+    around: list[Record] = [
+        DeclaredLoss(112, "web", loss),
+        hole("web", 113, 115, 2, Reason.RESTART),
+    ]
+    text = lines(1, 110, 1) + render(around)
+    _, gap, *_ = joined(parse("web", text + lines(1, 120, 7)), (109, 0))
+    assert gap == Missing(111, 119, count, 14, Reason.STORAGE, is_placed=False)
+    _, *between, _ = joined(parse("web", text + lines(1, 120, 4)), (109, 0))
+    assert between == [around[0], missing(113, 115, 2, Reason.RESTART)]
+
+
+def test_losses_are_held_until_something_follows() -> None:
+    """At the end of what is known they are given as they are."""
+    continuity = Continuity(99, 0)
+    loss = DeclaredLoss(112, "web", Loss(Reason.RATE, 9, 9))
+    assert continuity.join([loss]) == continuity.join([loss]) == []
+    assert continuity.last_id == 99
+    assert continuity.reach(115, 0) == [loss]
+    assert continuity == Continuity(115, 0)
 
 
 def test_before_the_first_entry_nothing_is_missing() -> None:

@@ -1,0 +1,387 @@
+"""
+Reading what is stored, some at a time, from worker threads.
+
+Rules of this file:
+
+* The index says what there should be: what of it cannot be read is a
+  :class:`~relay.marks.Missing` of the right count, wherever it lies.
+* Before the oldest segment nothing is missing: what was pruned is the channel's marks' business.
+* A chunk is parsed once while it is wanted: readers of the same place share its blocks, which
+  may begin before the cursor of one.
+* A segment that is compressed or pruned while it is looked for is looked for again.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from relay.block import Block, Column
+from relay.errors import StoreError
+from relay.marks import Missing
+from relay.storage import Extent, Stretch
+from relay.store import index
+from relay.store.index import SegmentRow
+from relay.store.segment import Continuity, Item
+from relay.store.segment_file import ChunkCache, SegmentFile, open_segment
+
+__all__ = ["Archive"]
+
+MAX_CACHED_BYTES = 16 * 1024 * 1024
+"""Of parsed chunks."""
+
+ROWS = 64
+"""Segments that are asked for at once: a long time that is left out must not be one step."""
+
+READ_CHUNKS = 8
+"""Most chunks of one read, where all entries are outside of the times."""
+
+T = TypeVar("T")
+
+
+_Joined = tuple[list[Item], int]
+"""Items with what is missing between them, and the id up to which that is all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """From when and before when entries are wanted, nanoseconds; ``None``: from the first on."""
+
+    since_ns: int | None
+    until_ns: int | None
+
+    def want(self, oldest_ns: int, newest_ns: int) -> bool:
+        """Tell whether something between two times may be wanted."""
+        return (self.since_ns is None or newest_ns >= self.since_ns) and (
+            self.until_ns is None or oldest_ns < self.until_ns
+        )
+
+    def want_row(self, row: SegmentRow) -> bool:
+        """Tell whether a segment is to be read; losses have no time."""
+        return not row.entries or self.want(row.oldest_ns, row.newest_ns)
+
+    def want_item(self, item: Item) -> bool:
+        """Tell whether an item may be wanted; losses have no time."""
+        return not isinstance(item, Block) or self.want(item.oldest_ns, item.newest_ns)
+
+
+class Archive:
+    """
+    Reads segments; its methods block, and may be called in any thread.
+
+    Args:
+        directory: of the state, with an index.
+        max_cached_bytes: of blocks that are kept for the next reader.
+    """
+
+    def __init__(self, directory: Path, max_cached_bytes: int = MAX_CACHED_BYTES) -> None:
+        self._directory = directory
+        self._cache = ChunkCache(max_cached_bytes)
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the index; nothing may be reading any more."""
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+            self._local = threading.local()
+
+    def read(
+        self,
+        channel: str,
+        after: int,
+        until: int,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        max_bytes: int = 256 * 1024,
+    ) -> Stretch:
+        """
+        Return what is held after an id; see :meth:`relay.storage.Store.read`.
+
+        The first block may begin at or before ``after``; a ``Missing`` that cannot be placed
+        may end after ``until``.
+
+        Raises:
+            StoreError: the index cannot be read.
+        """
+        times = _Times(since_ns, until_ns)
+        return self._retried(
+            channel, lambda reading: _onwards(reading, after, until, times, max_bytes)
+        )
+
+    def read_back(
+        self,
+        channel: str,
+        before: int,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> Stretch:
+        """
+        Return what is held before an id, newest first; see :meth:`relay.storage.Store.read_back`.
+
+        Raises:
+            StoreError: the index cannot be read.
+        """
+        times = _Times(since_ns, until_ns)
+        return self._retried(channel, lambda reading: _backwards(reading, before, times))
+
+    def extent(self, channel: str) -> Extent:
+        """
+        Return how much is held of a channel.
+
+        Raises:
+            StoreError: the index cannot be read.
+        """
+        return self._retried(channel, lambda reading: index.extent(reading.connection, channel))
+
+    def id_runs(self, row: SegmentRow) -> list[tuple[int, int, int]]:
+        """Return the runs of consecutive ids and seqs of a segment, as far as it can be read."""
+        try:
+            segment = open_segment(self._directory, row, self._cache)
+        except OSError:
+            return []
+        try:
+            return segment.id_runs()
+        finally:
+            segment.close()
+
+    def _retried(self, channel: str, job: "Callable[[_Reading], T]") -> T:
+        """Do a job, once more where a file is gone: the index may say now where it went."""
+        try:
+            try:
+                with self._reading(channel, is_last_try=False) as reading:
+                    return job(reading)
+            except FileNotFoundError:
+                with self._reading(channel, is_last_try=True) as reading:
+                    return job(reading)
+        except sqlite3.Error as error:
+            raise StoreError(str(self._directory), f"cannot be read: {error}") from error
+
+    def _reading(self, channel: str, *, is_last_try: bool) -> "_Reading":
+        return _Reading(channel, self._directory, self._connection(), self._cache, is_last_try)
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = index.connect(self._directory / "index.db", readonly=True)
+            self._local.connection = connection
+            with self._lock:
+                self._connections.append(connection)
+        return connection
+
+
+@dataclass(slots=True)
+class _Reading:
+    """
+    One look at a channel's segments; closes their files in the end.
+
+    Args:
+        channel: its name.
+        directory: of the state.
+        connection: to the index.
+        cache: of chunks.
+        is_last_try: whether a file that is gone is lost; else it raises.
+    """
+
+    channel: str
+    directory: Path
+    connection: sqlite3.Connection
+    cache: ChunkCache
+    is_last_try: bool
+    opened: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.opened.close()
+
+    def after(self, cursor: int, limit: int = ROWS) -> list[SegmentRow]:
+        """Return the segments that reach beyond an id, oldest first."""
+        return index.segments_after(self.connection, self.channel, cursor, limit)
+
+    def before(self, before: int, limit: int = ROWS) -> list[SegmentRow]:
+        """Return the segments that begin before an id, newest first."""
+        return index.segments_before(self.connection, self.channel, before, limit)
+
+    def open(self, row: SegmentRow) -> SegmentFile:
+        """
+        Open a segment; one that cannot be read holds nothing.
+
+        Raises:
+            FileNotFoundError: its file is gone, and may be found once more.
+        """
+        try:
+            segment = open_segment(self.directory, row, self.cache)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not self.is_last_try:
+                raise
+            self.cache.warn(str(error))
+            return SegmentFile(row, None, self.cache)
+        self.opened.callback(segment.close)
+        return segment
+
+    def start_of(self, row: SegmentRow) -> Continuity:
+        """Return what there is before a segment."""
+        older = self.before(row.first_id, 1)
+        if older:
+            return Continuity(older[0].last_id, older[0].last_seq)
+        return Continuity(row.first_id - 1, row.first_seq - 1)
+
+    def start_of_chunk(self, segment: SegmentFile, number: int) -> Continuity:
+        """Return what there is before a chunk; reads chunks before it as far as is needed."""
+        for start in range(number - 1, -1, -1):
+            continuity = Continuity(0)
+            for earlier in range(start, number):
+                continuity.join(segment.items(earlier))
+            if continuity.last_seq is not None:
+                return continuity
+        continuity = self.start_of(segment.row)
+        for earlier in range(number):
+            continuity.join(segment.items(earlier))
+        return continuity
+
+
+def _onwards(reading: _Reading, after: int, until: int, times: _Times, max_bytes: int) -> Stretch:
+    """Return what comes after an id: of a chunk, or of more where that gives nothing."""
+    rows = reading.after(after)
+    items: list[Item] = []
+    size = 0
+    reach = after
+    for number, (joined, reach) in enumerate(_joined_onwards(reading, rows, after, times)):
+        for item in joined:
+            if item.last_id <= after or not times.want_item(item):
+                continue
+            if item.first_id > until:
+                return Stretch(items, until, after)
+            if size >= max_bytes:
+                return Stretch(items, items[-1].last_id, after)
+            items.append(_from(_up_to(item, until), after))
+            size += len(item.lines.text) if isinstance(item, Block) else 0
+        if reach >= until:
+            return Stretch(items, until, after)
+        if reach > after and (size or number >= READ_CHUNKS):
+            return Stretch(items, reach, after)
+    return Stretch(items, until if len(rows) < ROWS else reach, after)
+
+
+def _joined_onwards(
+    reading: _Reading, rows: list[SegmentRow], after: int, times: _Times
+) -> Iterator[_Joined]:
+    """Give segments from the chunk on where the ids after ``after`` begin, chunk by chunk."""
+    continuity: Continuity | None = None
+    passed: list[Item] = []
+    for row in rows:
+        if not times.want_row(row):
+            continuity = continuity or reading.start_of(row)
+            passed += continuity.reach(row.first_id - 1, row.first_seq - 1)
+            continuity = Continuity(row.last_id, row.last_seq)
+            continue
+        segment = reading.open(row)
+        first = 0
+        if continuity is None:
+            first = segment.chunk_of(after)
+            continuity = _start_at(reading, segment, first, after)
+        for number in range(first, segment.count):
+            yield passed + continuity.join(segment.items(number)), continuity.last_id
+            passed = []
+        yield passed + continuity.reach(row.last_id, row.last_seq), continuity.last_id
+        passed = []
+    if continuity is not None:
+        yield passed, continuity.last_id
+
+
+def _start_at(reading: _Reading, segment: SegmentFile, number: int, after: int) -> Continuity:
+    """Return what there is before a chunk where ``after`` lies; often its first entry tells."""
+    items = segment.items(number) if segment.count else []
+    if items and isinstance(items[0], Block) and items[0].first_id <= after:
+        return Continuity(items[0].first_id - 1, items[0].first_seq - 1)
+    return reading.start_of_chunk(segment, number)
+
+
+def _backwards(reading: _Reading, before: int, times: _Times) -> Stretch:
+    """Return what comes before an id: of a chunk, or of more where that gives nothing."""
+    rows = reading.before(before)
+    items: list[Item] = []
+    reach = before
+    for number, (joined, reach) in enumerate(_joined_backwards(reading, rows, before, times)):
+        wanted = [item for item in joined if item.first_id < before and times.want_item(item)]
+        items.extend([_up_to(item, before - 1) for item in reversed(wanted)])
+        if number >= READ_CHUNKS or any(isinstance(item, Block) for item in wanted):
+            return Stretch(items, reach, before)
+    return Stretch(items, 0 if len(rows) < ROWS else reach, before)
+
+
+def _joined_backwards(
+    reading: _Reading, rows: list[SegmentRow], before: int, times: _Times
+) -> Iterator[_Joined]:
+    """Give segments from the chunk on where ``before`` lies, chunk by chunk, newest first."""
+    newer = next(iter(reading.after(before - 1, 1)), None)
+    for row in rows:
+        if not times.want_row(row):
+            yield [], row.first_id
+            continue
+        segment = reading.open(row)
+        last = segment.chunk_of(before - 1)
+        while last + 1 < segment.count and not _reaches(segment, last, before - 1):
+            last += 1  # What is missing in front of its entries may begin before `before`.
+        for number in range(last, -1, -1):
+            continuity = reading.start_of_chunk(segment, number)
+            reach = continuity.last_id + 1
+            joined = continuity.join(segment.items(number)) if segment.count else []
+            if number + 1 >= segment.count:
+                joined += continuity.reach(row.last_id, row.last_seq)
+                if row is rows[0] and newer is not None and newer.first_id >= before:
+                    joined += continuity.reach(newer.first_id - 1, newer.first_seq - 1)
+            yield joined, reach
+
+
+def _reaches(segment: SegmentFile, number: int, id_: int) -> bool:
+    """Tell whether a chunk has an entry at or after an id."""
+    return any(isinstance(item, Block) and item.last_id >= id_ for item in segment.items(number))
+
+
+def _from(item: Item, after: int) -> Item:
+    """Return what is left of an item for a reader that is at ``after``."""
+    if isinstance(item, Missing) and item.first_id <= after:
+        # Nobody knows which of them it has passed.
+        return replace(item, first_id=after + 1, count=None, at_least=0)
+    return item
+
+
+def _up_to(item: Item, until: int) -> Item:
+    """Return the part of an item up to an id, which it begins at or before."""
+    if isinstance(item, Block) and item.last_id > until:
+        return _head(item, item.index_after(until))
+    return item
+
+
+def _head(block: Block, stop: int) -> Block:
+    """Return the first entries of a block."""
+    timestamps = block.timestamps and Column(block.timestamps.range(0, stop))
+    return Block(
+        channel=block.channel,
+        first_id=block.first_id,
+        first_seq=block.first_seq,
+        lines=block.lines.slice(0, stop),
+        levels=block.levels[:stop],
+        origins=block.origins,
+        origin_index=block.origin_index and block.origin_index[:stop],
+        arrival_ns=block.arrival_ns,
+        timestamps=timestamps,
+        ids=block.ids and Column(block.ids.range(0, stop)),
+        parts=frozenset(part for part in block.parts if part < stop),
+        fields=block.fields and block.fields.slice(0, stop),
+    )

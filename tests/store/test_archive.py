@@ -1,0 +1,563 @@
+"""What is read of segments: everything once and in order, or missing by its count."""
+
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.block import Block, DeclaredLoss
+from relay.entry import Gap, Loss, Reason
+from relay.errors import StoreError
+from relay.marks import Missing
+from relay.run import Ending
+from relay.span import Span
+from relay.storage import Extent, Stretch
+from relay.store import index
+from relay.store.archive import Archive
+from relay.store.compression import CompressedText, compress
+from relay.store.index import NO_NEWEST_NS, NO_OLDEST_NS, ChannelRow, OpenSegment, SegmentRow
+from relay.store.segment import CHUNK_BYTES, Item, Record, hole, render
+from tests.building import block
+
+ALL = 10**15
+
+
+def line(id_: int, seq: int, text: str = "") -> Span:
+    """Return one entry, whose message begins with its seq and whose time is its id in µs."""
+    return Span(block([f"{seq}{text}"], id_, seq), 0, 1)
+
+
+def lines(count: int, id_: int, seq: int, text: str = "") -> list[Record]:
+    return [line(id_ + k, seq + k, text) for k in range(count)]
+
+
+def missing(first: int, last: int, count: int | None, reason: Reason = Reason.STORAGE) -> Missing:
+    return Missing(first, last, count, count or 0, reason, is_placed=False)
+
+
+@dataclass
+class Disk:
+    """A state directory in which segments of one channel are put."""
+
+    directory: Path
+    last_id: int = 0
+    last_seq: int = 0
+    rows: list[SegmentRow] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.index = index.connect(self.directory / "index.db", create=True)
+        index.create(self.index)
+        self.archive = Archive(self.directory)
+
+    def seal(self, records: Sequence[Record], chunk: int | None = None) -> SegmentRow:
+        """Put a sealed segment; `chunk`: compressed, with so many records in each."""
+        row = replace(self._row(records), compressed=chunk is not None)
+        path = index.path_of(self.directory, row)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if chunk is None:
+            path.write_bytes(render(records))
+        else:
+            starts = range(0, len(records), chunk)
+            compress([render(records[k : k + chunk]) for k in starts], path)
+        index.add_segments(self.index, [row])
+        self.rows.append(row)
+        return row
+
+    def open(self, records: Sequence[Record], behind: bytes = b"") -> SegmentRow:
+        """Put the open segment, with what stands in it uncommitted."""
+        row = self.seal(records)
+        index.delete_segments(self.index, [row], [])
+        part = OpenSegment(
+            row.first_id,
+            row.first_seq,
+            row.length,
+            row.entries,
+            row.oldest_ns,
+            row.newest_ns,
+            row.date,
+            0,
+            0,
+        )
+        index.put_channels(
+            self.index, [ChannelRow("web", 0, row.last_id, row.last_seq, None, part)]
+        )
+        with open(index.path_of(self.directory, row), "ab") as file:
+            file.write(behind)
+        return row
+
+    def _row(self, records: Sequence[Record]) -> SegmentRow:
+        spans = [record for record in records if isinstance(record, Span)]
+        first_seq, first_id = self.last_seq + 1, 0
+        for record in records:
+            if isinstance(record, Gap):
+                first_id = first_id or record.after + 1
+                self.last_id, self.last_seq = record.until, self.last_seq + record.at_least
+                continue
+            assert isinstance(record, Span | DeclaredLoss | Ending)
+            first_id = first_id or record.first_id
+            self.last_id = record.last_id
+            if isinstance(record, Span):
+                self.last_seq = record.block.last_seq
+        return SegmentRow(
+            channel="web",
+            last_id=self.last_id,
+            first_id=first_id,
+            first_seq=first_seq,
+            last_seq=self.last_seq,
+            length=len(render(records)),
+            entries=len(spans),
+            oldest_ns=min([span.block.oldest_ns for span in spans], default=NO_OLDEST_NS),
+            newest_ns=max([span.block.newest_ns for span in spans], default=NO_NEWEST_NS),
+            date="2026-11-21",
+            written_ns=0,
+            stored_bytes=0,
+            compressed=False,
+        )
+
+    def all(self, after: int = 0, until: int = ALL, max_bytes: int = 1) -> list[Item]:
+        """Read on from a cursor to the end."""
+        items: list[Item] = []
+        while after < until:
+            stretch = self.archive.read("web", after, until, max_bytes=max_bytes)
+            assert after < stretch.reach <= until
+            items.extend(stretch.items)
+            after = stretch.reach
+        return items
+
+    def all_back(self, before: int = ALL) -> list[Item]:
+        """Read back from an id to the beginning."""
+        items: list[Item] = []
+        while before:
+            stretch = self.archive.read_back("web", before)
+            assert stretch.reach < before
+            items.extend(stretch.items)
+            before = stretch.reach
+        return items[::-1]
+
+    def close(self) -> None:
+        self.index.close()
+        self.archive.close()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    made = Disk(tmp_path)
+    yield made
+    made.close()
+
+
+def told(items: Sequence[Item]) -> list[str | Missing | int]:
+    """Return messages, losses by their ids, and what is missing."""
+    texts: list[str | Missing | int] = []
+    for item in items:
+        if isinstance(item, Block):
+            texts.extend(entry.decode() for entry in item.lines.split())
+        else:
+            texts.append(item.id if isinstance(item, DeclaredLoss) else item)
+    return texts
+
+
+def test_segments_are_one_sequence(disk: Disk) -> None:
+    """Compressed, plain and open: losses stand at their place, run endings are left out."""
+    disk.seal([*lines(2, 10, 1), DeclaredLoss(12, "web", Loss(Reason.RATE, 5, 5))], chunk=1)
+    disk.seal([*lines(2, 20, 3), Ending(22, "web", "job", 0, "succeeded")])
+    disk.open([hole("web", 30, 39, 4, Reason.RESTART), *lines(2, 40, 9)], behind=b'{"type":"lo')
+    expected = ["1", "2", 12, "3", "4", missing(30, 39, 4, Reason.RESTART), "9", "10"]
+    assert told(disk.all()) == expected
+    assert told(disk.all_back()) == expected
+    assert disk.archive.read("web", 41, 50) == Stretch([], 50, 41)
+    assert disk.archive.read("api", 0, 50) == Stretch([], 50, 0)
+    assert disk.archive.read_back("api", 50) == Stretch([], 0, 50)
+
+
+def test_what_is_not_committed_is_not_read(disk: Disk) -> None:
+    """Whole lines behind the length that the index knows are for the next commit to replace."""
+    disk.open(lines(2, 10, 1), behind=render(lines(2, 12, 3)))
+    assert told(disk.all()) == ["1", "2"]
+
+
+def test_nothing_is_given_beyond_the_end_asked_for(disk: Disk) -> None:
+    """A block is cut there; its beginning before the cursor is shared with other readers."""
+    disk.seal([Span(block("a b c d e", 10, 1), 0, 5)])
+    whole = disk.archive.read("web", 0, 14).items[0]
+    assert disk.archive.read("web", 12, 20).items == [whole]
+    cut = disk.archive.read("web", 11, 13)
+    assert (told(cut.items), cut.reach) == (["a", "b", "c", "d"], 13)
+    back = disk.archive.read_back("web", 12)
+    assert (told(back.items), back.reach) == (["a", "b"], 10)
+
+
+def test_a_cut_block_keeps_its_columns(disk: Disk) -> None:
+    """Ids, times and parts of what is left are those of the entries."""
+    disk.seal(
+        [
+            Span(
+                block(
+                    "a b c", 10, 1, ids=[10, 12, 19], timestamps=[5, 7, 6], parts=frozenset([1])
+                ),
+                0,
+                3,
+            )
+        ]
+    )
+    (cut,) = disk.archive.read("web", 0, 18).items
+    assert isinstance(cut, Block)
+    (whole,) = disk.archive.read("web", 0, 19).items
+    assert isinstance(whole, Block)
+    assert [cut.entry(k) for k in range(cut.count)] == [whole.entry(0), whole.entry(1)]
+    assert (cut.last_id, cut.newest_ns, cut.parts) == (12, 7, frozenset([1]))
+
+
+def test_a_damaged_line_is_missing(disk: Disk) -> None:
+    """Its neighbours are given, and it is counted."""
+    row = disk.seal(lines(3, 10, 1))
+    path = index.path_of(disk.directory, row)
+    path.write_bytes(path.read_bytes().replace(b'"seq":2,', b'"seq":x,'))
+    assert told(disk.all()) == ["1", missing(11, 11, 1), "3"]
+    assert told(disk.all_back()) == ["1", missing(11, 11, 1), "3"]
+
+
+def test_a_damaged_frame_is_missing(disk: Disk) -> None:
+    """As many as the index says, between what can be read."""
+    row = disk.seal(lines(9, 10, 1), chunk=3)
+    path = index.path_of(disk.directory, row)
+    text = CompressedText(path)
+    offset = text.frames[1].offset
+    text.close()
+    data = bytearray(path.read_bytes())
+    data[offset + 20] ^= 0xFF
+    path.write_bytes(data)
+    expected = ["1", "2", "3", missing(13, 15, 3), "7", "8", "9"]
+    assert told(disk.all()) == expected
+    assert told(disk.all_back()) == expected
+    assert told(disk.all(after=12)) == expected[3:]
+    assert told(disk.all(after=13)) == [missing(14, 15, None), *expected[4:]]
+    assert told(disk.all_back(before=16)) == expected[:4]
+
+
+@pytest.mark.parametrize("length", [0, 1, 250])
+def test_a_segment_that_is_cut(disk: Disk, length: int) -> None:
+    """The rest, up to what the index says, is missing before the next segment begins."""
+    row = disk.seal([*lines(3, 10, 1), Ending(20, "web", "job", 0, "succeeded")])
+    disk.seal(lines(1, 30, 4))
+    with open(index.path_of(disk.directory, row), "r+b") as file:
+        file.truncate(length)
+    left = ["1"] if length == 250 else []
+    expected = [*left, missing(10 + len(left), 20, 3 - len(left)), "4"]
+    assert told(disk.all()) == expected
+    assert told(disk.all_back()) == expected
+
+
+def test_a_segment_that_is_gone(disk: Disk) -> None:
+    """Deleted by hand, its entries are missing, with those that no segment has."""
+    disk.seal(lines(2, 10, 1))
+    row = disk.seal(lines(3, 20, 3), chunk=1)
+    disk.seal(lines(1, 30, 6))
+    index.path_of(disk.directory, row).unlink()
+    expected = ["1", "2", missing(12, 22, 3), "6"]
+    assert told(disk.all()) == expected
+    assert told(disk.all(after=15)) == [missing(16, 22, None), "6"]
+    assert told(disk.all(after=21)) == [missing(22, 22, None), "6"]
+    assert told(disk.all_back()) == expected
+
+
+def test_a_segment_of_which_the_index_knows_nothing(disk: Disk) -> None:
+    """What lies between two rows is missing too."""
+    disk.seal(lines(2, 10, 1))
+    row = disk.seal(lines(3, 20, 3))
+    disk.seal(lines(1, 30, 6))
+    index.delete_segments(disk.index, [row], [])
+    assert told(disk.all()) == ["1", "2", missing(12, 29, 3), "6"]
+    assert told(disk.all(after=11)) == [missing(12, 29, 3), "6"]
+    assert told(disk.all(after=20)) == [missing(21, 29, None), "6"]
+    assert told(disk.all(after=29)) == ["6"]
+    assert told(disk.all_back()) == ["1", "2", missing(12, 29, 3), "6"]
+    assert told(disk.all_back(before=30)) == ["1", "2", missing(12, 29, 3)]
+
+
+def test_before_the_oldest_segment_nothing_is_missing(disk: Disk) -> None:
+    """What was pruned is not the archive's to tell."""
+    disk.seal(lines(2, 10, 1))
+    disk.seal(lines(2, 20, 3))
+    index.delete_segments(disk.index, disk.rows[:1], [])
+    assert told(disk.all()) == ["3", "4"]
+    assert told(disk.all(after=11)) == ["3", "4"]
+    assert told(disk.all_back()) == ["3", "4"]
+
+
+def test_damaged_numbers_lead_nobody_astray(disk: Disk) -> None:
+    """An id beyond what the index says is damage, not the end."""
+    row = disk.seal(lines(3, 10, 1))
+    disk.seal(lines(1, 20, 4))
+    path = index.path_of(disk.directory, row)
+    path.write_bytes(path.read_bytes().replace(b'"id":12,', b'"id":82,'))
+    assert told(disk.all())[-1] == "4"
+    assert told(disk.all_back())[-1] == "4"
+
+
+def test_times_leave_segments_unread(disk: Disk) -> None:
+    """Entries outside may be left out, and losses are given; what is left out is not missing."""
+    for number in range(100):
+        disk.seal(lines(2, 10 * number + 10, 2 * number + 1))
+    disk.seal([DeclaredLoss(2000, "web", Loss(Reason.SOURCE))])
+    for row in disk.rows[:50]:
+        index.path_of(disk.directory, row).unlink()
+    read = disk.archive.read
+    first = read("web", 0, ALL, since_ns=900_000)
+    assert (told(first.items), first.reach) == ([], 641)
+    then = read("web", first.reach, ALL, since_ns=900_000)
+    assert (told(then.items), then.reach) == (["179", "180"], 901)
+    assert told(read("web", 991, ALL, since_ns=1_000_500).items) == ["199", "200"]
+    assert told(read("web", 991, ALL, since_ns=10**9).items) == [2000]
+    nothing = read("web", 500, ALL, until_ns=1000)
+    assert (told(nothing.items), nothing.reach) == ([2000], ALL)
+    back = disk.archive.read_back("web", 1500, since_ns=0, until_ns=960_000)
+    assert (told(back.items), back.reach) == (["189", "190"], 942)
+
+
+def test_entries_outside_the_times_are_passed_by(disk: Disk) -> None:
+    """A read that finds nothing ends after some chunks all the same."""
+    records = [line(10 + k, 1 + k, "") for k in range(40)]
+    disk.seal([*records, line(5000, 41)], chunk=1)
+    stretch = disk.archive.read("web", 0, ALL, since_ns=5_000_000)
+    assert (told(stretch.items), stretch.reach) == ([], 18)
+    assert told(disk.archive.read("web", 40, ALL, since_ns=5_000_000).items) == []
+    assert told(disk.archive.read("web", 47, ALL, since_ns=5_000_000).items) == ["41"]
+
+
+def test_a_read_is_about_a_chunk(disk: Disk) -> None:
+    """However much there is; `max_bytes` asks for less."""
+    text = "x" * 20_000
+    disk.seal(lines(100, 10, 1, text))
+    stretch = disk.archive.read("web", 9, ALL)
+    assert (
+        sum(len(item.lines.text) for item in stretch.items if isinstance(item, Block))
+        < 2 * CHUNK_BYTES
+    )
+    assert stretch.reach == stretch.items[-1].last_id
+    assert len(disk.archive.read("web", 9, ALL, max_bytes=1).items) == 1
+    assert told(disk.all()) == told(disk.all_back()) == [f"{k}{text}" for k in range(1, 101)]
+
+
+def test_lines_longer_than_a_chunk(disk: Disk) -> None:
+    """Chunks inside of them are empty."""
+    long = "x" * (3 * CHUNK_BYTES)
+    records = [line(10, 1), line(11, 2, long), line(12, 3), line(13, 4, long), line(14, 5)]
+    disk.seal(records)
+    expected = ["1", "2" + long, "3", "4" + long, "5"]
+    for after in range(9, 15):
+        assert told(disk.all(after))[-1:] == expected[after - 9 :][-1:]
+        assert told(disk.all_back(after + 1)) == expected[: after - 9]
+
+
+def test_readers_share_what_was_parsed(disk: Disk) -> None:
+    """The same blocks, until they are too many; compressed or not, they are found again."""
+    disk.seal(lines(10, 10, 1, "x" * 60_000))
+    small = Archive(disk.directory, 700_000)
+    first = small.read("web", 0, ALL).items[0]
+    assert small.read("web", 0, ALL).items[0] is first
+    small.read("web", 18, ALL)
+    assert small.read("web", 0, ALL).items[0] is first
+    disk.seal(lines(20, 20, 11, "x" * 60_000))
+    small.read("web", 19, ALL)
+    small.read("web", 33, ALL)
+    assert small.read("web", 0, ALL).items[0] is not first
+    small.close()
+
+
+def test_how_much_is_held(disk: Disk) -> None:
+    """All segments together, with the open one."""
+    assert disk.archive.extent("web") == Extent()
+    first = disk.seal(lines(2, 10, 1))
+    second = disk.seal([DeclaredLoss(15, "web", Loss(Reason.SOURCE))])
+    third = disk.open(lines(1, 20, 3))
+    length = first.length + second.length + third.length
+    assert disk.archive.extent("web") == Extent(3, length, 10_000, 20_000, third.length)
+
+
+def test_runs_of_ids_of_a_segment(disk: Disk) -> None:
+    """For the marks of what is pruned: joined over chunks, as far as they can be read."""
+    row = disk.seal([*lines(5, 10, 1), *lines(2, 20, 6)], chunk=2)
+    assert disk.archive.id_runs(row) == [(10, 1, 5), (20, 6, 2)]
+    index.path_of(disk.directory, row).unlink()
+    assert disk.archive.id_runs(row) == []
+
+
+def test_an_index_that_cannot_be_read(tmp_path: Path) -> None:
+    """It is an error of the store, in words."""
+    (tmp_path / "index.db").write_bytes(b"no database" * 1000)
+    archive = Archive(tmp_path)
+    with pytest.raises(StoreError) as caught:
+        archive.read("web", 0, ALL)
+    assert str(caught.value) == (
+        f"state.directory {tmp_path} cannot be read: file is not a database"
+    )
+    archive.close()
+
+
+def test_segments_are_compressed_while_they_are_read(disk: Disk) -> None:
+    """The file that is gone is found under its new name."""
+    for number in range(40):
+        disk.seal(lines(5, 10 * number + 10, 5 * number + 1))
+    done = threading.Event()
+
+    def compress_all() -> None:
+        for row in disk.rows:
+            plain = index.path_of(disk.directory, row)
+            size = compress([plain.read_bytes()], plain.with_name(plain.name + ".zst"))
+            index.mark_compressed(disk.index, row, size)
+            plain.unlink()
+        done.set()
+
+    thread = threading.Thread(target=compress_all)
+    thread.start()
+    while not done.is_set():
+        assert told(Archive(disk.directory).read("web", 0, ALL).items) == list("12345")
+        assert told(disk.all()) == [str(number) for number in range(1, 201)]
+    thread.join()
+
+
+def test_segments_are_pruned_while_they_are_read(disk: Disk) -> None:
+    """What the index does not hold any more is not missing here: the channel has marked it."""
+    for number in range(40):
+        disk.seal(lines(5, 10 * number + 10, 5 * number + 1))
+    done = threading.Event()
+
+    def prune() -> None:
+        for row in disk.rows[:-1]:
+            index.delete_segments(disk.index, [row], [])
+            index.path_of(disk.directory, row).unlink()
+        done.set()
+
+    thread = threading.Thread(target=prune)
+    thread.start()
+    while not done.is_set():
+        texts = told(disk.all())
+        assert all(isinstance(text, str) for text in texts)
+        assert [int(str(text)) for text in texts] == sorted({int(str(text)) for text in texts})
+        assert texts[-1] == "200"
+    thread.join()
+
+
+# --- Any records, any damage, any cursor -----------------------------------------------------
+
+
+@dataclass
+class Written:
+    """What was written, and where it was damaged."""
+
+    segments: list[tuple[list[Record], int | None]] = field(default_factory=list)
+    entries: list[tuple[int, int]] = field(default_factory=list)
+    """Id and seq of all that had some; those in a hole have ids within."""
+    holes: list[tuple[int, int]] = field(default_factory=list)
+    losses: list[int] = field(default_factory=list)
+    first_seq: int = 1
+
+
+@st.composite
+def writings(draw: st.DrawFn) -> Written:
+    written = Written()
+    id_ = draw(st.integers(1, 50))
+    seq = written.first_seq = draw(st.sampled_from([1, 7]))
+    pad = "x" * draw(st.sampled_from([0, 0, 0, 150_000]))
+    for _ in range(draw(st.integers(1, 4))):
+        records: list[Record] = []
+        for kind in draw(st.lists(st.sampled_from("eeeeelhr"), min_size=1, max_size=7)):
+            id_ += draw(st.integers(1, 3))
+            if kind == "e":
+                records.append(line(id_, seq, pad))
+                written.entries.append((id_, seq))
+                seq += 1
+            elif kind == "l":
+                records.append(DeclaredLoss(id_, "web", Loss(Reason.SOURCE, None, 2)))
+                written.losses.append(id_)
+            elif kind == "h" and (written.entries or records):
+                count = draw(st.integers(1, 3))
+                records.append(hole("web", id_, id_ + 2 * count, count, Reason.RESTART))
+                written.holes.append((id_, id_ + 2 * count))
+                written.entries.extend((id_ + 2 * k, seq + k) for k in range(count))
+                id_, seq = id_ + 2 * count, seq + count
+            else:
+                records.append(Ending(id_, "web", "job", 0, "succeeded"))
+        written.segments.append((records, draw(st.sampled_from([None, 1, 2, 3]))))
+    return written
+
+
+def damage(data: st.DataObject, disk: Disk) -> None:
+    """Remove, cut or overwrite some of the files."""
+    for row in disk.rows:
+        path = index.path_of(disk.directory, row)
+        kind = data.draw(st.sampled_from(["none", "none", "gone", "cut", "zeros"]))
+        size = path.stat().st_size
+        at = data.draw(st.integers(0, size))
+        if kind == "gone":
+            path.unlink()
+        elif kind == "cut":
+            with open(path, "r+b") as file:
+                file.truncate(at)
+        elif kind == "zeros":
+            with open(path, "r+b") as file:
+                file.seek(at)
+                file.write(bytes(min(size - at, data.draw(st.sampled_from([1, 9, 300, 10**6])))))
+
+
+def check(written: Written, items: Sequence[Item], after: int, until: int) -> None:
+    """Every entry in (after, until] once and in order, or missing by its count."""
+    seqs = dict(written.entries)
+    left = [id_ for id_ in seqs if after < id_ <= until]
+    cursor = after
+    for item in items:
+        assert item.last_id > cursor
+        if isinstance(item, Block):
+            assert item.last_id <= until
+            for k in range(item.index_after(after), item.count):
+                assert item.id_at(k) == left.pop(0)
+                assert item.first_seq + k == seqs[item.id_at(k)]
+                assert item.lines.entry(k).rstrip(b"x") == b"%d" % (item.first_seq + k)
+        elif isinstance(item, Missing):
+            assert item.first_id > cursor
+            gone = [id_ for id_ in seqs if item.first_id <= id_ <= item.last_id]
+            covered = [id_ for id_ in written.losses if item.first_id <= id_ <= item.last_id]
+            if item.count is None and not item.at_least:
+                assert item.first_id == after + 1 or item.last_id == until
+            else:
+                # A loss is of an unknown number, at least 2; one that is gone itself is silent.
+                losses = item.at_least - len(gone)
+                assert losses in range(0, 2 * len(covered) + 1, 2)
+                assert (item.count is None) == bool(losses)
+            left = [id_ for id_ in left if id_ not in gone]
+        else:
+            assert item.id in written.losses
+        cursor = item.last_id
+    assert left == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_any_cursor_any_damage(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Read on and back in any steps: nothing is lost in silence, and nothing is given twice."""
+    written = data.draw(writings())
+    disk = Disk(tmp_path_factory.mktemp("disk"), last_seq=written.first_seq - 1)
+    for number, (records, chunk) in enumerate(written.segments):
+        if number == len(written.segments) - 1 and data.draw(st.booleans()):
+            disk.open(records)
+        else:
+            disk.seal(records, chunk)
+    if data.draw(st.booleans()):
+        damage(data, disk)
+    else:
+        assert [item.id for item in disk.all() if isinstance(item, DeclaredLoss)] == written.losses
+    last = disk.last_id
+    for _ in range(3):
+        after = data.draw(st.integers(0, last))
+        check(written, disk.all(after, ALL, data.draw(st.sampled_from([1, 10**6]))), after, ALL)
+        check(written, disk.all_back(after + 1), 0, after)
+    disk.close()
+    shutil.rmtree(disk.directory)
