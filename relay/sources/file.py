@@ -24,7 +24,7 @@ from relay.sources.file_identity import FilePosition
 from relay.sources.file_names import Names
 from relay.sources.file_reader import FileReader, ReaderSettings, offset_of_last_lines
 from relay.sources.file_reading import Reading
-from relay.sources.file_resume import resume
+from relay.sources.file_resume import note_missing, resume
 from relay.sources.file_scan import Patterns, Scan
 from relay.sources.file_set import FileSet, Lane
 from relay.sources.file_watch import Watch
@@ -165,7 +165,13 @@ class FileSource(Source):
             SourceError: ``watch = "inotify"``, and there is none to be had.
         """
         decoding = self.options.decoding
-        settings = ReaderSettings(self.name, self.status, decoding, self.options.detect_level)
+        settings = ReaderSettings(
+            self.name,
+            self.status,
+            decoding,
+            self.options.detect_level,
+            self.options.max_lines_per_second,
+        )
         files = self._files = FileSet(settings, self._patterns, self._lane)
         tender = _Tender(files)
         reading = Reading(files)
@@ -218,6 +224,7 @@ class FileSource(Source):
                     await self._begin(files, reader)
             if number % FILES_AT_ONCE == FILES_AT_ONCE - 1:
                 await asyncio.sleep(0)
+        note_missing(files)
         files.running = True
         if not files.known:
             self.status.enter(SourceState.WAITING)

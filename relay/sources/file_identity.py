@@ -31,6 +31,7 @@ __all__ = [
     "open_file",
     "open_key",
     "open_quietly",
+    "regular_files",
 ]
 
 HEAD_BYTES = 1024
@@ -135,8 +136,11 @@ class FilePosition:
         hash: hash of its head.
         offset: bytes from the file's beginning that are published.
         in_part: whether ``offset`` lies within a line whose beginning is published.
-        done: whether it was read to its end after its name had gone to another file: nobody
-            needs to be told when it disappears.
+        done: whether it was read to its end after its name had gone: nobody needs to be told
+            when it disappears.
+        lossy: whether a loss is to be declared after its last byte.
+        modified_ns: when it was last written, by its file system's clock, as far as is known:
+            what came into its place since was written later.
     """
 
     path: str
@@ -147,6 +151,8 @@ class FilePosition:
     offset: int
     in_part: bool = False
     done: bool = False
+    lossy: bool = False
+    modified_ns: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -189,7 +195,7 @@ def open_key(path: str, key: FileKey) -> OpenFile | None:
 
 def find_key(directories: list[str], key: FileKey) -> OpenFile | None:
     """Find a file by device and inode; ``None`` where it is not, or cannot be read."""
-    for path, found in _regular_files(directories):
+    for path, found in regular_files(directories):
         if key_of(found) == key:
             file = open_key(path, key)
             if file is not None:
@@ -216,7 +222,7 @@ def find_copy(
         return None
     files = [
         (found.st_mtime_ns, path)
-        for path, found in _regular_files(directories)
+        for path, found in regular_files(directories)
         if found.st_size >= content.head_bytes and key_of(found) not in skip
     ]
     shorter: OpenFile | None = None
@@ -245,7 +251,8 @@ def open_quietly(path: str) -> OpenFile | None:
         return None
 
 
-def _regular_files(directories: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+def regular_files(directories: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the regular files of directories, with what is known of them."""
     for directory in directories:
         try:
             entries = list(os.scandir(directory or os.curdir))

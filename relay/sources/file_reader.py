@@ -46,6 +46,8 @@ class ReaderSettings:
     status: SourceStatus
     decoding: Decoding = PLAIN
     detect_levels: bool = True
+    most_lines: int | None = None
+    """How many lines one position covers, where they may be held back."""
 
 
 class FileReader:
@@ -81,6 +83,7 @@ class FileReader:
         "left_at",
         "looked_at",
         "lossy",
+        "modified_ns",
         "name",
         "offset",
         "origin",
@@ -112,6 +115,8 @@ class FileReader:
         self.fd = file.fd
         self.key: FileKey = file.key
         self.size, self.changed_ns = file.size, file.modified_ns
+        self.modified_ns = file.modified_ns
+        """When it was last written, as its position says."""
         self.decoder = settings.decoding.decoder()
         self.head = b""
         self.head_hash = ""
@@ -144,9 +149,9 @@ class FileReader:
         """Whether bytes may have been lost after its last."""
 
     @classmethod
-    def new_name(cls, key: FileKey) -> str:
-        """Return a name for a life of a file that begins now."""
-        return f"{key[0]:x}:{key[1]:x}:{time.time_ns():x}"
+    def new_name(cls, key: FileKey, born_ns: int) -> str:
+        """Return a name for a life of a file that begins now; in their order lines stand."""
+        return f"{key[0]:x}:{key[1]:x}:{born_ns:x}"
 
     def jump(self, offset: int) -> None:
         """Read on from ``offset``."""
@@ -218,6 +223,7 @@ class FileReader:
         self.offset += len(data)
         self.tail = (data if len(data) >= TAIL_BYTES else self.tail + data)[-TAIL_BYTES:]
         self.grown_at = self.looked_at = now
+        self.modified_ns = os.fstat(self.fd).st_mtime_ns
         if self.size < self.offset:
             self.size = self.offset
         row = self.row
@@ -289,6 +295,8 @@ class FileReader:
             self.offset - self.decoder.held_bytes,
             self.decoder.in_part,
             self.done,
+            self.lossy,
+            self.modified_ns,
         )
         return Position(stands.text())
 

@@ -17,6 +17,7 @@ file:
 
 import os
 import time
+from collections.abc import Iterable
 
 from relay.entry import Batch
 from relay.sources.base import TURN_BYTES
@@ -31,6 +32,7 @@ from relay.sources.file_identity import (
 )
 from relay.sources.file_reader import FORGOTTEN, IDLE_SECONDS, FileReader
 from relay.sources.file_set import FileSet
+from relay.sources.rate import cut_by_lines
 
 __all__ = ["Reading"]
 
@@ -87,13 +89,19 @@ class Reading:
         reader.looked_at = now
         if reader.before is not None or (data and self._is_put_off(reader, data, now)):
             return 0
-        if data:
-            batches.append(reader.accept(data, now))
+        batches.extend([reader.accept(piece, now) for piece in self._pieces(data)])
         if len(data) == most:
             self._turns.mark(reader)
         else:
             self._at_end(reader, now, batches)
         return len(data)
+
+    def _pieces(self, data: bytes) -> Iterable[bytes]:
+        """Cut what was read into what gets a position of its own."""
+        most = self._files.settings.most_lines
+        if most is None:
+            return [data] if data else []
+        return cut_by_lines(data, most)
 
     def _read(self, reader: FileReader, most: int) -> bytes | None:
         """Return what is there; ``None`` where the file is gone, or not what it was."""
@@ -142,11 +150,19 @@ class Reading:
 
     def _finish(self, reader: FileReader, batches: list[Batch]) -> None:
         reader.done = True
-        batches.append(reader.end(forget=self._finished(reader)))
+        batches.append(reader.end(forget=self._finished(reader) and not self._is_last(reader)))
         follower, reader.after = reader.after, None
         if follower is not None:
             follower.before = None
             self._turns.mark(follower)
+
+    def _is_last(self, reader: FileReader) -> bool:
+        """Tell whether its path leads nowhere: then its position is kept until it does."""
+        place = self._files.places.get(reader.path)
+        if reader.after is not None or (place is not None and place.current is not None):
+            return False
+        self._files.leave(reader.path, reader.name)
+        return True
 
     # Truncated, rotated, gone
 

@@ -2,41 +2,78 @@
 Taking up files where an earlier life of the relay, or of the source, left them.
 """
 
+import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
+from relay.entry import Position
+from relay.sources.file_generations import Generation, generations
 from relay.sources.file_identity import (
     FilePosition,
     OpenFile,
     directories_of,
     find_copy,
     find_key,
+    head_hash,
+    key_of,
     open_key,
 )
-from relay.sources.file_reader import FORGOTTEN, FileReader
-from relay.sources.file_set import FileSet
+from relay.sources.file_reader import FileReader
+from relay.sources.file_set import FileSet, Place
 
-__all__ = ["resume"]
+__all__ = ["note_missing", "resume"]
+
+NO_FILE = (0, (1 << 63) - 1)
+"""The file at a path that leads nowhere."""
 
 
 def resume(files: FileSet, kept: Mapping[str, FilePosition]) -> None:
     """
-    Take up the files that were read before, oldest first.
+    Take up the files that were read before, oldest first, and what came and went since.
 
     Call it before anything else is looked at. A file that has another name now is finished
     before the one that has its name; one that was truncated goes on in its copy; where neither
-    is found a loss is declared, since nobody looked while it went.
+    is found a loss is declared, since nobody looked while it went. Files that had a path and
+    lost it meanwhile are read between the last that is known and the one that has it now.
 
     Args:
         files: empty so far.
         kept: reader's name to position; those of paths that are not configured any more are
             left alone.
     """
+    files.born_ns = max([_born(name)[0] for name in kept], default=0)
+    newest: dict[str, str] = {}
     for name in sorted(kept, key=_born):
-        if files.patterns.matches(kept[name].path) and not _take_up(files, name, kept[name]):
-            batch = files.loss(kept[name].path, name, FORGOTTEN)
-            files.turns.put(replace(batch, loss=None) if kept[name].done else batch)
+        if files.patterns.matches(kept[name].path):
+            newest[kept[name].path] = name
+            if not _take_up(files, name, kept[name]):
+                _give_up(files, name, kept[name])
+    for path, name in newest.items():
+        _catch_up(files, files.place(path), kept[name])
+        if files.place(path).last is not None:
+            files.come_back(path)
+
+
+def note_missing(files: FileSet) -> None:
+    """
+    Give paths that lead nowhere at first sight a position too.
+
+    What appears there is to be read whole, also if nobody looks when it does.
+    """
+    missing = [place for place in files.places.values() if place.row.state == "missing"]
+    for place in missing:
+        if place.last is None and place.path not in files.left:
+            name = files.new_name(NO_FILE)
+            stands = FilePosition(place.path, *NO_FILE, 0, head_hash(b""), 0, done=True)
+            with suppress(OSError):
+                # By the file system's clock: nothing has come to the directory since.
+                found = os.stat(os.path.dirname(place.path) or os.curdir)
+                stands = replace(stands, modified_ns=found.st_mtime_ns)
+            files.leave(place.path, name)
+            batch = files.loss(place.path, name, Position(stands.text()))
+            files.turns.put(replace(batch, loss=None))
 
 
 def _take_up(files: FileSet, name: str, position: FilePosition) -> bool:
@@ -61,6 +98,14 @@ def _take_up(files: FileSet, name: str, position: FilePosition) -> bool:
     return True
 
 
+def _give_up(files: FileSet, name: str, position: FilePosition) -> None:
+    """Declare the loss of a file that is nowhere; its position still says what came later."""
+    files.leave(position.path, name)
+    if not position.done:
+        stands = replace(position, done=True, lossy=False)
+        files.turns.put(files.loss(position.path, name, Position(stands.text())))
+
+
 def _is_same(file: OpenFile, position: FilePosition) -> bool:
     return file.size >= position.offset and position.content.starts(file.fd)
 
@@ -69,12 +114,57 @@ def _go_on(files: FileSet, file: OpenFile, name: str, position: FilePosition) ->
     place = files.place(position.path)
     reader = files.reader(place, file, name)
     reader.go_on(min(position.offset, file.size), in_part=position.in_part)
+    reader.lossy, reader.modified_ns = position.lossy, position.modified_ns
     files.queue(place, reader)
     files.keep(reader)
     if file.path != position.path:
         reader.left_at = time.monotonic()
     files.turns.mark(reader)
     return reader
+
+
+def _catch_up(files: FileSet, place: Place, position: FilePosition) -> None:
+    """Read the files that had a path and lost it while nobody looked."""
+    try:
+        now = key_of(os.stat(place.path))
+    except OSError:
+        now = None
+    if now is not None and now in files.known:
+        return
+    is_truncated = now == position.key
+    is_declared = place.last is None and not position.done
+    for generation in generations(files, place, position, now):
+        if generation.file is None:
+            if not is_declared:
+                _declare(files, place)
+            is_declared = True
+        else:
+            is_declared = False
+            _read_whole(files, place, generation, is_copy=is_truncated)
+
+
+def _declare(files: FileSet, place: Place) -> None:
+    """Declare a file that cannot be read, after what comes before it."""
+    if place.last is None:
+        files.turns.put(files.loss(place.path))
+        return
+    place.last.lossy = True
+    if place.last.announced:
+        # With the first positions of what comes later: after them it would not be found again.
+        files.turns.put(place.last.batch())
+
+
+def _read_whole(files: FileSet, place: Place, generation: Generation, *, is_copy: bool) -> None:
+    assert generation.file is not None
+    try:
+        reader = files.new_life(place, generation.file)
+    except OSError:
+        generation.file.close()
+        return
+    reader.left_at = time.monotonic()
+    if is_copy:
+        # What was written between the copying and the truncating is gone.
+        reader.lossy, reader.grace_seconds = True, 0.0
 
 
 def _born(name: str) -> tuple[int, str]:

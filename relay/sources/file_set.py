@@ -12,7 +12,7 @@ import os
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from relay.entry import Batch, Loss, Origin, Position, Reason
 from relay.sources.base import ReaderStatus, SourceState
@@ -25,7 +25,7 @@ from relay.sources.file_identity import (
     open_file,
     open_key,
 )
-from relay.sources.file_reader import FileReader, ReaderSettings
+from relay.sources.file_reader import FORGOTTEN, FileReader, ReaderSettings
 from relay.sources.file_scan import Patterns
 from relay.sources.file_turns import Turns
 from relay.sources.file_watch import Watch
@@ -33,6 +33,9 @@ from relay.sources.file_watch import Watch
 __all__ = ["FileSet", "Lane", "Place"]
 
 log = logging.getLogger(__name__)
+
+MOST_LEFT = 64
+"""Positions of files that are gone and came from a glob."""
 
 Lane = tuple[str, Origin]
 """Channel and origin of a path's lines."""
@@ -76,7 +79,7 @@ class FileSet:
         """Inotify, where it is used."""
         self.running = False
         """Whether a file that is found now has appeared since the start."""
-        self._settings = settings
+        self.settings = settings
         self.status = settings.status
         self.patterns = patterns
         self._lane = lane
@@ -86,6 +89,10 @@ class FileSet:
         self._most_open = max(64, soft // 4)
         self.created: set[str] = set()
         """Paths at which a file was created that was not opened yet."""
+        self.left: dict[str, str] = {}
+        """For a path that leads nowhere the reader whose position says so; see :meth:`leave`."""
+        self.born_ns = 0
+        """When the newest reader was made; later ones are younger whatever the clock shows."""
         self.born: dict[str, float] = {}
         """When, by the monotonic clock, files were lately created beside the source's own."""
 
@@ -210,11 +217,38 @@ class FileSet:
 
     def new_life(self, place: Place, file: OpenFile) -> FileReader:
         """Read a file from its beginning, once the one before it in its place is finished."""
-        reader = self.reader(place, file, FileReader.new_name(file.key))
+        reader = self.reader(place, file, self.new_name(file.key))
+        self.come_back(place.path)
         self.queue(place, reader)
         self.keep(reader)
         self.turns.announce(reader)
         return reader
+
+    def new_name(self, key: FileKey) -> str:
+        """Return a name for a reader that is made now."""
+        self.born_ns = max(time.time_ns(), self.born_ns + 1)
+        return FileReader.new_name(key, self.born_ns)
+
+    def leave(self, path: str, name: str) -> None:
+        """
+        Keep the last position of a path that leads nowhere now.
+
+        Without it nobody would know after a start that what has appeared there since is to be
+        read whole, and since when. Of paths that only a glob takes in the last MOST_LEFT are
+        kept: their names may never come again.
+        """
+        if self.left.get(path) != name:
+            self.come_back(path)
+        self.left[path] = name
+        gone = [path for path in self.left if not self.patterns.is_plain(path)]
+        for path in gone[:-MOST_LEFT]:
+            self.come_back(path)
+
+    def come_back(self, path: str) -> None:
+        """Forget the position that was kept for a path."""
+        name = self.left.pop(path, None)
+        if name is not None:
+            self.turns.put(replace(self.loss(path, name, FORGOTTEN), loss=None))
 
     def insert(self, place: Place, file: OpenFile, younger: FileReader | None) -> FileReader:
         """Read a file from its beginning before one that was opened first, or as the newest."""
@@ -229,7 +263,7 @@ class FileSet:
     def reader(self, place: Place, file: OpenFile, name: str) -> FileReader:
         """Make a reader whose lines are those of ``place``."""
         channel, origin = self._lane(place.path)
-        return FileReader(self._settings, name, place.path, channel, origin, place.row, file)
+        return FileReader(self.settings, name, place.path, channel, origin, place.row, file)
 
     def queue(self, place: Place, reader: FileReader) -> None:
         """Let a reader wait until the last file of its place is finished."""
@@ -321,7 +355,7 @@ class FileSet:
         """Return a loss that nobody can count, in the channel of a path."""
         channel, _ = self._lane(path)
         return Batch(
-            self._settings.source,
+            self.settings.source,
             channel,
             reader=reader,
             position=position,

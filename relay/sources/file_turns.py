@@ -70,15 +70,13 @@ class Turns:
             self._new.remove(reader)
 
     def take_put(self) -> list[Batch]:
-        """Return what was put, else the first positions of new readers."""
+        """Return what was put, and the first positions of new readers: they belong together."""
         batches, self._batches = self._batches, []
-        if batches or not self._new:
-            return batches
         new, self._new = self._new[:MOST_BATCHES], self._new[MOST_BATCHES:]
         for reader in new:
             reader.announced = True
             self.mark(reader)
-        return [reader.batch() for reader in new]
+        return batches + [reader.batch() for reader in new]
 
     def take_next(self) -> FileReader | None:
         """Return whose turn it is among those whose first position is out."""

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from relay.entry import Position
+from relay.entry import Loss, Position, Reason
 from relay.sources.file_reader import IDLE_SECONDS
+from relay.sources.file_set import MOST_LEFT
 from tests.sources.file_follower import Follower, append
 
 
@@ -80,7 +81,196 @@ async def test_gone_meanwhile(tmp_path: Path) -> None:
     async with Follower(log, positions) as follower:
         await follower.until(lambda: follower.losses)
     assert [batch.channel for batch in follower.batches] == ["a"]
-    assert follower.positions == {}
+    append(log, "two\n")
+    async with Follower(log, follower.positions, start="end") as again:
+        await again.until_lines("two")
+    assert again.losses == 0
+    assert len(again.positions) == 1
+    assert again.positions.keys().isdisjoint(positions)
+
+
+NAMES = [
+    ["a.log.3", "a.log.2", "a.log.1"],
+    ["a.log-20261119", "a.log-20261120", "a.log-20261121"],
+    ["a.log.20261119", "a.log.20261120", "a.log.20261121"],
+    ["a-20261119.log", "a-20261120.log", "a-20261121.log"],
+    ["a.log.1", "a.log.2", "a.log.3"],
+    ["elsewhere", "a.log.older", "a.log.old"],
+]
+
+
+@pytest.mark.parametrize("names", NAMES, ids=lambda names: names[1])
+@pytest.mark.parametrize("glob", ["a.log", "*.log", "a.log*"])
+async def test_generations_that_nobody_saw(tmp_path: Path, names: list[str], glob: str) -> None:
+    """Files that were created and renamed meanwhile are read whole, each at its place."""
+    if (glob, names[0]) == ("*.log", "a-20261119.log"):
+        pytest.skip("these names are the source's own")
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(tmp_path / glob, "one")
+    for number, name in enumerate(names):
+        append(log, f"{number}\n")
+        log.rename(tmp_path / name)
+        append(log, f"{number}.5\n")
+    append(log, "last\n")
+    async with Follower(tmp_path / glob, positions, start="end") as follower:
+        await follower.until_lines("0", "0.5", "1", "1.5", "2", "2.5", "last")
+    assert follower.losses == 0
+    assert {batch.channel for batch in follower.batches} == {"a"}
+
+
+async def test_files_that_are_no_generations(tmp_path: Path) -> None:
+    """Older ones, copies, others' logs, and what other programs put beside a log."""
+    log = tmp_path / "a.log"
+    append(tmp_path / "a.log.9", "older\n")
+    append(log, "one\n")
+    positions = await read(log, "one")
+    append(log, "two\n")
+    shutil.copyfile(log, tmp_path / "a.log.copy")
+    log.rename(tmp_path / "a.log.1")
+    append(log, "three\n")
+    for name in ("b.log.1", "a.logger", "a.log.pos", "a.log.tmp", "ab-1.log"):
+        append(tmp_path / name, "other\n")
+    shutil.copyfile(log, tmp_path / "a.log.2")
+    append(log, "four\n")
+    append(tmp_path / "a.log.errors", "younger\n")
+    async with Follower(log, positions) as follower:
+        await follower.until_lines("two", "three", "four")
+        await asyncio.sleep(IDLE_SECONDS * 1.5)
+    assert follower.lines == ["two", "three", "four"]
+    assert follower.losses == 0
+
+
+@pytest.mark.parametrize("end", [".gz", ".xz", ".zst", ".bz2"])
+async def test_a_generation_that_was_compressed(tmp_path: Path, end: str) -> None:
+    """Its lines are a loss that nobody can count, at its place, and once."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(log, "one")
+    append(log, "two\n")
+    log.rename(tmp_path / "a.log.3")
+    append(tmp_path / f"a.log.2{end}", "cannot be read")
+    append(tmp_path / "a.log.1", "four\n")
+    append(log, "five\n")
+    async with Follower(log, positions) as follower:
+        await follower.until_lines("two", "four", "five")
+    told = [
+        batch.lines.strings() or "loss" for batch in follower.batches if batch.lines or batch.loss
+    ]
+    assert told == [["two"], "loss", ["four"], ["five"]]
+    async with Follower(log, follower.positions) as again:
+        append(log, "six\n")
+        await again.until_lines("six")
+    assert again.losses == 0
+
+
+async def test_copies_that_nobody_saw_made(tmp_path: Path) -> None:
+    """Truncated more than once: all copies are read, with a loss after each."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(log, "one")
+    append(log, "two\n")
+    shutil.copyfile(log, tmp_path / "a.log.2")
+    log.write_text("three\n")
+    shutil.copyfile(log, tmp_path / "a.log.1")
+    log.write_text("four\n")
+    async with Follower(log, positions, start="end") as follower:
+        await follower.until_lines("two", "three", "four")
+        await follower.until(lambda: follower.losses == 2)
+
+
+async def test_generations_after_a_file_that_is_gone(tmp_path: Path) -> None:
+    """The loss first, then what came since."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(log, "one")
+    log.unlink()
+    append(tmp_path / "a.log.1", "two\n")
+    append(log, "three\n")
+    async with Follower(log, positions, start="end") as follower:
+        await follower.until_lines("two", "three")
+    assert follower.batches[0].loss == Loss(Reason.SOURCE)
+    assert follower.losses == 1
+
+
+@pytest.mark.parametrize("glob", ["a.log", "*.log"])
+@pytest.mark.parametrize("is_rotated", [True, False])
+async def test_a_path_that_led_nowhere(tmp_path: Path, glob: str, is_rotated: bool) -> None:
+    """What appeared there while nobody looked is read whole, and so is what went again."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    async with Follower(tmp_path / glob) as follower:
+        await follower.until_lines("one")
+        log.rename(tmp_path / "x") if is_rotated else log.unlink()
+        await follower.until(lambda: '"done": true' in str(follower.positions))
+    async with Follower(tmp_path / glob, follower.positions, start="end") as second:
+        await second.until_watching()
+        await asyncio.sleep(IDLE_SECONDS * 1.2)
+    assert second.losses == 0
+    append(log, "two\n")
+    log.rename(tmp_path / "a.log.1")
+    append(log, "three\n")
+    async with Follower(tmp_path / glob, second.positions, start="end") as third:
+        await third.until_lines("two", "three")
+    assert third.losses == 0
+    assert third.positions.keys().isdisjoint(follower.positions)
+
+
+async def test_a_path_that_led_nowhere_at_first(tmp_path: Path) -> None:
+    """It has a position all the same."""
+    log = tmp_path / "a.log"
+    async with Follower(log, start="end") as follower:
+        await follower.until_watching()
+    append(log, "one\n")
+    log.rename(tmp_path / "a.log.1")
+    append(log, "two\n")
+    async with Follower(log, follower.positions, start="end") as again:
+        await again.until_lines("one", "two")
+    assert again.losses == 0
+    assert len(again.positions) in (1, 2)
+    assert again.positions.keys().isdisjoint(follower.positions)
+
+
+async def test_files_of_a_glob_that_are_gone_leave_few_positions(tmp_path: Path) -> None:
+    """Their names may never come again."""
+    for number in range(MOST_LEFT + 10):
+        append(tmp_path / f"{number:03}.log", f"{number}\n")
+    async with Follower(tmp_path / "*.log") as follower:
+        await follower.until(lambda: len(follower.lines) == MOST_LEFT + 10)
+        for number in range(MOST_LEFT + 10):
+            (tmp_path / f"{number:03}.log").unlink()
+        await follower.until(lambda: len(follower.positions) == MOST_LEFT)
+
+
+async def test_an_empty_file_is_read_from_where_it_ended_at_first(tmp_path: Path) -> None:
+    """Its position is given before anything is read, whatever ``start`` says."""
+    log = tmp_path / "a.log"
+    log.touch()
+    async with Follower(log, start="end") as follower:
+        await follower.until_watching()
+    append(log, "one\n")
+    log.rename(tmp_path / "a.log.1")
+    append(log, "two\n")
+    async with Follower(log, follower.positions, start="end") as again:
+        await again.until_lines("one", "two")
+    assert again.losses == 0
+
+
+async def test_the_order_of_generations_is_no_matter_of_the_clock(tmp_path: Path) -> None:
+    """A relay whose clock was set back since still reads the older file first."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(log, "one")
+    (name,) = positions
+    key, _, born = name.rpartition(":")
+    late = f"{key}:{int(born, 16) + 3600 * 10**9:x}"
+    log.rename(tmp_path / "a.log.1")
+    append(log, "three\n")
+    async with Follower(log, {late: positions[name]}) as follower:
+        await follower.until(lambda: len(follower.positions) == 2)
+    append(tmp_path / "a.log.1", "two\n")
+    async with Follower(log, follower.positions) as again:
+        await again.until_lines("two", "three")
 
 
 async def test_a_finished_file_that_is_gone_is_no_loss(tmp_path: Path) -> None:

@@ -1,0 +1,137 @@
+"""
+Files that had a path and lost it while nobody looked.
+
+They are known by their names, since rotation goes on the path's own name, and by their age:
+they were written after the last file that is known, and are neither that file, nor the one at
+the path now, nor copies of these.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+
+from relay.sources.file_identity import (
+    FileKey,
+    FilePosition,
+    OpenFile,
+    directories_of,
+    key_of,
+    open_quietly,
+    regular_files,
+)
+from relay.sources.file_set import FileSet, Place
+
+__all__ = ["Generation", "generations"]
+
+COMPRESSED = (".gz", ".xz", ".zst", ".bz2", ".lz4", ".zip", ".Z")
+
+FOREIGN = (".swp", ".tmp", ".lock", ".lck", ".pos", ".offset", ".pid", "~")
+"""What other programs put beside a log."""
+
+COMPARED_BYTES = 64 * 1024
+
+_NUMBER = re.compile(r"[-._]?\d[\d._:T-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """
+    A file that had a path.
+
+    Args:
+        path: its name now.
+        age: orders generations, the oldest first.
+        file: where to read it; ``None``: it is compressed.
+    """
+
+    path: str
+    age: tuple[int, int, int]
+    file: OpenFile | None = None
+
+
+def generations(
+    files: FileSet, place: Place, last: FilePosition, now: FileKey | None
+) -> list[Generation]:
+    """
+    Return what a path led to since it was last looked at, oldest first.
+
+    Args:
+        files: that are known; others are returned.
+        place: of the path.
+        last: of the newest file of it that is known.
+        now: the file that it leads to.
+    """
+    current = open_quietly(place.path)
+    compared = [reader.fd for reader in [place.last] if reader is not None and reader.fd >= 0]
+    compared += [current.fd] if current is not None else []
+    found: list[Generation] = []
+    for one in sorted(_candidates(files, place, last, now, current), key=lambda one: one.age):
+        if one.path.endswith(COMPRESSED):
+            found.append(one)
+        elif (file := open_quietly(one.path)) is not None:
+            if any(_is_copy(file.fd, other) for other in compared):
+                file.close()
+            else:
+                compared.append(file.fd)
+                found.append(Generation(one.path, one.age, file))
+    if current is not None:
+        current.close()
+    return found
+
+
+def _candidates(
+    files: FileSet,
+    place: Place,
+    last: FilePosition,
+    now: FileKey | None,
+    current: OpenFile | None,
+) -> list[Generation]:
+    bases = {os.path.basename(place.path), os.path.basename(os.path.realpath(place.path))}
+    found = []
+    for path, file in regular_files(directories_of(place.path)):
+        key = key_of(file)
+        if key in files.known or key == now or files.patterns.is_plain(path):
+            continue
+        rest = next((rest for base in bases if (rest := _rest(files, path, base))), None)
+        if rest is None or file.st_mtime_ns < last.modified_ns:
+            continue
+        if file.st_mtime_ns == last.modified_ns and (
+            file.st_ino <= last.ino or path.endswith(COMPRESSED)
+        ):
+            # Older; or the last one itself, compressed.
+            continue
+        is_dated = any(character.isdigit() for character in rest)
+        if not is_dated and current is not None and file.st_mtime_ns > current.modified_ns:
+            # What is younger than the file at the path never had it.
+            continue
+        found.append(Generation(path, (file.st_mtime_ns, file.st_ctime_ns, file.st_ino)))
+    return found
+
+
+def _rest(files: FileSet, path: str, base: str) -> str | None:
+    """Return what a rotation has added to a name; ``None`` for other names."""
+    name = os.path.basename(path)
+    if name.endswith(FOREIGN):
+        return None
+    if name.startswith(base):
+        rest = name.removeprefix(base)
+        return rest if rest and not rest[0].isalpha() else None
+    # As logrotate's `extension` makes them, and Java's loggers: before the suffix.
+    for end in COMPRESSED:
+        name = name.removesuffix(end)
+    stem, suffix = os.path.splitext(base)
+    if not (suffix and name.startswith(stem) and name.endswith(suffix)):
+        return None
+    rest = name[len(stem) : -len(suffix)]
+    is_own = files.patterns.matches(path)
+    return rest if _NUMBER.fullmatch(rest) and not is_own else None
+
+
+def _is_copy(first: int, second: int) -> bool:
+    """Tell whether two files, neither empty, hold the same as far as the shorter one goes."""
+    size = min(os.fstat(first).st_size, os.fstat(second).st_size)
+    for start in range(0, size, COMPARED_BYTES):
+        most = min(COMPARED_BYTES, size - start)
+        if os.pread(first, most, start) != os.pread(second, most, start):
+            return False
+    return size > 0
