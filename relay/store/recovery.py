@@ -162,8 +162,6 @@ class _Opening:
         names = sorted({*known, *self._names()})
         if not names:
             return
-        if not is_new:
-            self._stored.news.append("the index has lost what was last written to it")
         runs = {run.id: run for run in index.runs(self._connection)}
         rows: list[ChannelRow] = []
         segments: list[SegmentRow] = []
@@ -180,11 +178,14 @@ class _Opening:
             index.add_segments(self._connection, segments)
             index.put_runs(self._connection, list(runs.values()))
         self._rebuilt = [row.name for row in rows]
+        if rows and not is_new:
+            self._stored.news.append("the index has lost what was last written to it")
         if rows:
             entries = sum(segment.entries for segment in segments)
             self._stored.news.append(
-                f"{entries} lines of {len(rows)} channels were taken in from {len(segments)}"
-                " segments; sources go on from where they last were known to be"
+                f"{_counted(entries, 'line')} of {_counted(len(rows), 'channel')} were taken in"
+                f" from {_counted(len(segments), 'segment')}; sources go on from where they last"
+                " were known to be"
             )
 
     def _names(self) -> list[str]:
@@ -227,9 +228,8 @@ class _Opening:
             )
             return replace(row, open=None)
         if lost:
-            lines = "line" if lost == 1 else "lines"
             self._stored.news.append(
-                f"channel {row.name}: {lost} {lines} had not reached the disk, and"
+                f"channel {row.name}: {_counted(lost, 'line')} had not reached the disk, and"
                 f" {'is' if lost == 1 else 'are'} lost"
             )
         return mended
@@ -266,6 +266,10 @@ class _Opening:
         ]
         stored.last_id = max([last_id, *[channel.last_id for channel in stored.channels]])
         return stored
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _ends_of(runs: list[Run]) -> dict[str, int]:

@@ -15,6 +15,7 @@ import orjson
 
 from relay.block import Block
 from relay.entry import Reason
+from relay.marks import Missing
 from relay.run import Run
 from relay.store import index
 from relay.store.compression import read_text
@@ -33,33 +34,53 @@ COMPLETE = re.compile(rb'^\{"type":"complete",[^\n]*\}$', re.MULTILINE)
 
 @dataclass(slots=True)
 class _Found:
-    """What whole lines of a segment hold."""
+    """
+    What whole lines of a segment hold.
+
+    Args:
+        length: bytes up to the end of the last of them.
+        last_id: of the last of them.
+        last_seq: of the last entry, be it there, missing before another, or in a hole.
+        blocks: all entries.
+    """
 
     length: int
     last_id: int
     last_seq: int
-    first_seq: int | None = None
-    entries: int = 0
-    oldest_ns: int = NO_OLDEST_NS
-    newest_ns: int = NO_NEWEST_NS
     blocks: list[Block] = field(default_factory=list)
 
+    @property
+    def entries(self) -> int:
+        return sum(block.count for block in self.blocks)
 
-def _look(channel: str, text: bytes, continuity: Continuity) -> _Found:
+    @property
+    def oldest_ns(self) -> int:
+        return min((block.oldest_ns for block in self.blocks), default=NO_OLDEST_NS)
+
+    @property
+    def newest_ns(self) -> int:
+        return max((block.newest_ns for block in self.blocks), default=NO_NEWEST_NS)
+
+
+def _look(channel: str, text: bytes, before_id: int, before_seq: int | None) -> _Found:
+    """
+    Find what is whole.
+
+    Args:
+        channel: whose segment it is.
+        text: of the segment.
+        before_id: all ids in it are greater.
+        before_seq: of the last entry before it; ``None``: not known.
+    """
     length, last_id = last_line(channel, text)
-    found = _Found(length, last_id, 0)
+    continuity = Continuity(before_id, before_seq)
+    blocks: list[Block] = []
     for chunk in chunks(text[:length]):
-        for item in continuity.join(parse(channel, chunk)):
-            if isinstance(item, Block):
-                found.blocks.append(item)
-    for block in found.blocks:
-        found.entries += block.count
-        found.oldest_ns = min(found.oldest_ns, block.oldest_ns)
-        found.newest_ns = max(found.newest_ns, block.newest_ns)
-    found.first_seq = found.blocks[0].first_seq if found.blocks else None
-    found.last_id = max(last_id, continuity.last_id)
-    found.last_seq = continuity.last_seq or 0
-    return found
+        items = continuity.join(parse(channel, chunk))
+        blocks.extend(item for item in items if isinstance(item, Block))
+    holes = [item for item in continuity.held if isinstance(item, Missing)]
+    last_seq = (continuity.last_seq or 0) + sum(hole.at_least for hole in holes)
+    return _Found(length, max(last_id, continuity.last_id), last_seq, blocks)
 
 
 def mend(directory: Path, row: ChannelRow) -> tuple[ChannelRow, int]:
@@ -115,7 +136,7 @@ def _ends_well(descriptor: int, row: ChannelRow, length: int) -> bool:
 def _cut(descriptor: int, row: ChannelRow, part: OpenSegment) -> tuple[ChannelRow, int]:
     """Cut a segment behind its last whole line, and put a hole there for what is lost."""
     text = os.pread(descriptor, part.length, 0)
-    found = _look(row.name, text, Continuity(part.first_id - 1, part.first_seq - 1))
+    found = _look(row.name, text, part.first_id - 1, part.first_seq - 1)
     lost = max(0, row.last_seq - found.last_seq)
     last_id = max(row.last_id, found.last_id + lost)
     end = b""
@@ -176,10 +197,9 @@ def rebuild(directory: Path, name: str, row: ChannelRow | None, runs: dict[str, 
             row, last_id=row.open.first_id - 1, last_seq=row.open.first_seq - 1, open=None
         )
     rebuilt = Rebuilt(row)
-    continuity = Continuity(row.last_id, row.last_seq if known is not None else None)
     for first_id, path in segment_files(directory, name):
         if first_id > row.last_id:
-            _add(rebuilt, first_id, path, continuity, known_id, runs)
+            _add(rebuilt, first_id, path, known_id, runs)
     if known is not None:
         rebuilt.row = replace(
             rebuilt.row,
@@ -189,27 +209,17 @@ def rebuild(directory: Path, name: str, row: ChannelRow | None, runs: dict[str, 
     return rebuilt
 
 
-def _add(
-    rebuilt: Rebuilt,
-    first_id: int,
-    path: Path,
-    continuity: Continuity,
-    known_id: int,
-    runs: dict[str, Run],
-) -> None:
+def _add(rebuilt: Rebuilt, first_id: int, path: Path, known_id: int, runs: dict[str, Run]) -> None:
     row, is_plain = rebuilt.row, path.suffix == ".ndjson"
     text = path.read_bytes() if is_plain else read_text(path)
-    before = Continuity(continuity.last_id, continuity.last_seq)
-    found = _look(row.name, text, continuity)
-    repeats = found.first_seq is not None and found.first_seq <= (before.last_seq or 0)
-    if not found.length or first_id <= before.last_id or repeats:
-        continuity.last_id, continuity.last_seq = before.last_id, before.last_seq
+    found = _look(row.name, text, first_id - 1, row.last_seq if row.last_id else None)
+    first_seq = found.blocks[0].first_seq if found.blocks else row.last_seq + 1
+    if not found.length or first_id <= row.last_id or first_seq <= row.last_seq:
         rebuilt.left_out.append(f"{path.parent.name}/{path.name}")
         return
     if is_plain and len(text) > found.length:
         os.truncate(path, found.length)
-    first_seq = found.first_seq or (before.last_seq or 0) + 1
-    continuity.last_id, continuity.last_seq = found.last_id, max(found.last_seq, first_seq - 1)
+    last_seq = max(found.last_seq, first_seq - 1)
     stored = path.stat()
     rebuilt.segments.append(
         SegmentRow(
@@ -217,7 +227,7 @@ def _add(
             last_id=found.last_id,
             first_id=first_id,
             first_seq=first_seq,
-            last_seq=continuity.last_seq,
+            last_seq=last_seq,
             length=found.length,
             entries=found.entries,
             oldest_ns=found.oldest_ns,
@@ -229,9 +239,7 @@ def _add(
         )
     )
     born_id = first_id - 1 if first_seq == 1 else row.born_id
-    rebuilt.row = replace(
-        row, born_id=born_id, last_id=found.last_id, last_seq=continuity.last_seq
-    )
+    rebuilt.row = replace(row, born_id=born_id, last_id=found.last_id, last_seq=last_seq)
     _add_runs(runs, row.name, found.blocks, known_id)
     _end_runs(runs, row.name, text, known_id)
 
