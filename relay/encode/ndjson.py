@@ -11,9 +11,10 @@ from relay.encode.objects import (
     gap_object,
     hello_object,
 )
+from relay.encode.recent import RECENT
 from relay.entry import Gap
 from relay.run import Ending
-from relay.selection import Selection
+from relay.selection import ALL, Selection
 from relay.span import Span
 
 __all__ = ["NdjsonEncoder"]
@@ -30,10 +31,15 @@ class NdjsonEncoder:
         return hello_object(version, cursor, channels) + b"\n"
 
     def entries(self, span: Span, selection: Selection) -> bytes:
-        """Encode the selected entries of a span."""
-        return b"".join(
+        """Encode the selected entries of a span; all of one is remembered for a moment."""
+        if selection is ALL and (kept := RECENT.find(span)) is not None:
+            return kept
+        lines = b"".join(
             [b'{"type":"log","id":%d,"seq":%d%b%b}\n' % row for row in columns(span, selection)]
         )
+        if selection is ALL:
+            RECENT.keep(span, lines)
+        return lines
 
     def gap(self, gap: Gap) -> bytes:
         """Encode what is missing."""

@@ -19,9 +19,10 @@ from relay.encode.objects import (
     gap_object,
     hello_object,
 )
+from relay.encode.recent import RECENT
 from relay.entry import Gap
 from relay.run import Ending
-from relay.selection import Selection
+from relay.selection import ALL, Selection
 from relay.span import Span
 
 __all__ = ["SseEncoder"]
@@ -45,6 +46,12 @@ class SseEncoder:
 
     def entries(self, span: Span, selection: Selection) -> bytes:
         """Encode the selected entries of a span."""
+        lines = RECENT.find(span) if selection is ALL else None
+        if lines is not None:
+            # An object has no raw newline in it.
+            ids, objects = span.block.id_range(span.start, span.stop), lines[:-1].split(b"\n")
+            rows = zip(ids, objects, strict=True)
+            return b"".join([b"id: %d\nevent: log\ndata: %b\n\n" % row for row in rows])
         return b"".join(
             [
                 b'id: %d\nevent: log\ndata: {"type":"log","id":%d,"seq":%d%b%b}\n\n'

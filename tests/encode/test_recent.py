@@ -1,0 +1,53 @@
+"""Lines that were rendered for the disk are there for who reads next."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.encode import ENCODERS
+from relay.encode.recent import RECENT, Recent
+from relay.selection import ALL
+from relay.span import Span
+from tests.building import block
+
+
+def whole(*lines: str) -> Span:
+    """Return the span of a new block."""
+    made = block(list(lines))
+    return Span(made, 0, made.count)
+
+
+def test_the_last_are_kept() -> None:
+    """As long as there is room; a span that is kept already takes none."""
+    recent = Recent(max_bytes=10)
+    first, second, third = whole("a"), whole("b"), whole("c")
+    recent.keep(first, b"12345")
+    recent.keep(first, b"12345")
+    recent.keep(second, b"12345")
+    assert (recent.find(first), recent.find(second)) == (b"12345", b"12345")
+    recent.keep(third, b"1")
+    assert (recent.find(first), recent.find(second)) == (None, b"12345")
+    recent.keep(first, b"12345678901")
+    assert (recent.find(first), recent.find(third)) == (None, None)
+
+
+def test_only_all_of_a_span_is_kept() -> None:
+    """What was selected of it is for one query."""
+    span = whole("a", "b")
+    ENCODERS["ndjson"].entries(span, bytes([1, 0]))
+    assert RECENT.find(span) is None
+    lines = ENCODERS["ndjson"].entries(span, ALL)
+    assert RECENT.find(span) is lines
+    assert RECENT.find(Span(span.block, 0, 1)) is None
+
+
+@given(st.lists(st.text(), min_size=1), st.data())
+def test_events_are_the_same_whether_or_not_lines_are_there(
+    lines: list[str], data: st.DataObject
+) -> None:
+    """For any text, and for a part of a block."""
+    made = block(lines)
+    start = data.draw(st.integers(0, made.count - 1))
+    span = Span(made, start, data.draw(st.integers(start + 1, made.count)))
+    anew = ENCODERS["sse"].entries(span, ALL)
+    ENCODERS["ndjson"].entries(span, ALL)
+    assert ENCODERS["sse"].entries(span, ALL) == anew
