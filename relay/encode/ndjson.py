@@ -32,14 +32,16 @@ class NdjsonEncoder:
 
     def entries(self, span: Span, selection: Selection) -> bytes:
         """Encode the selected entries of a span; all of one is remembered for a moment."""
-        if selection is ALL and (kept := RECENT.find(span)) is not None:
-            return kept
-        lines = b"".join(
-            [b'{"type":"log","id":%d,"seq":%d%b%b}\n' % row for row in columns(span, selection)]
-        )
+        kept = RECENT.find(span) if selection is ALL else None
+        if kept is not None:
+            return b"".join(kept)
+        lines = [
+            b'{"type":"log","id":%d,"seq":%d%b%b}\n' % row for row in columns(span, selection)
+        ]
+        text = b"".join(lines)
         if selection is ALL:
-            RECENT.keep(span, lines)
-        return lines
+            RECENT.keep(span, lines, len(text))
+        return text
 
     def gap(self, gap: Gap) -> bytes:
         """Encode what is missing."""

@@ -48,10 +48,8 @@ class SseEncoder:
         """Encode the selected entries of a span."""
         lines = RECENT.find(span) if selection is ALL else None
         if lines is not None:
-            # An object has no raw newline in it.
-            ids, objects = span.block.id_range(span.start, span.stop), lines[:-1].split(b"\n")
-            rows = zip(ids, objects, strict=True)
-            return b"".join([b"id: %d\nevent: log\ndata: %b\n\n" % row for row in rows])
+            rows = zip(span.block.id_range(span.start, span.stop), lines, strict=True)
+            return b"".join([b"id: %d\nevent: log\ndata: %b\n" % row for row in rows])
         return b"".join(
             [
                 b'id: %d\nevent: log\ndata: {"type":"log","id":%d,"seq":%d%b%b}\n\n'

@@ -18,15 +18,16 @@ def whole(*lines: str) -> Span:
 
 def test_the_last_are_kept() -> None:
     """As long as there is room; a span that is kept already takes none."""
-    recent = Recent(max_bytes=10)
+    recent = Recent(max_bytes=2 * 60)
     first, second, third = whole("a"), whole("b"), whole("c")
-    recent.keep(first, b"12345")
-    recent.keep(first, b"12345")
-    recent.keep(second, b"12345")
-    assert (recent.find(first), recent.find(second)) == (b"12345", b"12345")
-    recent.keep(third, b"1")
-    assert (recent.find(first), recent.find(second)) == (None, b"12345")
-    recent.keep(first, b"12345678901")
+    recent.keep(first, [b"12"], 2)
+    recent.keep(first, [b"12"], 2)
+    recent.keep(second, [b"34"], 2)
+    assert (recent.find(first), recent.find(second)) == ([b"12"], [b"34"])
+    recent.keep(third, [b"5678"], 40)
+    assert (recent.find(first), recent.find(second)) == (None, None)
+    assert recent.find(third) == [b"5678"]
+    recent.keep(first, [b"12"], 121)
     assert (recent.find(first), recent.find(third)) == (None, None)
 
 
@@ -35,8 +36,11 @@ def test_only_all_of_a_span_is_kept() -> None:
     span = whole("a", "b")
     ENCODERS["ndjson"].entries(span, bytes([1, 0]))
     assert RECENT.find(span) is None
-    lines = ENCODERS["ndjson"].entries(span, ALL)
-    assert RECENT.find(span) is lines
+    text = ENCODERS["ndjson"].entries(span, ALL)
+    lines = RECENT.find(span)
+    assert lines is not None
+    assert b"".join(lines) == text
+    assert ENCODERS["ndjson"].entries(span, ALL) == text
     assert RECENT.find(Span(span.block, 0, 1)) is None
 
 
