@@ -40,10 +40,17 @@ HEAD = """\
 # other hosts can reach needs `anonymous = true`, which lets all in.
 #listen = "127.0.0.1:8514"
 
-# How much of each channel is kept in memory: the oldest lines leave first.
+# Where lines and positions outlive the relay. Without it they are in memory only.
+[state]
+#directory = "/var/lib/relay"
+
+# How much of each channel is kept in memory: the oldest lines leave first. With `archive` all lines
+# are kept on disk for `keep_days`, in [state] directory.
 [channel]
 #lines = 10_000
-#bytes = "16MiB"\
+#bytes = "16MiB"
+#archive = false
+#keep_days = 7\
 """
 
 TAIL = """\
