@@ -153,19 +153,16 @@ class Archive:
             segment.close()
 
     def _retried(self, channel: str, job: "Callable[[_Reading], T]") -> T:
-        """Do a job, once more where a file is gone: the index may say now where it went."""
+        """Do a job; anew where the segments have changed meanwhile."""
         try:
-            try:
-                with self._reading(channel, is_last_try=False) as reading:
-                    return job(reading)
-            except FileNotFoundError:
-                with self._reading(channel, is_last_try=True) as reading:
-                    return job(reading)
+            while True:
+                with _Reading(channel, self._directory, self._connection(), self._cache) as one:
+                    try:
+                        return job(one)
+                    except _MovedError:
+                        continue
         except sqlite3.Error as error:
             raise StoreError(str(self._directory), f"cannot be read: {error}") from error
-
-    def _reading(self, channel: str, *, is_last_try: bool) -> "_Reading":
-        return _Reading(channel, self._directory, self._connection(), self._cache, is_last_try)
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -175,6 +172,10 @@ class Archive:
             with self._lock:
                 self._connections.append(connection)
         return connection
+
+
+class _MovedError(Exception):
+    """A segment was compressed or pruned since the index was asked."""
 
 
 @dataclass(slots=True)
@@ -187,14 +188,12 @@ class _Reading:
         directory: of the state.
         connection: to the index.
         cache: of chunks.
-        is_last_try: whether a file that is gone is lost; else it raises.
     """
 
     channel: str
     directory: Path
     connection: sqlite3.Connection
     cache: ChunkCache
-    is_last_try: bool
     opened: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -221,17 +220,22 @@ class _Reading:
         Open a segment; one that cannot be read holds nothing.
 
         Raises:
-            FileNotFoundError: its file is gone, and may be found once more.
+            _MovedError: its file is gone, and the index knows of it.
         """
         try:
             segment = open_segment(self.directory, row, self.cache)
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and not self.is_last_try:
-                raise
+            # Rows go before their files do: one that still stands has lost its file.
+            if isinstance(error, FileNotFoundError) and not self._stands(row):
+                raise _MovedError from None
             self.cache.warn(str(error))
             return SegmentFile(row, None, self.cache)
         self.opened.callback(segment.close)
         return segment
+
+    def _stands(self, row: SegmentRow) -> bool:
+        now = self.after(row.last_id - 1, 1)
+        return [(one.first_id, one.compressed) for one in now] == [(row.first_id, row.compressed)]
 
     def start_of(self, row: SegmentRow) -> Continuity:
         """Return what there is before a segment."""

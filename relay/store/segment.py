@@ -438,7 +438,8 @@ def chunks(text: bytes) -> Iterator[bytes]:
     """Cut whole lines behind the first newline at or after each multiple of 256 KiB."""
     start = 0
     while start < len(text):
-        newline = text.find(b"\n", max(start, start // CHUNK_BYTES * CHUNK_BYTES + CHUNK_BYTES))
+        multiple = max(CHUNK_BYTES, -(-start // CHUNK_BYTES) * CHUNK_BYTES)
+        newline = text.find(b"\n", multiple)
         end = newline + 1 or len(text)
         yield text[start:end]
         start = end

@@ -27,6 +27,9 @@ MAX_FIRST_IDS = 65_536
 OVERHEAD_BYTES = 300
 """What a hole costs, and a list of items."""
 
+MAX_WARNED = 1000
+"""Problems that are not logged again."""
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -80,6 +83,8 @@ class ChunkCache:
     def warn(self, problem: str) -> None:
         """Log what cannot be read, once: readers come again."""
         if problem not in self._warned:
+            if len(self._warned) >= MAX_WARNED:
+                self._warned.clear()
             self._warned.add(problem)
             log.warning("store: %s", problem)
 
@@ -113,7 +118,8 @@ class SegmentFile:
         if items is None:
             text = self._read(index)
             items = [item for item in parse(self.row.channel, text) if self._is_of_row(item)]
-            self._cache.items.put(key, items, OVERHEAD_BYTES + sum(map(_size_bytes, items)))
+            if text:
+                self._cache.items.put(key, items, OVERHEAD_BYTES + sum(map(_size_bytes, items)))
         return items
 
     def chunk_of(self, cursor: int) -> int:
