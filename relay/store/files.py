@@ -12,7 +12,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["SegmentFiles", "problem_of", "remove_files", "sync_directory", "sync_file"]
+__all__ = [
+    "SegmentFiles",
+    "make_directories",
+    "problem_of",
+    "remove_files",
+    "sync_directory",
+    "sync_file",
+]
 
 MAX_OPEN = 128
 """Descriptors that are kept; the one that was longest not used is closed."""
@@ -41,7 +48,7 @@ class SegmentFiles:
             OSError: it cannot be made.
         """
         self.close(path)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directories(path, self._directory)
         self._keep(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         with self._lock:
             self._new_in.update(_directories_of(path, self._directory))
@@ -142,6 +149,17 @@ def _directories_of(path: Path, top: Path) -> list[Path]:
     """Return the directories above a path, up to and with ``top``."""
     above = list(path.parents)
     return above[: above.index(top) + 1]
+
+
+def make_directories(path: Path, top: Path) -> None:
+    """
+    Make the directories between ``top``, which must be there, and a file.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    for directory in reversed(_directories_of(path, top)[:-1]):
+        directory.mkdir(mode=0o700, exist_ok=True)
 
 
 def sync_file(path: Path) -> None:

@@ -78,6 +78,9 @@ MAX_STEP_ROWS = 32
 RECORD_KEY_BYTES = 16
 """A time of 8 bytes, big endian, and 8 of a hash."""
 
+LATEST = sys.maxsize
+"""Of record keys' times: SQLite's integers have a sign."""
+
 NO_OLDEST_NS, NO_NEWEST_NS = sys.maxsize, -sys.maxsize
 """The times of a segment that has no entry: of losses or run endings alone."""
 
@@ -545,8 +548,8 @@ def put_positions(connection: sqlite3.Connection, positions: Positions, first_nu
     """
     ended = [key for key, position in positions.items() if not position.value]
     if ended:
-        connection.executemany("DELETE FROM positions WHERE source = ? AND reader = ?", ended)
-        forget_keys(connection, dict.fromkeys(ended, sys.maxsize))
+        for table in ("positions", "record_keys"):
+            connection.executemany(f"DELETE FROM {table} WHERE source = ? AND reader = ?", ended)
     kept = [(*key, one.value) for key, one in positions.items() if one.value]
     _put(connection, "positions", kept)
     keyed = [(key, one) for key, one in positions.items() if one.record_keys and one.value]
@@ -562,7 +565,7 @@ def forget_keys(connection: sqlite3.Connection, keys_from: dict[tuple[str, str],
     """Let go of the record keys of batches all of whose keys are older, for each reader."""
     connection.executemany(
         "DELETE FROM record_keys WHERE source = ? AND reader = ? AND newest < ?",
-        [(*key, min(time, sys.maxsize)) for key, time in keys_from.items()],
+        [(*key, min(time, LATEST)) for key, time in keys_from.items()],
     )
 
 
@@ -570,8 +573,7 @@ def _newest(record_keys: bytes) -> int:
     """Return the greatest time of record keys, in their source's unit."""
     starts = range(0, len(record_keys), RECORD_KEY_BYTES)
     newest = max(record_keys[start : start + 8] for start in starts)
-    # A time that no source can mean must not be more than SQLite's integers hold.
-    return min(int.from_bytes(newest), sys.maxsize - 1)
+    return min(int.from_bytes(newest), LATEST)
 
 
 def positions(connection: sqlite3.Connection) -> Positions:

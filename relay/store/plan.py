@@ -67,7 +67,7 @@ class Plan:
         rows: channels as they are then.
         appends: what is to be written, at most once for each segment.
         sealed: segments that are appended to no more.
-        records: all but those that are stored already.
+        records: all but those that are stored already; in their order, where none is.
     """
 
     rows: dict[str, ChannelRow] = field(default_factory=dict)
@@ -91,15 +91,17 @@ def plan_records(
         now: when that is.
         is_there: whether a channel's open segment has its file.
     """
-    plan = Plan()
+    plan = Plan(records=list(records))
     by_channel: dict[str, list[Record]] = {}
-    for record in records:
+    for record in plan.records:
         name = record.block.channel if isinstance(record, Span) else record.channel
         by_channel.setdefault(name, []).append(record)
     for name, own in by_channel.items():
         row = rows.get(name)
         new = _new(own, -1 if row is None else row.last_id)
-        plan.records += new
+        if new is not own:
+            stored = {id(record) for record in own}
+            plan.records = [one for one in plan.records if id(one) not in stored] + new
         placed = [record for record in new if not isinstance(record, Start | Counted)]
         if row is None:
             born_id = _first_id(placed[0]) - 1 if placed else now.last_id

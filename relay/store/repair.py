@@ -19,6 +19,7 @@ from relay.marks import Missing
 from relay.run import Run
 from relay.store import index
 from relay.store.compression import read_text
+from relay.store.files import make_directories
 from relay.store.index import NO_NEWEST_NS, NO_OLDEST_NS, ChannelRow, OpenSegment, SegmentRow
 from relay.store.segment import Continuity, chunks, hole, last_line, parse, render
 from relay.times import parse_rfc_3339
@@ -107,7 +108,7 @@ def mend(directory: Path, row: ChannelRow) -> tuple[ChannelRow, int]:
     except FileNotFoundError:
         if row.last_seq < part.first_seq:
             return replace(row, open=None), 0
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directories(path, directory)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         size = os.fstat(descriptor).st_size

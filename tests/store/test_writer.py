@@ -1,0 +1,378 @@
+"""Groups into segments and the index, and what failing leaves."""
+
+import os
+import resource
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from relay.block import DeclaredLoss
+from relay.entry import Gap, Loss, Position, Reason, RunStarted
+from relay.errors import StoreError
+from relay.run import Ending, Start
+from relay.span import Span
+from relay.store import index
+from relay.store.recovery import open_store
+from relay.store.segment import render
+from relay.store.writer import Write, Writer
+from tests.building import block
+
+NOW_NS = 1_795_255_350_123_456_789
+HOUR_NS = 3_600_000_000_000
+DATE = "2026-11-21"
+
+
+class Clock:
+    """A wall clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_ns = NOW_NS
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def writer(tmp_path: Path, clock: Clock) -> Iterator[Writer]:
+    """Give a writer of a new directory."""
+    made, _ = open_store(tmp_path / "state", "1s", clock)
+    yield made
+    made._disconnect()
+    made._drop_sync_connection()
+    os.close(made._lock)
+
+
+def lines(text: str | list[str], first_id: int, first_seq: int, channel: str = "web") -> Span:
+    """Return a span of the words of a text."""
+    one = block(text, first_id, first_seq, channel=channel)
+    return Span(one, 0, one.count)
+
+
+def files(writer: Writer) -> dict[str, bytes]:
+    """Return what all segments hold by their path below ``channels``."""
+    top = writer.directory / "channels"
+    return {
+        str(path.relative_to(top)): path.read_bytes()
+        for path in top.rglob("*.*")
+        if path.is_file()
+    }
+
+
+def segments(writer: Writer, channel: str = "web") -> list[tuple[int, int, int, int, int, bool]]:
+    """Return the first and last ids and seqs of a channel's segments, and whether sealed."""
+    connection = index.connect(writer.index_path, readonly=True)
+    rows = index.segments_after(connection, channel, 0, 1000)
+    connection.close()
+    return [
+        (row.first_id, row.last_id, row.first_seq, row.last_seq, row.entries, row.is_sealed)
+        for row in rows
+    ]
+
+
+def reopened(writer: Writer) -> list[tuple[str, int, int]]:
+    """Return name, last id and last seq of all channels as the index has them."""
+    connection = index.connect(writer.index_path, readonly=True)
+    rows = index.channels(connection)
+    connection.close()
+    return [(row.name, row.last_id, row.last_seq) for row in rows]
+
+
+def test_a_group_is_appended_channel_by_channel(writer: Writer) -> None:
+    """Each channel has a segment, which holds what goes over the wire."""
+    first, second = lines("a b", 1000, 1), lines("x", 1002, 1, "api")
+    third, loss = lines("c", 1003, 3), DeclaredLoss(1004, "web", Loss(Reason.RATE, 5, 5))
+    writer.commit(Write([first, second, third]))
+    writer.commit(Write([loss]))
+    assert files(writer) == {
+        f"web/{DATE}/1000.ndjson": render([first, third, loss]),
+        f"api/{DATE}/1002.ndjson": render([second]),
+    }
+    assert segments(writer) == [(1000, 1004, 1, 3, 3, False)]
+    assert segments(writer, "api") == [(1002, 1002, 1, 1, 1, False)]
+
+
+def test_a_segment_is_of_its_owner_alone(writer: Writer) -> None:
+    """Neither it nor its directories can be read by others."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    top = writer.directory / "channels"
+    assert {
+        path.stat().st_mode & 0o777 for path in [top, *top.glob("web"), *top.glob("web/*")]
+    } == {0o700}
+    assert (top / "web" / DATE / "1000.ndjson").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_segment_is_sealed_when_its_day_is_over(writer: Writer, clock: Clock) -> None:
+    """The next one lies in the directory of the new day."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    clock.now_ns += 24 * HOUR_NS
+    writer.commit(Write([lines("b", 1001, 2)]))
+    assert segments(writer) == [(1000, 1000, 1, 1, 1, True), (1001, 1001, 2, 2, 1, False)]
+    assert sorted(files(writer)) == [f"web/{DATE}/1000.ndjson", "web/2026-11-22/1001.ndjson"]
+    assert [row.last_id for row in writer.take_sealed()] == [1000]
+    assert writer.take_sealed() == []
+
+
+def test_a_segment_is_sealed_when_it_is_open_for_an_hour(writer: Writer) -> None:
+    """With the next group, or when somebody looks."""
+    writer.commit(Write([lines("a", 1000, 1)], age_ns=5))
+    writer.seal_old(5 + HOUR_NS - 1)
+    assert segments(writer) == [(1000, 1000, 1, 1, 1, False)]
+    writer.commit(Write([lines("b", 1001, 2)], age_ns=5 + HOUR_NS))
+    writer.seal_old(5 + 2 * HOUR_NS)
+    assert segments(writer) == [(1000, 1000, 1, 1, 1, True), (1001, 1001, 2, 2, 1, True)]
+    writer.commit(Write([lines("c", 1002, 3)], age_ns=5 + 2 * HOUR_NS))
+    assert segments(writer)[2:] == [(1002, 1002, 3, 3, 1, False)]
+
+
+def test_a_segment_is_sealed_when_it_is_large(writer: Writer) -> None:
+    """In the commit that makes it so."""
+    text = ["x" * 100_000] * 42
+    writer.commit(Write([lines(text, 1000, 1)]))
+    writer.commit(Write([lines(text, 2000, 43)]))
+    writer.commit(Write([lines("b", 3000, 85)]))
+    assert segments(writer) == [(1000, 2041, 1, 84, 84, True), (3000, 3000, 85, 85, 1, False)]
+
+
+def test_many_channels_need_few_descriptors(writer: Writer) -> None:
+    """Those that were longest not used are closed, and opened again."""
+    for turn in range(2):
+        records = [lines("a", 1000 + turn * 500 + k, turn + 1, f"c{k}") for k in range(300)]
+        writer.commit(Write(records))
+    assert len(writer._files._open) == 128
+    assert {text.count(b"\n") for text in files(writer).values()} == {2}
+
+
+def test_a_hole_takes_its_seqs(writer: Writer) -> None:
+    """What was never stored is counted where it would stand."""
+    hole = Gap(1009, "web", 999, 1009, 10, 10, Reason.STORAGE)
+    writer.commit(Write([hole, lines("a", 1010, 11)]))
+    assert segments(writer) == [(1000, 1010, 1, 11, 1, False)]
+    assert reopened(writer) == [("web", 1010, 11)]
+
+
+def test_a_channel_is_known_from_the_start_of_its_run_on(writer: Writer) -> None:
+    """Before it has any line, and so without a segment."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    writer.commit(Write([Start("jobs", "app", RunStarted("job-1", 5))]))
+    assert reopened(writer) == [("jobs", 1000, 0), ("web", 1000, 1)]
+    assert segments(writer, "jobs") == []
+
+
+# Failing
+
+
+@contextmanager
+def no_room(bytes_: int) -> Iterator[None]:
+    """Let no file grow beyond a size, as on a disk that is full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_what_cannot_be_written_leaves_everything_as_it_was(writer: Writer) -> None:
+    """The same records may be tried again, and stand there once."""
+    first, second = lines("a b", 1000, 1), lines(["x" * 500] * 10, 1010, 3)
+    other, last = lines("o", 1020, 1, "api"), lines("d", 1021, 13)
+    writer.commit(Write([first]))
+    before = files(writer)
+    with no_room(2000), pytest.raises(StoreError) as caught:
+        writer.commit(Write([other, second], {("app", ""): Position("1")}))
+    assert str(caught.value) == (
+        f"state.directory {writer.directory} cannot be written: file too large"
+    )
+    assert files(writer) == before
+    assert reopened(writer) == [("web", 1001, 2)]
+    writer.commit(Write([second, other], {("app", ""): Position("1")}))
+    writer.commit(Write([last]))
+    assert files(writer) == {
+        f"web/{DATE}/1000.ndjson": render([first, second, last]),
+        f"api/{DATE}/1020.ndjson": render([other]),
+    }
+
+
+def test_an_index_that_cannot_be_written_undoes_the_segments(writer: Writer) -> None:
+    """The text was there already when the transaction failed."""
+    first, second = lines("a b", 1000, 1), lines("c", 1010, 3)
+    writer.commit(Write([first]))
+    wal_bytes = (writer.directory / "index.db-wal").stat().st_size
+    with no_room(wal_bytes), pytest.raises(StoreError) as caught:
+        writer.commit(Write([second]))
+    assert str(caught.value).startswith(f"state.directory {writer.directory} cannot be written: ")
+    assert files(writer) == {f"web/{DATE}/1000.ndjson": render([first])}
+    writer.reopen()
+    writer.commit(Write([second]))
+    assert files(writer) == {f"web/{DATE}/1000.ndjson": render([first, second])}
+
+
+def test_records_that_are_stored_are_passed_by(writer: Writer) -> None:
+    """Who cannot know whether a commit succeeded may do it again."""
+    first = lines("a b c d", 1000, 1)
+    writer.commit(Write([Span(first.block, 0, 2)]))
+    ending = Ending(1004, "web", "job-1", 9, "ended")
+    started = Start("web", "app", RunStarted("job-1", 5))
+    writer.commit(Write([first, started, ending]))
+    writer.commit(Write([started, ending]))
+    assert files(writer) == {f"web/{DATE}/1000.ndjson": render([first, ending])}
+    assert segments(writer) == [(1000, 1004, 1, 4, 4, False)]
+    connection = index.connect(writer.index_path, readonly=True)
+    assert [run.status for run in index.runs(connection)] == ["ended"]
+    connection.close()
+
+
+def test_an_ending_that_several_channels_tell_of_stands_once(writer: Writer) -> None:
+    """Each channel's backlog has it; what the ids say is the order."""
+    ending = Ending(1005, "web", "job-1", 9, "ended")
+    web, api = lines("a", 1000, 1), lines("b", 1001, 1, "api")
+    late = lines("c", 1006, 2)
+    writer.commit(Write([api, ending, web, ending, late], runs=[]))
+    assert files(writer) == {
+        f"web/{DATE}/1000.ndjson": render([web, ending, late]),
+        f"api/{DATE}/1001.ndjson": render([api]),
+    }
+
+
+def test_a_segment_that_was_deleted_is_followed_by_a_new_one(writer: Writer) -> None:
+    """What it held is a gap; what comes is stored."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    (writer.directory / "channels" / "web" / DATE / "1000.ndjson").unlink()
+    writer.check()
+    writer.commit(Write([lines("b", 1001, 2)]))
+    assert segments(writer) == [(1000, 1000, 1, 1, 1, True), (1001, 1001, 2, 2, 1, False)]
+    assert list(files(writer)) == [f"web/{DATE}/1001.ndjson"]
+
+
+def test_a_directory_that_was_removed_is_made_again(writer: Writer) -> None:
+    """Seqs and positions go on: the index is still open, and is written anew."""
+    writer.commit(Write([lines("a", 1000, 1)], {("app", ""): Position("1")}))
+    writer.sync()
+    shutil.rmtree(writer.directory)
+    with pytest.raises(StoreError) as caught:
+        writer.check()
+    assert str(caught.value) == (
+        f"state.directory {writer.directory} is gone: no such file or directory"
+    )
+    writer.reopen()
+    writer.check()
+    writer.commit(Write([lines("b", 1001, 2)]))
+    writer.sync()
+    writer.close()
+    _, stored = open_store(writer.directory)
+    assert stored.news == []
+    assert stored.positions == {("app", ""): Position("1")}
+    assert [(one.name, one.last_id, one.last_seq) for one in stored.channels] == [("web", 1001, 2)]
+    writer._lock = os.open(os.devnull, os.O_RDONLY)
+
+
+def test_a_directory_that_was_replaced_is_not_written_to(writer: Writer, tmp_path: Path) -> None:
+    """It belongs to somebody else now."""
+    writer.directory.rename(tmp_path / "old")
+    other, _ = open_store(writer.directory)
+    with pytest.raises(StoreError) as caught:
+        writer.reopen()
+    assert str(caught.value) == (
+        f"state.directory {writer.directory} is not the one that was opened"
+    )
+    other.close()
+
+
+# What goes
+
+
+def test_a_forgotten_channel_keeps_its_last_id_and_seq(writer: Writer) -> None:
+    """Its segments go; when it comes again it goes on counting."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    writer.seal_old(2 * HOUR_NS)
+    writer.commit(Write([lines("b", 1001, 2)]))
+    writer.forget("web", 77)
+    writer.forget("unknown", None)
+    assert files(writer) == {}
+    assert os.listdir(writer.directory / "channels") == []
+    connection = index.connect(writer.index_path, readonly=True)
+    assert index.channels(connection) == [index.ChannelRow("web", 999, 1001, 2, 77)]
+    writer.commit(Write([lines("c", 1002, 3)]))
+    assert index.channels(connection)[0].forgotten_ns is None
+    connection.close()
+    assert segments(writer) == [(1002, 1002, 3, 3, 1, False)]
+
+
+def test_pruned_segments_leave_with_their_files(writer: Writer) -> None:
+    """Nothing is left to be removed."""
+    for k in range(3):
+        writer.commit(Write([lines("a", 1000 + k, 1 + k)]))
+        writer.seal_old(2 * HOUR_NS)
+    writer.prune(writer.take_sealed()[:2])
+    assert segments(writer) == [(1002, 1002, 3, 3, 1, True)]
+    assert list(files(writer)) == [f"web/{DATE}/1002.ndjson"]
+    connection = index.connect(writer.index_path, readonly=True)
+    assert index.removals(connection) == []
+    connection.close()
+
+
+def test_a_compressed_segment_takes_the_place_of_the_plain_one(writer: Writer) -> None:
+    """Unless it was pruned meanwhile: then the compressed file goes."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    writer.seal_old(2 * HOUR_NS)
+    (row,) = writer.take_sealed()
+    compressed = index.path_of(writer.directory, row).with_suffix(".ndjson.zst")
+    compressed.write_bytes(b"zstd")
+    assert writer.mark_compressed(row, 4)
+    assert files(writer) == {f"web/{DATE}/1000.ndjson.zst": b"zstd"}
+    connection = index.connect(writer.index_path, readonly=True)
+    (after,) = index.segments_after(connection, "web", 0, 9)
+    connection.close()
+    assert (after.compressed, after.stored_bytes) == (True, 4)
+    writer.prune([after])
+    compressed.parent.mkdir(parents=True)
+    compressed.write_bytes(b"zstd")
+    assert not writer.mark_compressed(row, 4)
+    assert files(writer) == {}
+
+
+# The disk
+
+
+def test_syncing_goes_on_beside_commits(writer: Writer) -> None:
+    """Another thread syncs and checkpoints while groups are committed."""
+    done = threading.Event()
+    errors: list[Exception] = []
+
+    def sync() -> None:
+        try:
+            while not done.is_set():
+                writer._checkpointed = 0.0
+                writer.sync()
+        except StoreError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=sync)
+    thread.start()
+    for k in range(300):
+        writer.commit(Write([lines("a", 1000 + k, 1 + k)], {("app", ""): Position(str(k))}))
+    done.set()
+    thread.join()
+    assert errors == []
+    assert segments(writer) == [(1000, 1299, 1, 300, 300, False)]
+
+
+def test_what_was_synced_is_in_the_database(writer: Writer) -> None:
+    """A checkpoint is made now and then; not before something was committed."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    writer._checkpointed = 0.0
+    writer.sync()
+    copy = writer.directory / "copy.db"
+    copy.write_bytes(writer.index_path.read_bytes())
+    connection = index.connect(copy)
+    assert [row.name for row in index.channels(connection)] == ["web"]
+    connection.close()
