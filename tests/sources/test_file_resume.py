@@ -1,5 +1,6 @@
 import asyncio
 import shutil
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,45 @@ async def test_a_generation_that_was_compressed(tmp_path: Path, end: str) -> Non
         append(log, "six\n")
         await again.until_lines("six")
     assert again.losses == 0
+
+
+async def after_first_commit(path: Path, positions: dict[str, Position]) -> dict[str, Position]:
+    """Return the positions once what a source gives first is committed, and no more."""
+    follower = Follower(path, positions)
+    async with asyncio.timeout(5), aclosing(follower.source.batches(positions)) as lists:
+        given = await anext(lists)
+    kept = positions | {batch.reader: batch.position for batch in given if batch.position}
+    return {reader: position for reader, position in kept.items() if position.value}
+
+
+async def test_a_loss_outlives_the_relay(tmp_path: Path) -> None:
+    """It is declared at its place, also by a later life that no longer looks for it."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(log, "one")
+    append(log, "two\n")
+    log.rename(tmp_path / "a.log.2")
+    append(tmp_path / "a.log.1.gz", "cannot be read")
+    append(log, "four\n")
+    positions = await after_first_commit(log, positions)
+    assert len(positions) == 2
+    async with Follower(log, positions) as follower:
+        await follower.until_lines("two", "four")
+    assert follower.losses == 1
+
+
+async def test_what_is_found_is_known_at_once(tmp_path: Path) -> None:
+    """A kill between the loss of a file and the first lines of the next changes nothing."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(log, "one")
+    log.unlink()
+    append(tmp_path / "a.log.1", "two\n")
+    append(log, "three\n")
+    positions = await after_first_commit(log, positions)
+    async with Follower(log, positions) as follower:
+        await follower.until_lines("two", "three")
+    assert follower.losses == 0
 
 
 async def test_copies_that_nobody_saw_made(tmp_path: Path) -> None:

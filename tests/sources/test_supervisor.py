@@ -197,9 +197,10 @@ async def test_lines_that_one_position_covers_are_published_at_once() -> None:
     async def reads(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
         yield [batch("web", "a b c", reader="r", position=Position("3"))]
 
-    source, hub = Patient(reads, max_lines_per_second=1), new_hub()
-    await supervise(source, hub).run()
-    assert held(hub) == ["a", "b", "c"]
+    store = Committed()
+    await supervise(Patient(reads, max_lines_per_second=1), store.new_hub()).run()
+    assert [len(group.items) for group in store.groups] == [1]
+    assert store.held("web") == ["a", "b", "c"]
 
 
 async def test_the_position_of_refused_lines_goes_with_the_others() -> None:
