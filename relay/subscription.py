@@ -395,9 +395,9 @@ def _pieces(
         piece: _Piece | None = entry
         while piece is not None and next_ending is not None and next_ending.id < piece.last_id:
             # Only a packed block or a hole spans the id of an ending.
-            if isinstance(piece, Missing) and not piece.is_placed:
-                break
             if piece.first_id < next_ending.id:
+                if isinstance(piece, Missing) and not piece.is_placed:
+                    break
                 before, piece = _cut(piece, next_ending.id)
                 yield before
             yield next_ending
