@@ -19,7 +19,7 @@ from relay.storage import Extent, Group, Stretch
 from relay.store import index
 from relay.store.recovery import open_store
 from relay.store.writer import Write, Writer
-from tests.building import lines_of
+from tests.building import block, lines_of
 
 NOW_NS = 1_795_255_350_123_456_789
 
@@ -155,6 +155,20 @@ async def _compare(writer: Writer, groups: list[list[Batch]]) -> None:
         writer.commit(Write(forgotten_runs=store.forgotten))
         store.forgotten = []
         assert runs_of(writer) == hub.runs
+
+
+def test_a_run_that_was_forgotten_begins_anew(tmp_path: Path) -> None:
+    """Also where it was in use a moment ago."""
+    writer, _ = open_store(tmp_path, "never")
+    one = block("a b", 1000, 1, origin=Origin("app", run="job-1"))
+    two = block("c", 1002, 3, origin=Origin("app", run="job-1"))
+    writer.commit(Write([Span(one, 0, 2)]))
+    assert runs_of(writer)["job-1"].lines == 2
+    writer.commit(Write([Span(two, 0, 1)], forgotten_runs=[("job-1", "web")]))
+    assert runs_of(writer) == {
+        "job-1": Run("job-1", "app", 1_002_000, lines=1, last_ids={"web": 1002})
+    }
+    writer.close()
 
 
 def test_all_runs_may_be_replaced(tmp_path: Path) -> None:
