@@ -5,6 +5,7 @@ Rule of this file: it knows paths and bytes, not what they mean. What is written
 place in the file whatever an earlier attempt left there.
 """
 
+import errno
 import os
 import threading
 from collections import OrderedDict
@@ -29,84 +30,89 @@ class SegmentFiles:
     """
     Writes files, from one thread at a time; :meth:`sync` may run in another.
 
+    They are known by their names, which are paths below the directory: thousands of these are
+    looked up in a second, and a :class:`~pathlib.Path` costs as much as writing.
+
     Args:
         directory: above which no directory is made or synced.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._open: OrderedDict[Path, int] = OrderedDict()
+        self._top = f"{directory}/"
+        self._open: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
-        self._unsynced: set[Path] = set()
+        self._unsynced: set[str] = set()
         self._new_in: set[Path] = set()
 
-    def create(self, path: Path) -> None:
+    def create(self, name: str) -> None:
         """
         Make an empty file, and the directories that it needs.
 
         Raises:
             OSError: it cannot be made.
         """
-        self.close(path)
+        self.close(name)
+        path = self._directory / name
         make_directories(path, self._directory)
-        self._keep(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        self._keep(name, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         with self._lock:
             self._new_in.update(_directories_of(path, self._directory))
 
-    def find(self, path: Path) -> bool:
+    def find(self, name: str) -> bool:
         """
         Open a file, and tell whether it is there.
 
         Raises:
             OSError: it is there, and cannot be opened.
         """
-        if path in self._open:
+        if name in self._open:
             return True
         try:
-            self._keep(path, os.open(path, os.O_WRONLY))
+            self._keep(name, os.open(self._top + name, os.O_WRONLY))
         except FileNotFoundError:
             return False
         return True
 
-    def write(self, path: Path, offset: int, text: bytes) -> None:
+    def write(self, name: str, offset: int, text: bytes) -> None:
         """
         Write all of a text at a place of a file that was created or found.
 
         Raises:
             OSError: not all of it could be written.
         """
-        descriptor = self._descriptor(path)
+        descriptor = self._descriptor(name)
         with self._lock:
-            self._unsynced.add(path)
+            self._unsynced.add(name)
         written = os.pwrite(descriptor, text, offset)
         while written < len(text):
             written += os.pwrite(descriptor, memoryview(text)[written:], offset + written)
 
-    def cut(self, path: Path, length: int) -> None:
+    def cut(self, name: str, length: int) -> None:
         """
         Let go of what stands behind a place of a file that was created or found.
 
         Raises:
             OSError: it cannot be cut.
         """
-        os.ftruncate(self._descriptor(path), length)
+        os.ftruncate(self._descriptor(name), length)
 
-    def close(self, path: Path) -> None:
+    def close(self, name: str) -> None:
         """Close a file, if it is open."""
-        descriptor = self._open.pop(path, None)
+        descriptor = self._open.pop(name, None)
         if descriptor is not None:
             os.close(descriptor)
 
     def close_all(self) -> None:
         """Close all files."""
-        for path in list(self._open):
-            self.close(path)
+        for name in list(self._open):
+            self.close(name)
 
     def close_deleted(self) -> None:
         """Close files that somebody deleted, so that they are looked for again."""
-        for path, descriptor in list(self._open.items()):
+        for name, descriptor in list(self._open.items()):
             if not os.fstat(descriptor).st_nlink:
-                self.close(path)
+                self.close(name)
 
     def sync(self) -> bool:
         """
@@ -119,30 +125,30 @@ class SegmentFiles:
             OSError: it could not have it; the next call tries again.
         """
         with self._lock:
-            files, self._unsynced = self._unsynced, set()
+            names, self._unsynced = self._unsynced, set()
             directories, self._new_in = self._new_in, set()
         try:
-            for path in files:
-                sync_file(path)
+            for name in names:
+                sync_file(self._directory / name)
             for path in directories:
                 sync_directory(path)
         except OSError:
             with self._lock:
-                self._unsynced |= files
+                self._unsynced |= names
                 self._new_in |= directories
             raise
-        return bool(files or directories)
+        return bool(names or directories)
 
-    def _keep(self, path: Path, descriptor: int) -> None:
-        self._open[path] = descriptor
+    def _keep(self, name: str, descriptor: int) -> None:
+        self._open[name] = descriptor
         if len(self._open) > MAX_OPEN:
             os.close(self._open.popitem(last=False)[1])
 
-    def _descriptor(self, path: Path) -> int:
-        if not self.find(path):
-            raise FileNotFoundError(f"{path} is gone")
-        self._open.move_to_end(path)
-        return self._open[path]
+    def _descriptor(self, name: str) -> int:
+        if not self.find(name):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        self._open.move_to_end(name)
+        return self._open[name]
 
 
 def _directories_of(path: Path, top: Path) -> list[Path]:

@@ -155,6 +155,12 @@ class SegmentRow:
     compressed: bool
     is_sealed: bool = True
 
+    @property
+    def file(self) -> str:
+        """Path of its file below the state directory."""
+        form = ".zst" if self.compressed else ""
+        return f"channels/{self.channel}/{self.date}/{self.first_id}.ndjson{form}"
+
 
 @dataclass(frozen=True, slots=True)
 class OpenSegment:
@@ -283,8 +289,7 @@ def copy(connection: sqlite3.Connection, path: Path) -> None:
 
 def path_of(directory: Path, row: SegmentRow) -> Path:
     """Return where the file of a segment is, under the state directory."""
-    name = f"{row.first_id}.ndjson.zst" if row.compressed else f"{row.first_id}.ndjson"
-    return directory / "channels" / row.channel / row.date / name
+    return directory / row.file
 
 
 _SEALED = """channel, last_id, first_id, first_seq, last_seq, length, entries, oldest_ns,

@@ -13,7 +13,7 @@ from relay.span import Span
 from relay.store.index import NO_NEWEST_NS, NO_OLDEST_NS, ChannelRow, OpenSegment, SegmentRow
 from relay.store.segment import Record, render
 
-__all__ = ["Append", "Now", "Plan", "grown", "is_old", "plan_records"]
+__all__ = ["Append", "Now", "Plan", "is_old", "plan_records"]
 
 SEGMENT_BYTES = 8 * 1024 * 1024
 """A segment that has grown to this is sealed."""
@@ -46,14 +46,14 @@ class Append:
     Args:
         channel: its channel.
         first_id: of the segment.
-        path: of its file, below the state directory.
+        file: its path below the state directory.
         offset: where the segment ends so far; 0: it is new.
         text: whole lines.
     """
 
     channel: str
     first_id: int
-    path: str
+    file: str
     offset: int
     text: bytes
 
@@ -80,7 +80,7 @@ def plan_records(
     rows: Mapping[str, ChannelRow],
     records: Iterable[Record],
     now: Now,
-    is_there: Callable[[ChannelRow], bool],
+    is_there: Callable[[str], bool],
 ) -> Plan:
     """
     Work out what records do.
@@ -89,7 +89,7 @@ def plan_records(
         rows: all channels that are known.
         records: in any order, as long as starts and counts stand where they belong.
         now: when that is.
-        is_there: whether a channel's open segment has its file.
+        is_there: whether a file, by its path below the state directory, is there.
     """
     plan = Plan(records=list(records))
     by_channel: dict[str, list[Record]] = {}
@@ -116,23 +116,29 @@ def _append(
     row: ChannelRow,
     records: Sequence[Record],
     now: Now,
-    is_there: Callable[[ChannelRow], bool],
+    is_there: Callable[[str], bool],
 ) -> None:
-    part = row.open
-    # One that was deleted by hand is let go of: what it held is a gap to its readers.
-    if part and (part.date != now.date or is_old(part, now.age_ns) or not is_there(row)):
-        plan.sealed.append(row.sealed())
-        part = None
+    part, file = row.open, ""
+    if part is not None:
+        file = _file(row.name, part)
+        # One that was deleted by hand is let go of: what it held is a gap to its readers.
+        if part.date != now.date or is_old(part, now.age_ns) or not is_there(file):
+            plan.sealed.append(row.sealed())
+            part = None
     if part is None:
         part = _opened(row, _first_id(records[0]), now)
+        file = _file(row.name, part)
     text = render(records)
-    path = f"channels/{row.name}/{part.date}/{part.first_id}.ndjson"
-    plan.appends.append(Append(row.name, part.first_id, path, part.length, text))
-    row = grown(replace(row, open=part), records, len(text), now.age_ns)
+    plan.appends.append(Append(row.name, part.first_id, file, part.length, text))
+    row = _grown(row, part, records, len(text), now.age_ns)
     if part.length + len(text) >= SEGMENT_BYTES:
         plan.sealed.append(row.sealed())
         row = replace(row, open=None)
     plan.rows[row.name] = row
+
+
+def _file(channel: str, part: OpenSegment) -> str:
+    return f"channels/{channel}/{part.date}/{part.first_id}.ndjson"
 
 
 def _opened(row: ChannelRow, first_id: int, now: Now) -> OpenSegment:
@@ -154,27 +160,33 @@ def is_old(part: OpenSegment, age_ns: int) -> bool:
     return age_ns - part.opened_ns >= SEGMENT_NS
 
 
-def grown(row: ChannelRow, records: Sequence[Record], length: int, age_ns: int) -> ChannelRow:
-    """Return a channel with records added to its open segment, which must be there."""
-    part = row.open
-    assert part is not None
-    last_seq, spans = row.last_seq, [record for record in records if isinstance(record, Span)]
+def _grown(
+    row: ChannelRow, part: OpenSegment, records: Sequence[Record], length: int, age_ns: int
+) -> ChannelRow:
+    """Return a channel with records added to its open segment."""
+    last_seq, entries = row.last_seq, part.entries
+    oldest_ns, newest_ns = part.oldest_ns, part.newest_ns
     for record in records:
         if isinstance(record, Span):
-            last_seq = record.block.first_seq + record.stop - 1
+            block = record.block
+            last_seq = block.first_seq + record.stop - 1
+            entries += record.stop - record.start
+            oldest_ns = min(oldest_ns, block.oldest_ns)
+            newest_ns = max(newest_ns, block.newest_ns)
         elif isinstance(record, Gap):
             last_seq += record.at_least
-    part = replace(
-        part,
+    part = OpenSegment(
+        first_id=part.first_id,
+        first_seq=part.first_seq,
         length=part.length + length,
-        entries=part.entries + sum(span.stop - span.start for span in spans),
-        oldest_ns=min([part.oldest_ns, *[span.block.oldest_ns for span in spans]]),
-        newest_ns=max([part.newest_ns, *[span.block.newest_ns for span in spans]]),
+        entries=entries,
+        oldest_ns=oldest_ns,
+        newest_ns=newest_ns,
+        date=part.date,
         written_ns=age_ns,
+        opened_ns=part.opened_ns,
     )
-    return replace(
-        row, last_id=_last_id(records[-1]), last_seq=last_seq, forgotten_ns=None, open=part
-    )
+    return ChannelRow(row.name, row.born_id, _last_id(records[-1]), last_seq, None, part)
 
 
 def _first_id(record: Record) -> int:

@@ -136,18 +136,14 @@ class Writer:
     def _plan(self, write: Write) -> Plan:
         date = time.strftime("%Y-%m-%d", time.gmtime(self._clock() // 1_000_000_000))
         return plan_records(
-            self._rows, write.records, Now(write.age_ns, date, self._last_id), self._is_there
+            self._rows, write.records, Now(write.age_ns, date, self._last_id), self._files.find
         )
-
-    def _is_there(self, row: ChannelRow) -> bool:
-        return self._files.find(index.path_of(self.directory, row.sealed()))
 
     def _append(self, plan: Plan) -> None:
         for append in plan.appends:
-            path = self.directory / append.path
             if not append.offset:
-                self._files.create(path)
-            self._files.write(path, append.offset, append.text)
+                self._files.create(append.file)
+            self._files.write(append.file, append.offset, append.text)
         self._end(plan.sealed)
         if self._fsync == "always":
             self._files.sync()
@@ -155,9 +151,8 @@ class Writer:
     def _end(self, sealed: Iterable[SegmentRow]) -> None:
         """Let files end where their segments do, whatever an attempt left behind."""
         for row in sealed:
-            path = index.path_of(self.directory, row)
-            if self._files.find(path):
-                self._files.cut(path, row.length)
+            if self._files.find(row.file):
+                self._files.cut(row.file, row.length)
 
     def _record(self, connection: sqlite3.Connection, plan: Plan, write: Write) -> None:
         index.put_channels(connection, plan.rows.values())
@@ -187,7 +182,7 @@ class Writer:
 
     def _note_sealed(self, sealed: list[SegmentRow]) -> None:
         for row in sealed:
-            self._files.close(index.path_of(self.directory, row))
+            self._files.close(row.file)
         self._sealed += sealed
 
     def _undo(self, plan: Plan) -> None:
@@ -204,14 +199,13 @@ class Writer:
     def _cut(self, append: Append) -> None:
         assert self._connection is not None
         found = index.segments_after(self._connection, append.channel, append.first_id - 1, 1)
-        path = self.directory / append.path
         with suppress(OSError):
             if found and found[0].first_id == append.first_id:
-                if found[0].length == append.offset and self._files.find(path):
-                    self._files.cut(path, append.offset)
+                if found[0].length == append.offset and self._files.find(append.file):
+                    self._files.cut(append.file, append.offset)
             else:
-                self._files.close(path)
-                path.unlink(missing_ok=True)
+                self._files.close(append.file)
+                (self.directory / append.file).unlink(missing_ok=True)
 
     # What else changes
 
@@ -256,7 +250,7 @@ class Writer:
         with self._changing() as connection:
             with index.transaction(connection):
                 is_there = index.mark_compressed(connection, row, stored_bytes)
-                gone = self._name_of(row if is_there else compressed)
+                gone = (row if is_there else compressed).file
                 index.put_removals(connection, [gone])
             self._commits += 1
             self._remove(connection, [gone])
@@ -269,7 +263,7 @@ class Writer:
         Raises:
             StoreError: it could not be done, and nothing is.
         """
-        names = [self._name_of(row) for row in rows]
+        names = [row.file for row in rows]
         with self._changing() as connection:
             with index.transaction(connection):
                 index.delete_segments(connection, rows, names)
@@ -293,13 +287,13 @@ class Writer:
                 return
             row = replace(row, open=None, forgotten_ns=newest_ns or 0)
             segments = index.segments_after(connection, channel, 0, ALL_SEGMENTS)
-            names = [self._name_of(segment) for segment in segments]
+            names = [segment.file for segment in segments]
             with index.transaction(connection):
                 index.delete_segments(connection, segments, names)
                 index.put_channels(connection, [row])
             self._adopt(Plan({channel: row}))
             for segment in segments:
-                self._files.close(index.path_of(self.directory, segment))
+                self._files.close(segment.file)
             self._remove(connection, names)
 
     def put_values(self, values: dict[str, int]) -> None:
@@ -316,9 +310,6 @@ class Writer:
     def _remove(self, connection: sqlite3.Connection, names: Sequence[str]) -> None:
         # Those that cannot be removed now are tried again at the next start.
         index.delete_removals(connection, remove_files(self.directory, names))
-
-    def _name_of(self, row: SegmentRow) -> str:
-        return str(index.path_of(self.directory, row).relative_to(self.directory))
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from relay.block import DeclaredLoss
-from relay.entry import Gap, Loss, Position, Reason, RunStarted
+from relay.entry import Gap, Loss, Origin, Position, Reason, RunStarted
 from relay.errors import StoreError
 from relay.run import Ending, Start
 from relay.span import Span
@@ -218,17 +218,18 @@ def test_an_index_that_cannot_be_written_undoes_the_segments(writer: Writer) -> 
 
 def test_records_that_are_stored_are_passed_by(writer: Writer) -> None:
     """Who cannot know whether a commit succeeded may do it again."""
-    first = lines("a b c d", 1000, 1)
-    writer.commit(Write([Span(first.block, 0, 2)]))
-    ending = Ending(1004, "web", "job-1", 9, "ended")
+    one = block("a b c d", 1000, 1, origin=Origin("app", run="job-1"))
     started = Start("web", "app", RunStarted("job-1", 5))
-    writer.commit(Write([first, started, ending]))
-    writer.commit(Write([started, ending]))
-    assert files(writer) == {f"web/{DATE}/1000.ndjson": render([first, ending])}
+    ending = Ending(1004, "web", "job-1", 9, "ended")
+    writer.commit(Write([started, Span(one, 0, 2)]))
+    writer.commit(Write([started, Span(one, 0, 4), ending]))
+    writer.commit(Write([started, Span(one, 0, 4), ending]))
+    assert files(writer) == {f"web/{DATE}/1000.ndjson": render([Span(one, 0, 4), ending])}
     assert segments(writer) == [(1000, 1004, 1, 4, 4, False)]
     connection = index.connect(writer.index_path, readonly=True)
-    assert [run.status for run in index.runs(connection)] == ["ended"]
+    (run,) = index.runs(connection)
     connection.close()
+    assert (run.status, run.lines) == ("ended", 4)
 
 
 def test_an_ending_that_several_channels_tell_of_stands_once(writer: Writer) -> None:
