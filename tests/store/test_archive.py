@@ -290,14 +290,25 @@ def test_before_the_oldest_segment_nothing_is_missing(disk: Disk) -> None:
     assert told(disk.all_back()) == ["3", "4"]
 
 
-def test_damaged_numbers_lead_nobody_astray(disk: Disk) -> None:
-    """An id beyond what the index says is damage, not the end."""
-    row = disk.seal(lines(3, 10, 1))
-    disk.seal(lines(1, 20, 4))
+@pytest.mark.parametrize("damage", [(b'"id":30,', b'"id":80,'), (b'"seq":3,', b'"seq":9,')])
+def test_damaged_numbers_lead_nobody_astray(disk: Disk, damage: tuple[bytes, bytes]) -> None:
+    """An id or a seq beyond what the index says is damage, not the end."""
+    row = disk.seal([line(10, 1), DeclaredLoss(20, "web", Loss(Reason.RATE, 5, 5)), line(30, 3)])
+    disk.seal(lines(1, 40, 4))
     path = index.path_of(disk.directory, row)
-    path.write_bytes(path.read_bytes().replace(b'"id":12,', b'"id":82,'))
-    assert told(disk.all())[-1] == "4"
-    assert told(disk.all_back())[-1] == "4"
+    path.write_bytes(path.read_bytes().replace(*damage))
+    gap = Missing(11, 30, 7, 7, Reason.STORAGE, is_placed=False)
+    assert told(disk.all()) == ["1", gap, "4"]
+    assert told(disk.all_back()) == ["1", gap, "4"]
+
+
+def test_what_lies_between_segments_outside_the_times_is_missing(disk: Disk) -> None:
+    """Only what the index knows of need not be read."""
+    for number in range(4):
+        disk.seal(lines(2, 10 * number + 10, 2 * number + 1))
+    index.delete_segments(disk.index, disk.rows[1:2], [])
+    stretch = disk.archive.read("web", 0, ALL, since_ns=40_000)
+    assert told(stretch.items) == [missing(12, 29, 2), "7", "8"]
 
 
 def test_times_leave_segments_unread(disk: Disk) -> None:

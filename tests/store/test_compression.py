@@ -94,6 +94,30 @@ def test_without_its_table_frames_are_found(path: Path, cut: int) -> None:
     assert read(path) == CHUNKS
 
 
+def test_a_table_that_is_not_of_its_file(path: Path) -> None:
+    """Where its sizes do not add up to the frames before it, they are found without it."""
+    data = bytearray(path.read_bytes())
+    assert data[-9] == 4
+    data[-9] = 3
+    path.write_bytes(data)
+    assert read(path) == CHUNKS
+
+
+def test_a_frame_that_claims_to_be_huge(tmp_path: Path) -> None:
+    """No memory is taken for what a damaged header says."""
+    path = tmp_path / "1.ndjson.zst"
+    compress([CHUNKS[0] * 10], path)
+    data = bytearray(path.read_bytes())
+    assert data[5:9] == (len(CHUNKS[0]) * 10).to_bytes(4, "little")
+    data[5:9] = b"\xff\xff\xff\xff"
+    path.write_bytes(data)
+    with pytest.raises(FrameError) as caught:
+        read(path)
+    assert str(caught.value) == (
+        f"{path}: the frame at byte 0 is damaged: it claims to hold 4294967295 bytes"
+    )
+
+
 def test_a_damaged_frame_is_told(path: Path) -> None:
     """Where the file is, where the frame is, and what is wrong; the others are read."""
     text = CompressedText(path)

@@ -342,6 +342,15 @@ def test_what_was_seen_is_not_given_again() -> None:
     assert placed(parse("web", lines(2) + lines(2))) == [(100, 1, "1"), (101, 2, "2")]
 
 
+def test_a_seq_that_comes_again_is_left_out() -> None:
+    """Behind a loss too: what is read grows."""
+    loss = DeclaredLoss(112, "web", Loss(Reason.RATE, 9, 9))
+    items = parse("web", lines(2) + render([loss]) + lines(1, 113, 2) + lines(1, 114, 3))
+    assert placed(items) == [(100, 1, "1"), (101, 2, "2")]
+    items = parse("web", lines(2) + render([loss, loss]) + lines(1, 113, 3))
+    assert [item.last_id for item in items] == [101, 112, 113]
+
+
 def test_chunks_end_with_a_line() -> None:
     """Each holds whole lines, and ends where the next multiple of 256 KiB is passed."""
     text = lines(5000, step=2)
