@@ -10,8 +10,9 @@ from relay.encode.objects import (
     error_object,
     gap_object,
     hello_object,
+    object_columns,
+    side_by_side,
 )
-from relay.encode.recent import RECENT
 from relay.entry import Gap
 from relay.run import Ending
 from relay.selection import ALL, Selection
@@ -31,17 +32,13 @@ class NdjsonEncoder:
         return hello_object(version, cursor, channels) + b"\n"
 
     def entries(self, span: Span, selection: Selection) -> bytes:
-        """Encode the selected entries of a span; all of one is remembered for a moment."""
-        kept = RECENT.find(span) if selection is ALL else None
-        if kept is not None:
-            return b"".join(kept)
-        lines = [
-            b'{"type":"log","id":%d,"seq":%d%b%b}\n' % row for row in columns(span, selection)
-        ]
-        text = b"".join(lines)
+        """Encode the selected entries of a span; all of one is soon wanted in other formats."""
         if selection is ALL:
-            RECENT.keep(span, lines, len(text))
-        return text
+            cells = object_columns(span, is_remembered=True)
+            return side_by_side([*cells, [b"}\n"] * (span.stop - span.start)])
+        return b"".join(
+            [b'{"type":"log","id":%d,"seq":%d%b%b}\n' % row for row in columns(span, selection)]
+        )
 
     def gap(self, gap: Gap) -> bytes:
         """Encode what is missing."""

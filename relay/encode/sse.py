@@ -14,12 +14,14 @@ from typing import ClassVar
 from relay.encode.objects import (
     columns,
     cursor_object,
+    digits,
     ending_object,
     error_object,
     gap_object,
     hello_object,
+    object_columns,
+    side_by_side,
 )
-from relay.encode.recent import RECENT
 from relay.entry import Gap
 from relay.run import Ending
 from relay.selection import ALL, Selection
@@ -46,10 +48,10 @@ class SseEncoder:
 
     def entries(self, span: Span, selection: Selection) -> bytes:
         """Encode the selected entries of a span."""
-        lines = RECENT.find(span) if selection is ALL else None
-        if lines is not None:
-            rows = zip(span.block.id_range(span.start, span.stop), lines, strict=True)
-            return b"".join([b"id: %d\nevent: log\ndata: %b\n" % row for row in rows])
+        if selection is ALL:
+            ids = digits(span.block.id_range(span.start, span.stop), b"id: ")
+            cells = object_columns(span, b"\nevent: log\ndata: ")
+            return side_by_side([*ids, *cells, [b"}\n\n"] * (span.stop - span.start)])
         return b"".join(
             [
                 b'id: %d\nevent: log\ndata: {"type":"log","id":%d,"seq":%d%b%b}\n\n'

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from relay.block import Block
 from relay.encode import ENCODERS
-from relay.encode.objects import timestamp, timestamps
+from relay.encode.objects import TABLE_SIZE, digits, side_by_side, timestamp, timestamps
 from relay.entry import Gap, Level, Origin, Reason, Stream
 from relay.lines import Lines
 from relay.run import Ending
@@ -167,3 +167,36 @@ def test_fields_stand_before_the_message() -> None:
     assert list(first)[-2:] == ["fields", "message"]
     assert first["fields"] == {"a": 1}
     assert "fields" not in second
+
+
+@given(st.integers(1, 10**16), st.integers(1, 3 * TABLE_SIZE))
+def test_numbers_in_bulk_are_as_each_alone(first: int, count: int) -> None:
+    """Also where all of their digits change."""
+    numbers = range(first, first + count)
+    assert side_by_side([*digits(numbers, b" ")]) == b"".join([b" %d" % one for one in numbers])
+
+
+@given(st.lists(st.integers(1, 10**16), min_size=1, unique=True).map(sorted))
+def test_numbers_with_others_between_are_as_each_alone(numbers: list[int]) -> None:
+    """As the ids of a packed block are."""
+    assert side_by_side([*digits(numbers, b" ")]) == b"".join([b" %d" % one for one in numbers])
+
+
+@given(
+    st.lists(st.text(), min_size=1, max_size=20),
+    st.integers(TABLE_SIZE - 9, TABLE_SIZE + 9) | st.integers(1, 10**16),
+    st.integers(1, 2 * TABLE_SIZE),
+    st.booleans(),
+)
+def test_all_of_a_span_is_as_each_entry_selected_alone(
+    texts: list[str], first_id: int, first_seq: int, is_packed: bool
+) -> None:
+    """There are two ways to put entries together, and one result."""
+    ids = [first_id + 3 * number for number in range(len(texts))] if is_packed else None
+    given_block = block(texts, first_id, first_seq, ids=ids)
+    for encoder in (SSE, NDJSON):
+        alone = [
+            encoder.entries(Span(given_block, number, number + 1), bytes([1] * given_block.count))
+            for number in range(given_block.count)
+        ]
+        assert encoder.entries(whole(given_block), ALL) == b"".join(alone)

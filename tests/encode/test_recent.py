@@ -1,4 +1,6 @@
-"""Lines that were rendered for the disk are there for who reads next."""
+"""Messages that were rendered for the disk are there for who reads next."""
+
+import json
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,34 +20,41 @@ def whole(*lines: str) -> Span:
 
 def test_the_last_are_kept() -> None:
     """As long as there is room; a span that is kept already takes none."""
-    recent = Recent(max_bytes=2 * 60)
-    first, second, third = whole("a"), whole("b"), whole("c")
-    recent.keep(first, [b"12"], 2)
-    recent.keep(first, [b"12"], 2)
-    recent.keep(second, [b"34"], 2)
-    assert (recent.find(first), recent.find(second)) == ([b"12"], [b"34"])
-    recent.keep(third, [b"5678"], 40)
+    recent = Recent(max_bytes=2 * 50)
+    first, second, third = whole("a"), whole("b"), whole("c" * 40)
+    recent.keep(first, [b"1"])
+    recent.keep(first, [b"1"])
+    recent.keep(second, [b"2"])
+    assert (recent.find(first), recent.find(second)) == ([b"1"], [b"2"])
+    recent.keep(third, [b"3"])
     assert (recent.find(first), recent.find(second)) == (None, None)
-    assert recent.find(third) == [b"5678"]
-    recent.keep(first, [b"12"], 121)
-    assert (recent.find(first), recent.find(third)) == (None, None)
+    assert recent.find(third) == [b"3"]
+    recent.keep(whole("d" * 60), [b"4"])
+    assert recent.find(third) is None
 
 
 def test_only_all_of_a_span_is_kept() -> None:
-    """What was selected of it is for one query."""
+    """What was selected of it is for one query, and events are not written first."""
     span = whole("a", "b")
     ENCODERS["ndjson"].entries(span, bytes([1, 0]))
+    ENCODERS["sse"].entries(span, ALL)
     assert RECENT.find(span) is None
-    text = ENCODERS["ndjson"].entries(span, ALL)
-    lines = RECENT.find(span)
-    assert lines is not None
-    assert b"".join(lines) == text
-    assert ENCODERS["ndjson"].entries(span, ALL) == text
+    ENCODERS["ndjson"].entries(span, ALL)
+    assert RECENT.find(span) == [b'"a"', b'"b"']
     assert RECENT.find(Span(span.block, 0, 1)) is None
 
 
+def test_what_is_selected_is_the_same_where_messages_are_there() -> None:
+    """Those of all others are passed by."""
+    span = whole("a", "b", "c")
+    anew = ENCODERS["ndjson"].entries(span, bytes([0, 1, 0]))
+    ENCODERS["ndjson"].entries(span, ALL)
+    assert ENCODERS["ndjson"].entries(span, bytes([0, 1, 0])) == anew
+    assert json.loads(anew)["message"] == "b"
+
+
 @given(st.lists(st.text(), min_size=1), st.data())
-def test_events_are_the_same_whether_or_not_lines_are_there(
+def test_events_are_the_same_whether_or_not_messages_are_there(
     lines: list[str], data: st.DataObject
 ) -> None:
     """For any text, and for a part of a block."""
