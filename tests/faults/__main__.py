@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.faults.faults import KINDS
+from tests.faults.kinds import KINDS, MEMORY_KINDS
 from tests.faults.run import Outcome, run
 
 __all__ = ["main"]
@@ -40,7 +40,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=1000, help="how many")
     parser.add_argument("--seed", type=int, help="of all chance; another each time by default")
     parser.add_argument(
-        "--kinds", type=_kinds, default=list(KINDS), help=f"of {', '.join(KINDS)}; all by default"
+        "--kinds", type=_kinds, default=list(MEMORY_KINDS), help=f"of {', '.join(KINDS)}"
     )
     return parser.parse_args()
 

@@ -6,7 +6,7 @@ against the record. What is lost without a gap, repeated, out of order, altered 
 anew is a failure at once; gaps are judged when what may be missing is known (:meth:`settle`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,9 +99,8 @@ class Judge:
         record: what was written.
         streams: that it reads.
         is_filtered: whether it asks for the needle only.
-        reasons: for which it may be told counted gaps anywhere: ``evicted`` where it may fall
-            behind what is kept.
-        is_late: whether it begins when nobody can count any more what has gone.
+        fading: streams whose lines leave in time, so that who falls behind misses some.
+        is_late: whether it begins when nobody can count any more what of these has gone.
     """
 
     def __init__(
@@ -111,7 +110,7 @@ class Judge:
         streams: Iterable[str],
         *,
         is_filtered: bool = False,
-        reasons: frozenset[str] = frozenset(),
+        fading: Collection[str] = (),
         is_late: bool = False,
     ) -> None:
         self.reader = reader
@@ -122,7 +121,7 @@ class Judge:
         """How many it was given."""
         self._record = record
         self._step = NEEDLE_EVERY if is_filtered else 1
-        self._reasons = reasons
+        self._fading = frozenset(fading)
         self._is_late = is_late
         self._places = {name: _Place() for name in streams}
         self._open: list[Hole] = []
@@ -222,7 +221,7 @@ class Judge:
     def _wrong(self, hole: Hole) -> str | None:
         """Return what is wrong with a hole; ``None``: nothing."""
         stream = self._record.streams[hole.stream]
-        if self._is_late and hole.first == 0:
+        if self._is_late and hole.first == 0 and hole.stream in self._fading:
             return None
         for gap in hole.gaps:
             if detail := self._forbidden(stream, hole, gap):
@@ -240,7 +239,9 @@ class Judge:
             if any(not one.is_counted for one in allowed):
                 return None
             return f"a gap without a count, where every line can be counted: {gap}"
-        if reason in self._reasons or any(one.reason == reason for one in allowed):
+        if reason == "evicted" and stream.name in self._fading:
+            return None
+        if any(one.reason == reason for one in allowed):
             return None
         return f"a gap of a reason that nothing gives: {gap}"
 

@@ -5,7 +5,7 @@ import mmap
 import sys
 from pathlib import Path
 
-from tests.faults.program import BOTH, SIZE
+from tests.faults.program import COUNTS
 from tests.faults.record import Stream
 
 __all__ = ["ProcessStream"]
@@ -26,10 +26,10 @@ class ProcessStream:
         self.stream = stream
         self._folder = folder
         path = folder / f"{stream.name}.count"
-        path.write_bytes(bytes(SIZE))
+        path.write_bytes(bytes(COUNTS.size))
         with path.open("r+b") as file:
-            self._counts = mmap.mmap(file.fileno(), SIZE)
-        stream.count = lambda: int(BOTH.unpack_from(self._counts)[0])
+            self._counts = mmap.mmap(file.fileno(), COUNTS.size)
+        stream.count = lambda: int(COUNTS.unpack_from(self._counts)[0])
         stream.unsure = self._unsure
 
     def config(self) -> str:
@@ -43,6 +43,14 @@ class ProcessStream:
     def _unsure(self) -> frozenset[int]:
         path = self._folder / f"{self.stream.name}.unsure"
         return frozenset(map(int, path.read_text().split())) if path.exists() else frozenset()
+
+    def is_over(self) -> bool:
+        """Tell whether the program of the last life has ended."""
+        pid = int(COUNTS.unpack_from(self._counts)[2])
+        try:
+            return b") Z " in Path(f"/proc/{pid}/stat").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return True
 
     def stop(self) -> None:
         """Let the program be silent."""

@@ -4,8 +4,11 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from tests.faults.clock import RelayClock
 
 __all__ = ["RelayProcess"]
 
@@ -21,24 +24,15 @@ class RelayProcess:
         folder: for its configuration and log.
         config: TOML without the table ``[server]``.
         module: what Python runs.
-        environment: added to our own.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        config: str,
-        module: str = "relay",
-        environment: dict[str, str] | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, config: str, module: str = "relay") -> None:
         self.port = 0
         """Where it listens, from its first start on."""
-        self.lives = 0
         self.log = folder / "relay.log"
         self._config = folder / "relay.toml"
         self._text = config
         self._module = module
-        self._environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), **(environment or {})}
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
 
@@ -53,36 +47,36 @@ class RelayProcess:
         """Whether it runs, stopped or not."""
         return self._process is not None and self._process.returncode is None
 
-    async def start(self, **environment: str) -> None:
+    async def start(self, environment: Mapping[str, str] | None = None) -> None:
         """
         Start it, and wait until it serves.
 
         Raises:
             RuntimeError: it ended instead.
         """
-        listen = f'[server]\nlisten = "127.0.0.1:{self.port}"\nstop_timeout = "1s"\n'
-        self._config.write_text(listen + self._text)
-        with self.log.open("a") as stderr:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                self._module,
-                "serve",
-                "-c",
-                str(self._config),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=stderr,
-                cwd=self._folder,
-                env={**self._environment, **environment},
-            )
+        await self.spawn(environment)
+        assert self._process is not None
         assert self._process.stdout is not None
         async with asyncio.timeout(PATIENCE_SECONDS):
             announced = await self._process.stdout.readline()
         if not announced.startswith(b"relay: serving "):
             raise RuntimeError(f"the relay did not start:\n{self.tail()}")
         self.port = int(announced.split()[-1].rstrip(b"/").rsplit(b":", 1)[1])
-        self.lives += 1
+
+    async def spawn(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start it, with these variables besides our own."""
+        listen = f'[server]\nlisten = "127.0.0.1:{self.port}"\nstop_timeout = "1s"\n'
+        self._config.write_text(listen + self._text)
+        with self.log.open("a") as stderr:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", self._module, "serve", "-c", str(self._config)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stderr,
+                cwd=self._folder,
+                env={**os.environ, "PYTHONPATH": str(CHECKOUT), **(environment or {})},
+            )
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -94,6 +88,8 @@ class RelayProcess:
         assert self._process is not None
         async with asyncio.timeout(PATIENCE_SECONDS):
             await self._process.wait()
+
+        RelayClock.clean(self.pid)
 
     async def kill(self) -> None:
         """End it as nothing can prevent, and wait until it is gone."""

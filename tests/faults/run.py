@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.check import Failure
-from tests.faults.faults import KINDS
+from tests.faults.kinds import DISK_KINDS, DURABLE_KINDS, KINDS
 from tests.faults.scene import Scene, StuckError
 from tests.faults.table import Table
 
@@ -63,7 +63,9 @@ async def run(
     """
     outcome = Outcome(seed)
     rng = random.Random(seed)
-    async with Scene(folder, rng) as scene:
+    has_disk = not DISK_KINDS.keys().isdisjoint(kinds)
+    has_store = has_disk or not DURABLE_KINDS.keys().isdisjoint(kinds)
+    async with Scene(folder, rng, has_store=has_store, has_disk=has_disk) as scene:
         try:
             await scene.flow(max(LINES_BETWEEN))
             await scene.settle()
@@ -111,6 +113,7 @@ def _tell(failures: Sequence[Failure], tell: Callable[[str], None]) -> None:
 def _count(scene: Scene, outcome: Outcome) -> None:
     """Enter failures and gaps into the table, by what struck before them."""
     outcome.table.add(outcome.failures)
+    outcome.table.kills = scene.kills
     for reader in scene.readers:
         for hole in reader.judge.holes:
             reasons = {gap["reason"] for gap in hole.gaps}

@@ -7,16 +7,21 @@ Faults act on it; time is measured in lines, since what matters is that they flo
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
 from tests.faults.check import Failure, Judge
+from tests.faults.clock import RelayClock
+from tests.faults.disk import Disk
 from tests.faults.process_stream import ProcessStream
 from tests.faults.readers import NdjsonReader, PageReader, Reader, SseReader, WebSocketReader
 from tests.faults.record import Record
 from tests.faults.relayproc import RelayProcess
+from tests.faults.steps import ENVIRONMENT as STEPS_ENVIRONMENT
+from tests.faults.steps import STARTING, STEPS, Steps
 from tests.faults.writers import FileWriter, Pusher
 
 __all__ = ["Scene", "StuckError"]
@@ -25,6 +30,7 @@ PATIENCE_SECONDS = 60.0
 """How long the relay has to give what has been written; it needs a part of it."""
 
 LOOK_SECONDS = 0.005
+ASK_SECONDS = 0.05
 
 FILES = {"web": "web.log", "db": "db.log", "proxy": "proxy.log*", "job": "job.log*"}
 """The files' streams, and what the relay is told to follow: a path, or a glob that takes in
@@ -32,6 +38,11 @@ rotated files and copies too."""
 
 PROCESS = "worker"
 PUSHED = "build"
+
+UNARCHIVED = "job"
+"""With a state directory the only channel of which no more is kept than its ring covers."""
+
+DISK_BYTES = 1 << 30
 
 RING_LINES = 400
 """Of each channel: few, so that a client that freezes soon misses lines."""
@@ -48,9 +59,18 @@ class Scene:
     Args:
         folder: empty, for everything that is written.
         rng: all chance.
+        has_store: whether the relay has a state directory.
+        has_disk: whether that is on a disk of its own, which can fail; takes root.
     """
 
-    def __init__(self, folder: Path, rng: random.Random) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rng: random.Random,
+        *,
+        has_store: bool = False,
+        has_disk: bool = False,
+    ) -> None:
         self.folder = folder
         self.rng = rng
         self.record = Record(*FILES, PROCESS, PUSHED)
@@ -65,35 +85,77 @@ class Scene:
         self._rotated: list[Path] = []
         streams = self.record.streams
         self.process = ProcessStream(streams[PROCESS], folder)
-        self.relay = RelayProcess(folder, self._config())
+        self.steps = Steps(folder / "steps")
+        self.kills: Counter[str] = Counter()
+        """How often the relay was killed, by the step that it had come to."""
+        self.clock = RelayClock(folder)
+        self.has_clock = False
+        """Whether the relay's clock can be stepped as it runs."""
+        self.disk = Disk(folder, DISK_BYTES) if has_disk else None
+        self._fading = [UNARCHIVED] if has_store else list(self.record.streams)
+        module = "tests.faults.launch" if has_store else "relay"
+        self.relay = RelayProcess(folder, self._config(has_store=has_store), module)
         self.writers = [
             FileWriter(streams[name], self._logs / f"{name}.log", random.Random(rng.random()))
             for name in FILES
         ]
         self.readers: list[Reader] = []
+        self._kills_at_step = 0
+        self._tasks: list[asyncio.Task[None]] = []
         self._stack = AsyncExitStack()
 
-    def _config(self) -> str:
+    def _config(self, *, has_store: bool) -> str:
         files = [
             f'[sources.{name}]\ntype = "file"\npath = "{self._logs / path}"\n'
             f'channel = "{name}"\nstart = "beginning"\n'
             for name, path in FILES.items()
         ]
+        state = ""
+        if has_store:
+            # What is kept for an hour must still be there when the clock is stepped by days.
+            directory = (self.folder if self.disk is None else self.disk.path) / "state"
+            state = (
+                f"archive = true\nkeep_days = {1 / 24}\n[channels.{UNARCHIVED}]\n"
+                f'archive = false\n[state]\ndirectory = "{directory}"\nmin_free = "0B"\n'
+            )
         return (
-            f"[channel]\nlines = {RING_LINES}\n{''.join(files)}{self.process.config()}"
+            f"[channel]\nlines = {RING_LINES}\n{state}{''.join(files)}{self.process.config()}"
             f'[sources.{PUSHED}]\ntype = "push"\nchannels = ["{PUSHED}"]\n'
         )
 
+    def environment(self) -> dict[str, str]:
+        """Return what a relay needs whose steps are noted."""
+        return {STEPS_ENVIRONMENT: str(self.steps.path)}
+
+    async def start(self, *, has_clock: bool = False) -> None:
+        """Start the relay, with a clock that can be stepped or with the host's."""
+        self.has_clock = has_clock
+        self.steps.passed = STARTING
+        clock = self.clock.environment() if has_clock else {}
+        await self.relay.start(self.environment() | clock)
+
+    def note_kill(self, step: str) -> None:
+        """Note that the relay was killed when it had come to a step."""
+        self.kills[step] += 1
+
+    def next_step(self) -> str:
+        """Return the step at which the relay is to be killed next: each in its turn."""
+        self._kills_at_step += 1
+        return STEPS[self._kills_at_step % len(STEPS)]
+
     async def __aenter__(self) -> "Scene":
         async with AsyncExitStack() as stack:
+            if self.disk is not None:
+                stack.enter_context(self.disk)
             stack.push_async_callback(self.relay.kill)
-            await self.relay.start()
+            await self.start()
             self.pusher = Pusher(
                 self.record.streams[PUSHED], self.relay.port, random.Random(self.rng.random())
             )
             self.readers = self._make_readers(self.relay.port)
             for run in [self.pusher.run, *[reader.run for reader in self.readers]]:
-                stack.push_async_callback(_cancel, asyncio.create_task(run()))
+                self._tasks.append(asyncio.create_task(run()))
+                stack.push_async_callback(_cancel, self._tasks[-1])
             for writer in self.writers:
                 writer.start()
                 stack.callback(writer.join)
@@ -145,7 +207,7 @@ class Scene:
             self.record,
             channels,
             is_filtered=is_filtered,
-            reasons=frozenset(["evicted"]),
+            fading=self._fading,
             is_late=is_late,
         )
 
@@ -193,9 +255,27 @@ class Scene:
             self._do_later(self.record.total)
             if until():
                 return
-            if time.monotonic() > deadline:
-                raise StuckError(otherwise)
+            self._check(deadline, otherwise)
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def ask(self, until: Callable[[], Awaitable[object]], otherwise: str) -> None:
+        """
+        Wait until something that is asked for is true.
+
+        Raises:
+            StuckError: it does not become true.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not await until():
+            self._check(deadline, otherwise)
+            await asyncio.sleep(ASK_SECONDS)
+
+    def _check(self, deadline: float, otherwise: str) -> None:
+        for task in self._tasks:
+            if task.done():
+                task.result()
+        if time.monotonic() > deadline:
+            raise StuckError(otherwise)
 
     def _do_later(self, total: int) -> None:
         for due, action in self._later:
@@ -235,6 +315,9 @@ class Scene:
 
     async def finish(self) -> None:
         """Let the writers end, judge the end, and read all of history once more."""
+        count = self.process.stream.count()
+        # A gap at the very end is told with what comes after it.
+        await self.wait(lambda: self.process.stream.count() > count, "the program is not started")
         for writer in self.writers:
             writer.stop()
         self.process.stop()

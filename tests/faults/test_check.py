@@ -7,8 +7,6 @@ import pytest
 from tests.faults.check import Judge
 from tests.faults.record import Record, line
 
-EVICTED = frozenset(["evicted"])
-
 
 def record() -> Record:
     """Return the record of 100 lines in each of two streams."""
@@ -50,7 +48,7 @@ def judged(
     *given: dict[str, Any], record: Record | None = None, **options: Any
 ) -> tuple[Judge, list[str]]:
     """Return a judge that was given these, and what it says against them."""
-    judge = Judge("reader", record or _new_record(), ["web"], **{"reasons": EVICTED, **options})
+    judge = Judge("reader", record or _new_record(), ["web"], **{"fading": ["web"], **options})
     for one in given:
         judge.take(one)
     judge.settle()

@@ -138,7 +138,7 @@ class Pusher:
         self, writer: asyncio.StreamWriter, number: int, answered: "asyncio.Future[bytes]"
     ) -> None:
         """Send lines from a number on until the relay answers, or the connection is cut."""
-        while not answered.done():
+        while not (answered.done() or writer.transport.is_closing()):
             if self.is_stopped and number >= self.count:
                 writer.write(b"0\r\n\r\n")
                 await answered

@@ -1,5 +1,5 @@
 """
-The faults, each kind a class: what it does to the scene, and what may be missing for it.
+Faults of files: rotated, deleted or truncated while they are written to.
 
 What a fault takes away for good is noted in the record as narrowly as it can be known: the
 lines that a rotation's copy does not hold and the truncated file neither. Everything else has
@@ -9,34 +9,29 @@ to arrive.
 import asyncio
 import os
 import shutil
-import signal
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
-from typing import ClassVar
 
+from tests.faults.fault import Fault
 from tests.faults.record import Stream
 from tests.faults.scene import Scene
 from tests.faults.writers import FileWriter
 
-__all__ = ["KINDS", "Fault"]
+__all__ = [
+    "CopyTruncate",
+    "Delete",
+    "FileFault",
+    "LogRotate",
+    "LogRotateCopy",
+    "Rename",
+    "Truncate",
+]
 
 FEW_LINES = 40
 """That are written on into a file that was rotated away, at most."""
 
 
-class Fault(ABC):
-    """One kind of fault."""
-
-    kind: ClassVar[str]
-    weight: ClassVar[int] = 2
-    """How often it comes, against the others."""
-
-    @abstractmethod
-    async def strike(self, scene: Scene) -> None:
-        """Strike once, and return when what it does at once is done."""
-
-
-class _FileFault(Fault):
+class FileFault(Fault):
     """One that strikes a file that is written to."""
 
     async def strike(self, scene: Scene) -> None:
@@ -49,7 +44,7 @@ class _FileFault(Fault):
         """Strike this file."""
 
 
-class Rename(_FileFault):
+class Rename(FileFault):
     """Rotate: the file is renamed, written to a little longer, and then its path anew."""
 
     kind = "rename"
@@ -60,20 +55,24 @@ class Rename(_FileFault):
         await writer.reopen()
 
 
-class Delete(_FileFault):
-    """The file is deleted while it is written to; one that nobody opened would be gone."""
+class Delete(FileFault):
+    """The file is deleted while it is written to; what nobody has open is gone for everyone."""
 
     kind = "delete"
 
     async def strike_file(self, scene: Scene, writer: FileWriter) -> None:
-        path = writer.path
-        await scene.wait(lambda: scene.relay.has_open(path), f"{path} is never opened")
+        path, stream = writer.path, writer.stream
+        if scene.relay.is_running:
+            await scene.wait(lambda: scene.relay.has_open(path), f"{path} is never opened")
+        seen = stream.seen
         path.unlink()
         await scene.flow(scene.rng.randrange(FEW_LINES))
         await writer.reopen()
+        if not scene.relay.is_running:
+            stream.allow("source", seen, await _first_number(scene, writer))
 
 
-class CopyTruncate(_FileFault):
+class CopyTruncate(FileFault):
     """The file is copied and truncated while it is written to."""
 
     kind = "copytruncate"
@@ -121,7 +120,7 @@ def _numbers(data: bytes) -> list[int]:
     return [int(one.split(b" ", 1)[0].split(b":")[1]) for one in data.split(b"\n")[:-1]]
 
 
-class Truncate(_FileFault):
+class Truncate(FileFault):
     """The file is truncated without a copy: what no client was given yet may be gone."""
 
     kind = "truncate"
@@ -132,7 +131,7 @@ class Truncate(_FileFault):
         writer.stream.allow("source", seen, await _first_number(scene, writer))
 
 
-class LogRotate(_FileFault):
+class LogRotate(FileFault):
     """Debian's own ``logrotate`` renames, and creates the file anew."""
 
     kind = "logrotate"
@@ -144,7 +143,7 @@ class LogRotate(_FileFault):
         await writer.reopen()
 
 
-class LogRotateCopy(_FileFault):
+class LogRotateCopy(FileFault):
     """Debian's own ``logrotate`` copies and truncates."""
 
     kind = "logrotate copytruncate"
@@ -169,100 +168,3 @@ async def _run_logrotate(folder: Path, path: Path, how: str) -> None:
     _, said = await process.communicate()
     if process.returncode:
         raise RuntimeError(f"logrotate failed: {said.decode()}")
-
-
-class Stop(Fault):
-    """The relay is stopped for a while, and perhaps a file is rotated meanwhile."""
-
-    kind = "stop"
-    meanwhile: ClassVar[tuple[_FileFault | None, ...]] = (
-        None,
-        None,
-        Rename(),
-        CopyTruncate(),
-        LogRotate(),
-        LogRotateCopy(),
-    )
-
-    async def strike(self, scene: Scene) -> None:
-        scene.record.strike(self.kind)
-        scene.relay.signal(signal.SIGSTOP)
-        try:
-            await scene.flow(scene.rng.randrange(10, 400))
-            if (fault := scene.rng.choice(self.meanwhile)) is not None:
-                await fault.strike_file(scene, scene.pick_writer())
-                await scene.flow(scene.rng.randrange(400))
-        finally:
-            scene.relay.signal(signal.SIGCONT)
-
-
-class Cut(Fault):
-    """Some clients are cut, inside an event or a character."""
-
-    kind = "cut"
-
-    async def strike(self, scene: Scene) -> None:
-        cut = scene.prompt_readers()[: scene.rng.randint(1, 4)]
-        before = {reader: reader.cuts.total() for reader in cut}
-        for reader in cut:
-            reader.struck = self.kind
-            reader.cut(scene.rng)
-        await scene.wait(
-            lambda: any(reader.cuts.total() > count for reader, count in before.items()),
-            "no reader gets anything",
-        )
-
-
-class CutPusher(Fault):
-    """The client that pushes is cut, inside a line."""
-
-    kind = "cut push"
-
-    async def strike(self, scene: Scene) -> None:
-        scene.record.strike(self.kind, scene.pusher.stream.name)
-        scene.pusher.cut()
-
-
-class Freeze(Fault):
-    """A client reads nothing for a while; perhaps for so long that lines leave unread."""
-
-    kind = "freeze"
-    lines = (1000, 12_000)
-
-    async def strike(self, scene: Scene) -> None:
-        if (reader := scene.pick_idle()) is not None:
-            reader.struck = self.kind
-            reader.freeze()
-            scene.later(scene.rng.randrange(*self.lines), reader.thaw)
-
-
-class Leave(Fault):
-    """A client goes away for a while, and resumes where it was."""
-
-    kind = "leave"
-    lines = (200, 8000)
-
-    async def strike(self, scene: Scene) -> None:
-        if (reader := scene.pick_idle()) is not None:
-            reader.struck = self.kind
-            reader.leave()
-            scene.later(scene.rng.randrange(*self.lines), reader.come)
-
-
-KINDS: dict[str, Fault] = {
-    fault.kind: fault
-    for fault in (
-        Rename(),
-        Delete(),
-        CopyTruncate(),
-        Truncate(),
-        LogRotate(),
-        LogRotateCopy(),
-        Stop(),
-        Cut(),
-        CutPusher(),
-        Freeze(),
-        Leave(),
-    )
-}
-"""All kinds, by name."""
