@@ -96,9 +96,9 @@ def _candidates(
         if rest is None or file.st_mtime_ns < last.modified_ns:
             continue
         if file.st_mtime_ns == last.modified_ns and (
-            file.st_ino <= last.ino or path.endswith(COMPRESSED)
+            file.st_ino <= last.ino or now == last.key or path.endswith(COMPRESSED)
         ):
-            # Older; or the last one itself, compressed.
+            # Older; or the last one itself, compressed, or copied when it was truncated.
             continue
         is_dated = any(character.isdigit() for character in rest)
         if not is_dated and current is not None and file.st_mtime_ns > current.modified_ns:

@@ -44,14 +44,20 @@ def resume(files: FileSet, kept: Mapping[str, FilePosition]) -> None:
             left alone.
     """
     files.born_ns = max([_born(name)[0] for name in kept], default=0)
-    newest: dict[str, str] = {}
+    newest: dict[str, FilePosition] = {}
     for name in sorted(kept, key=_born):
-        if files.patterns.matches(kept[name].path):
-            newest[kept[name].path] = name
-            if not _take_up(files, name, kept[name]):
-                _give_up(files, name, kept[name])
-    for path, name in newest.items():
-        _catch_up(files, files.place(path), kept[name])
+        position = kept[name]
+        if not files.patterns.matches(position.path):
+            continue
+        if _was_filled_and_truncated(files, position):
+            # Its first lives are found as those of others are.
+            position = replace(position, done=True)
+            _give_up(files, name, position)
+        elif not _take_up(files, name, position):
+            _give_up(files, name, position)
+        newest[position.path] = position
+    for path, position in newest.items():
+        _catch_up(files, files.place(path), position)
         if files.place(path).last is not None:
             files.come_back(path)
 
@@ -96,6 +102,21 @@ def _take_up(files: FileSet, name: str, position: FilePosition) -> bool:
         # Truncated while nobody looked.
         reader.lossy, reader.grace_seconds = True, 0.0
     return True
+
+
+def _was_filled_and_truncated(files: FileSet, position: FilePosition) -> bool:
+    """Tell whether a file that was empty, of which nothing is known, was copied since."""
+    file = None if position.n or position.done else open_key(position.path, position.key)
+    if file is None:
+        return False
+    file.close()
+    if file.modified_ns == position.modified_ns:
+        return False
+    found = generations(files, files.place(position.path), position, position.key)
+    for generation in found:
+        if generation.file is not None:
+            generation.file.close()
+    return bool(found)
 
 
 def _give_up(files: FileSet, name: str, position: FilePosition) -> None:

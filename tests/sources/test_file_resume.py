@@ -219,6 +219,22 @@ async def test_copies_that_nobody_saw_made(tmp_path: Path) -> None:
         await follower.until(lambda: follower.losses == 2)
 
 
+@pytest.mark.parametrize("now", ["", "two\n"])
+async def test_an_empty_file_that_was_filled_and_truncated(tmp_path: Path, now: str) -> None:
+    """It looks as it did, or as if it had just grown: its copy tells."""
+    log = tmp_path / "a.log"
+    log.touch()
+    async with Follower(log) as follower:
+        await follower.until_watching()
+    append(log, "one\n")
+    shutil.copyfile(log, tmp_path / "a.log.1")
+    log.write_text(now)
+    async with Follower(log, follower.positions) as again:
+        await again.until_lines("one", *now.split())
+        await again.until(lambda: again.losses == 1)
+        await again.until(lambda: len(again.positions) == 1)
+
+
 async def test_generations_after_a_file_that_is_gone(tmp_path: Path) -> None:
     """The loss first, then what came since."""
     log = tmp_path / "a.log"
