@@ -32,6 +32,10 @@ __all__ = ["open_store"]
 MAX_FORGOTTEN = 10_000
 """Forgotten channels of which the last seq and id are kept."""
 
+START_IDS = 60_000_000
+"""Ids, each of a microsecond: a hub that is made so soon after its store begins at one that the
+next life knows, also where nothing was published."""
+
 
 def open_store(
     directory: Path, fsync: Fsync = "1s", clock: Callable[[], int] = time.time_ns
@@ -96,7 +100,8 @@ class _Opening:
             stored = self._read(values.get("last_id", 0))
             last_id = max(stored.last_id, self._clock() // 1000)
             # A life that does not end by closing leaves the mark as it is now.
-            index.put_values(self._connection, {"last_id": last_id, "is_clean": 0})
+            told_id = max(last_id, self._clock() // 1000 + START_IDS)
+            index.put_values(self._connection, {"last_id": told_id, "is_clean": 0})
             index.checkpoint(self._connection, truncate=True)
             # Made while the index is open: where nobody has it open it has no WAL.
             writer = Writer(self._directory, self._fsync, self._lock, self._clock)

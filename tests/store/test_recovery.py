@@ -112,7 +112,7 @@ def test_all_that_was_committed_comes_back(
     _, stored = opened(tmp_path, fsync)
     run = Run("job-1", "app", 5, None, 7, 9, "failed", 3, None, 1002, 2, {"web": 1001})
     assert stored == Stored(
-        last_id=NOW_NS // 1000,
+        last_id=NOW_NS // 1000 + 60_000_000,
         channels=[
             StoredChannel("web", 999, 1002, 2, 1000, 1, 1_000_000),
             StoredChannel("api", 1002, 1003, 0, 1003, 1, None),
@@ -120,6 +120,15 @@ def test_all_that_was_committed_comes_back(
         runs=[run],
         positions={("app", "f"): Position("2", keys[0] + keys[1])},
     )
+
+
+def test_what_a_life_began_with_is_known_in_the_next(tmp_path: Path) -> None:
+    """Its clients were told of it, and it may have published nothing; the clock may go back."""
+    writer, stored = opened(tmp_path)
+    assert stored.last_id == 0
+    kill(writer)
+    _, stored = open_store(tmp_path, clock=lambda: NOW_NS - 10**15)
+    assert stored.last_id == NOW_NS // 1000 + 60_000_000
 
 
 def test_a_second_relay_is_refused(tmp_path: Path) -> None:
@@ -306,7 +315,7 @@ def test_a_lost_wal_costs_no_line_that_is_in_a_segment(
     shutil.copytree(two_groups[fsync], directory)
     (directory / "index.db-wal").unlink()
     writer, stored = opened(directory, fsync)
-    next_id = NOW_NS // 1000 + 1
+    next_id = NOW_NS // 1000 + 60_000_001
     assert held(writer) == [*ENTRIES, ("loss", next_id, -1)]
     assert stored.channels == [StoredChannel("web", 999, next_id, 6, 1000, 1, 1_000_000)]
     assert stored.last_id == next_id
