@@ -288,11 +288,11 @@ class Subscription:
             head = heap[0]
             limit = min([beyond, *[other.id for other in heap[1:3]]])
             piece, rest = _cut(head.piece, limit)
-            if gap is not None and not (isinstance(piece, Missing) and _goes_on(gap, head, piece)):
+            is_whole = isinstance(piece, Missing) and _is_whole(piece, limit)
+            if gap is not None and (is_whole or not _goes_on(gap, head, piece)):
                 yield gap
                 gap = None
-            if isinstance(piece, Missing) and (piece.count is None or piece.last_id >= limit):
-                # Where in it another channel's entries lie is not known.
+            if isinstance(piece, Missing) and is_whole:
                 yield _whole(piece, head, self.cursor)
             else:
                 if isinstance(piece, Missing):
@@ -451,8 +451,14 @@ def _cut(piece: _Piece, limit: int) -> tuple[_Piece, _Piece | None]:
     return piece, None
 
 
-def _goes_on(gap: Gap, head: _Head, piece: Missing) -> bool:
-    return gap.channel == head.name and gap.reason is piece.reason
+def _is_whole(piece: Missing, limit: int) -> bool:
+    """Tell whether it cannot be cut: where in it another channel's entries lie is not known."""
+    return piece.count is None or piece.last_id >= limit
+
+
+def _goes_on(gap: Gap, head: _Head, piece: _Piece) -> bool:
+    """Tell whether a gap goes on with a piece of the same channel and reason."""
+    return isinstance(piece, Missing) and gap.channel == head.name and gap.reason is piece.reason
 
 
 def _whole(piece: Missing, head: _Head, cursor: int) -> Gap:
