@@ -104,7 +104,7 @@ class StoreStatus:
         directory: where it is.
         behind_lines: shown, and not kept yet.
         behind_bytes: text of these.
-        unsaved_ns: when the first of these was shown; ``None`` where there is none.
+        unsaved_ns: since when there are any, about; ``None``: there are none.
         segments: how many files of lines there are.
         stored_bytes: what they take on disk.
         free_bytes: of the file system; ``None`` where nobody can say.

@@ -1,0 +1,44 @@
+"""What the store says of itself while it fails, and after."""
+
+import time
+from pathlib import Path
+
+from relay.config.model import ChannelOptions
+from relay.hub import Hub
+from relay.status import StoreState, StoreStatus
+from relay.store.archive import Archive
+from relay.store.recovery import open_store
+from relay.store.store import DurableStore
+from tests.building import batch
+
+
+async def test_how_far_behind_it_is_until_it_has_caught_up(tmp_path: Path) -> None:
+    """Lines, bytes and since when; nothing of it once all is stored."""
+    writer, stored = open_store(tmp_path, "never")
+    status = StoreStatus()
+    store = DurableStore(writer, Archive(tmp_path), 5.0, time.time_ns, status)
+    hub = Hub(lambda name: ChannelOptions(), store)
+    hub.restore(stored)
+    store.connect(hub)
+    await hub.publish([batch("web", "a")])
+    store.measure()
+    assert (status.state, status.behind_lines, status.unsaved_ns) == (StoreState.OK, 0, None)
+    assert status.commits.total == 1
+    store.fail("no space left on device")
+    before_ns = time.time_ns()
+    await hub.publish([batch("web", "b c")])
+    store.measure()
+    assert (status.state, status.reason) == (StoreState.FAILING, "no space left on device")
+    assert status.behind_lines == 2
+    assert status.behind_bytes > 0
+    unsaved_ns = status.unsaved_ns
+    assert unsaved_ns is not None
+    assert unsaved_ns >= before_ns
+    await hub.publish([batch("web", "d")])
+    store.measure()
+    assert (status.behind_lines, status.unsaved_ns) == (3, unsaved_ns)
+    await store.check()
+    store.measure()
+    assert (status.state, status.reason) == (StoreState.OK, None)
+    assert (status.behind_lines, status.behind_bytes, status.unsaved_ns) == (0, 0, None)
+    await store.close()
