@@ -89,7 +89,7 @@ def compress(chunks: Iterable[bytes], path: Path) -> int:
     """
     temporary = path.with_name(path.name + ".tmp")
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "wb", opener=_private) as file:
             file.writelines(_pieces(chunks))
             file.flush()
             size = file.tell()
@@ -100,6 +100,11 @@ def compress(chunks: Iterable[bytes], path: Path) -> int:
         raise
     sync_directory(path.parent)
     return size
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that nobody else may read, as the plain one."""
+    return os.open(path, flags, 0o600)
 
 
 def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -61,6 +61,13 @@ def test_only_the_finished_file_is_there(tmp_path: Path) -> None:
     assert read_text(path) == b"".join(CHUNKS)
 
 
+def test_nobody_else_may_read_the_file(tmp_path: Path) -> None:
+    """As it is with the plain one."""
+    path = tmp_path / "1.ndjson.zst"
+    compress([b"a\n"], path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     """Of a failure half-way nothing is kept, and what was there stays."""
     path = tmp_path / "1.ndjson.zst"
