@@ -175,7 +175,13 @@ class Upkeep:
         rows = await asyncio.to_thread(self._uncompressed)
         while True:
             for row in rows:
-                await self._compress_one(row)
+                one = asyncio.create_task(self._compress_one(row))
+                try:
+                    await asyncio.shield(one)
+                except asyncio.CancelledError:
+                    # A file and its compressed one side by side would be read as twice the lines.
+                    await one
+                    raise
             await self._sealed.wait()
             self._sealed.clear()
             rows, self._to_compress = self._to_compress, []
