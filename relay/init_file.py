@@ -44,8 +44,8 @@ HEAD = """\
 [state]
 #directory = "/var/lib/relay"
 
-# How much of each channel is kept in memory: the oldest lines leave first. With `archive` all lines
-# are kept on disk for `keep_days`, in [state] directory.
+# How much of each channel is kept in memory: the oldest lines leave first. With `archive` all
+# lines are kept on disk for `keep_days`, in [state] directory.
 [channel]
 #lines = 10_000
 #bytes = "16MiB"

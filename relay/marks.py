@@ -139,7 +139,7 @@ class Marks:
                 other.add_loss(loss.last_id, loss.count, loss.at_least)
 
     def begin_after(self, id_: int, seq: int) -> None:
-        """Take everything up to an entry for gone and forgotten: an earlier life's, with losses."""
+        """Take all up to an entry for gone and forgotten: an earlier life's, with losses."""
         self.last_id = self.forgotten_id = self.forgotten_loss_id = id_
         self.last_seq = self.forgotten_seq = seq
         self.last_loss_id = max(self.last_loss_id, id_)

@@ -18,7 +18,7 @@ __all__ = ["Append", "Now", "Plan", "is_old", "plan_records"]
 SEGMENT_BYTES = 8 * 1024 * 1024
 """A segment that has grown to this is sealed."""
 
-SEGMENT_NS = 3_600_000_000_000
+SEGMENT_NS = 86_400_000_000_000
 """By the age clock: a segment that is open for so long is sealed."""
 
 

@@ -57,7 +57,7 @@ class Worker:
             error: BaseException | None = None
             try:
                 result = job()
-            except BaseException as caught:  # Handed to whoever asked, whatever it is.
+            except BaseException as caught:  # noqa: BLE001 - handed to whoever asked for it
                 error = caught
             try:
                 self._loop.call_soon_threadsafe(self._finish, done, result, error)

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from relay.store.recovery import open_store
 
 from relay.config.model import ChannelOptions
 from relay.entry import Batch, Loss, Reason, RunEnded
@@ -25,6 +24,7 @@ from relay.query import Query
 from relay.status import StoreState, StoreStatus
 from relay.store import plan
 from relay.store.archive import Archive
+from relay.store.recovery import open_store
 from relay.store.retention import AgeClock, Keeping
 from relay.store.store import DurableStore
 from relay.store.upkeep import Upkeep
@@ -96,6 +96,25 @@ class StoredWorld(World):
         await self.store.check()
         await self.store.close()
         self.start()
+
+    async def do(self, what: str, who: Any, number: Any) -> None:
+        """Do one step of a story."""
+        if what == "alternate":
+            for turn in range(number):
+                await self.publish_stored(CHANNELS[turn % who], 1)
+        elif what == "fill":
+            self.fill()
+        elif what == "heal":
+            self.heal()
+            await self.store.check()
+        elif what == "prune":
+            await self.prune()
+        elif what == "restart":
+            await self.restart()
+        elif what == "end":
+            await self.end_stored(who, f"run-{number}")
+        else:
+            await {"publish": self.publish_stored, "lose": self.lose_stored}[what](who, number)
 
     async def publish_stored(self, channel: str, count: int) -> None:
         # An object's text: its entries differ, so that one in the place of another is seen.
@@ -186,32 +205,16 @@ async def play(world: StoredWorld, readers: list[StoredReader], story: list[Any]
     for reader in readers:
         reader.connect()
     for what, who, number in story:
-        if what == "publish":
-            await world.publish_stored(who, number)
-        elif what == "alternate":
-            for turn in range(number):
-                await world.publish_stored(CHANNELS[turn % who], 1)
-        elif what == "lose":
-            await world.lose_stored(who, number)
-        elif what == "end":
-            await world.end_stored(who, f"run-{number}")
-        elif what == "read":
+        if what == "read":
             await readers[who].read_stored(number)
         elif what == "drop":
             await readers[who].read_stored(300, number)
-        elif what == "fill":
-            world.fill()
-        elif what == "heal":
-            world.heal()
-            await world.store.check()
-        elif what == "prune":
-            await world.prune()
         else:
-            for reader in readers:
-                reader.drop()
-            await world.restart()
-    world.heal()
-    await world.store.check()
+            if what == "restart":
+                for reader in readers:
+                    reader.drop()
+            await world.do(what, who, number)
+    await world.do("heal", None, None)
     assert world.store.status.state is StoreState.OK
     for reader in readers:
         await reader.read_all()
