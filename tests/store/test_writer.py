@@ -22,7 +22,7 @@ from relay.store.writer import Write, Writer
 from tests.building import block
 
 NOW_NS = 1_795_255_350_123_456_789
-HOUR_NS = 3_600_000_000_000
+DAY_NS = 86_400_000_000_000
 DATE = "2026-11-21"
 
 
@@ -113,7 +113,7 @@ def test_a_segment_is_of_its_owner_alone(writer: Writer) -> None:
 def test_a_segment_is_sealed_when_its_day_is_over(writer: Writer, clock: Clock) -> None:
     """The next one lies in the directory of the new day."""
     writer.commit(Write([lines("a", 1000, 1)]))
-    clock.now_ns += 24 * HOUR_NS
+    clock.now_ns += 24 * DAY_NS
     writer.commit(Write([lines("b", 1001, 2)]))
     assert segments(writer) == [(1000, 1000, 1, 1, 1, True), (1001, 1001, 2, 2, 1, False)]
     assert sorted(files(writer)) == [f"web/{DATE}/1000.ndjson", "web/2026-11-22/1001.ndjson"]
@@ -121,15 +121,15 @@ def test_a_segment_is_sealed_when_its_day_is_over(writer: Writer, clock: Clock) 
     assert writer.take_sealed() == []
 
 
-def test_a_segment_is_sealed_when_it_is_open_for_an_hour(writer: Writer) -> None:
+def test_a_segment_is_sealed_when_it_is_open_for_a_day(writer: Writer) -> None:
     """With the next group, or when somebody looks."""
     writer.commit(Write([lines("a", 1000, 1)], age_ns=5))
-    writer.seal_old(5 + HOUR_NS - 1)
+    writer.seal_old(5 + DAY_NS - 1)
     assert segments(writer) == [(1000, 1000, 1, 1, 1, False)]
-    writer.commit(Write([lines("b", 1001, 2)], age_ns=5 + HOUR_NS))
-    writer.seal_old(5 + 2 * HOUR_NS)
+    writer.commit(Write([lines("b", 1001, 2)], age_ns=5 + DAY_NS))
+    writer.seal_old(5 + 2 * DAY_NS)
     assert segments(writer) == [(1000, 1000, 1, 1, 1, True), (1001, 1001, 2, 2, 1, True)]
-    writer.commit(Write([lines("c", 1002, 3)], age_ns=5 + 2 * HOUR_NS))
+    writer.commit(Write([lines("c", 1002, 3)], age_ns=5 + 2 * DAY_NS))
     assert segments(writer)[2:] == [(1002, 1002, 3, 3, 1, False)]
 
 
@@ -294,7 +294,7 @@ def test_a_directory_that_was_replaced_is_not_written_to(writer: Writer, tmp_pat
 def test_a_forgotten_channel_keeps_its_last_id_and_seq(writer: Writer) -> None:
     """Its segments go; when it comes again it goes on counting."""
     writer.commit(Write([lines("a", 1000, 1)]))
-    writer.seal_old(2 * HOUR_NS)
+    writer.seal_old(2 * DAY_NS)
     writer.commit(Write([lines("b", 1001, 2)]))
     writer.forget("web", 77)
     writer.forget("unknown", None)
@@ -312,7 +312,7 @@ def test_pruned_segments_leave_with_their_files(writer: Writer) -> None:
     """Nothing is left to be removed."""
     for k in range(3):
         writer.commit(Write([lines("a", 1000 + k, 1 + k)]))
-        writer.seal_old(2 * HOUR_NS)
+        writer.seal_old(2 * DAY_NS)
     writer.prune(writer.take_sealed()[:2])
     assert segments(writer) == [(1002, 1002, 3, 3, 1, True)]
     assert list(files(writer)) == [f"web/{DATE}/1002.ndjson"]
@@ -324,7 +324,7 @@ def test_pruned_segments_leave_with_their_files(writer: Writer) -> None:
 def test_a_compressed_segment_takes_the_place_of_the_plain_one(writer: Writer) -> None:
     """Unless it was pruned meanwhile: then the compressed file goes."""
     writer.commit(Write([lines("a", 1000, 1)]))
-    writer.seal_old(2 * HOUR_NS)
+    writer.seal_old(2 * DAY_NS)
     (row,) = writer.take_sealed()
     compressed = index.path_of(writer.directory, row).with_suffix(".ndjson.zst")
     compressed.write_bytes(b"zstd")
