@@ -122,9 +122,17 @@ def _was_filled_and_truncated(files: FileSet, position: FilePosition) -> bool:
 def _give_up(files: FileSet, name: str, position: FilePosition) -> None:
     """Declare the loss of a file that is nowhere; its position still says what came later."""
     files.leave(position.path, name)
-    if not position.done:
-        stands = replace(position, done=True, lossy=False)
-        files.turns.put(files.loss(position.path, name, Position(stands.text())))
+    if position.done:
+        return
+    stands = replace(position, done=True, lossy=False)
+    loss = files.loss(position.path, name, Position(stands.text()))
+    before = files.place(position.path).last
+    if before is not None:
+        # The file before it is not finished: the loss lies behind that one's last line.
+        before.lossy = True
+        files.turns.put(before.batch())
+        loss = replace(loss, loss=None)
+    files.turns.put(loss)
 
 
 def _is_same(file: OpenFile, position: FilePosition) -> bool:

@@ -249,6 +249,29 @@ async def test_generations_after_a_file_that_is_gone(tmp_path: Path) -> None:
     assert follower.losses == 1
 
 
+async def test_a_file_that_is_gone_after_one_that_is_not_finished(tmp_path: Path) -> None:
+    """The loss is declared between the lines of the files before and after it."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(log, "one")
+    log.rename(tmp_path / "a.log.1")
+    append(log, "lost\n")
+    async with Follower(log, positions) as between:
+        # It waits for the file before it, and ends before that is finished.
+        await between.until(lambda: len(between.positions) == 2)
+    log.unlink()
+    append(tmp_path / "a.log.1", "two\n")
+    append(log, "three\n")
+    async with Follower(log, between.positions) as follower:
+        await follower.until_lines("two", "three")
+    told = [(batch.lines.strings(), batch.loss) for batch in follower.batches]
+    assert [one for one in told if one != ([], None)] == [
+        (["two"], None),
+        ([], Loss(Reason.SOURCE)),
+        (["three"], None),
+    ]
+
+
 @pytest.mark.parametrize("glob", ["a.log", "*.log"])
 @pytest.mark.parametrize("is_rotated", [True, False])
 async def test_a_path_that_led_nowhere(tmp_path: Path, glob: str, is_rotated: bool) -> None:
