@@ -113,7 +113,7 @@ def test_a_segment_is_of_its_owner_alone(writer: Writer) -> None:
 def test_a_segment_is_sealed_when_its_day_is_over(writer: Writer, clock: Clock) -> None:
     """The next one lies in the directory of the new day."""
     writer.commit(Write([lines("a", 1000, 1)]))
-    clock.now_ns += 24 * DAY_NS
+    clock.now_ns += DAY_NS
     writer.commit(Write([lines("b", 1001, 2)]))
     assert segments(writer) == [(1000, 1000, 1, 1, 1, True), (1001, 1001, 2, 2, 1, False)]
     assert sorted(files(writer)) == [f"web/{DATE}/1000.ndjson", "web/2026-11-22/1001.ndjson"]
