@@ -21,12 +21,14 @@ from typing import Protocol
 from relay import levels
 from relay.block import Block, Column, DeclaredLoss
 from relay.channel import Channel
-from relay.entry import UNSAID, Batch, Origin, RunCounted, RunEnded, RunStarted
+from relay.entry import UNSAID, Batch, RunCounted, RunEnded, RunStarted
 from relay.errors import ChannelLimitError, NotFoundError
 from relay.inlet import Inlet
 from relay.names import near
 from relay.query import Query
 from relay.run import Counted, Ending, Run, Start
+from relay.runs import count_run, end_run, ending_in, enter_runs, leave_run, start_run
+from relay.span import Span
 from relay.status import SourceStatus, StoreStatus
 from relay.storage import Group, Store, Stored
 from relay.subscription import Subscription
@@ -138,16 +140,8 @@ class Hub:
         self.runs[run.id] = run
         for channel in channels:
             channel.runs[run.id] = run
-            if run.ending_id is not None and run.ended_ns is not None:
-                ending = Ending(
-                    run.ending_id,
-                    channel.name,
-                    run.id,
-                    run.ended_ns,
-                    run.status,
-                    run.exit_code,
-                    run.signal,
-                )
+            ending = ending_in(run, channel.name)
+            if ending is not None:
                 insort(channel.endings, ending, key=_id)
 
     async def publish(self, batches: Sequence[Batch]) -> int:
@@ -302,7 +296,7 @@ class Hub:
                 started.add(channel)
                 continue
             if isinstance(item, Counted):
-                self._count_run(item.change)
+                count_run(self.runs, item)
                 continue
             seqs_before.setdefault(channel, channel.last_seq)
             if isinstance(item, Ending):
@@ -325,23 +319,8 @@ class Hub:
     def _count(self, channel: Channel, block: Block) -> None:
         channel.lines.add(block.count)
         channel.bytes.add(len(block.lines.text))
-        for index, origin in enumerate(block.origins):
-            if origin.run is not None:
-                self._enter_run(channel, origin, origin.run, block, index)
-
-    def _enter_run(
-        self, channel: Channel, origin: Origin, name: str, block: Block, index: int
-    ) -> None:
-        """Note that a block has lines of a run."""
-        run = self.runs.get(name)
-        if run is None:
-            run = self.runs[name] = Run(name, origin.source, block.arrival_ns, origin.instance)
-        if block.origin_index is None:
-            run.lines += block.count
-        else:
-            run.lines += block.origin_index.count(index)
-        self._join_run(channel, run)
-        run.last_ids[channel.name] = block.last_id
+        for run in enter_runs(self.runs, Span(block, 0, block.count)):
+            self._join_run(channel, run)
 
     def _join_run(self, channel: Channel, run: Run) -> None:
         """Let a channel have a run; subscriptions to the run take the channel in."""
@@ -353,46 +332,22 @@ class Hub:
                 channel.subscriptions.add(subscription)
 
     def _start_run(self, channel: Channel, start: Start) -> None:
-        change = start.change
-        run = self.runs.get(change.run)
-        if run is None:
-            run = Run(change.run, start.source, change.started_ns, change.instance, change.pid)
-            self.runs[change.run] = run
-        elif run.ending_id is not None:
-            for name in run.last_ids:
-                self._channel(name).reopen(run.id)
-            run.ending_id = run.ended_ns = run.exit_code = run.signal = None
-            run.status = "running"
-            if change.anew:
-                run.offset, run.offset_bytes = 0, 0
-        run.last_ids.setdefault(channel.name, self.last_id)
-        self._join_run(channel, run)
-
-    def _count_run(self, change: RunCounted) -> None:
-        run = self.runs.get(change.run)
-        if run is not None:
-            run.offset, run.offset_bytes = change.offset, change.offset_bytes
+        for name in start_run(self.runs, start, self.last_id):
+            self._channel(name).reopen(start.change.run)
+        self._join_run(channel, self.runs[start.change.run])
 
     def _end_run(self, channel: Channel, ending: Ending, seqs_before: dict[Channel, int]) -> None:
-        run = self.runs.get(ending.run)
-        if run is None:
-            run = self.runs[ending.run] = Run(ending.run, "", ending.timestamp_ns)
-        run.last_ids.setdefault(channel.name, ending.id)
+        run = end_run(self.runs, ending)
         self._join_run(channel, run)
-        run.ended_ns, run.ending_id = ending.timestamp_ns, ending.id
-        run.status, run.exit_code, run.signal = ending.status, ending.exit_code, ending.signal
         for name in run.last_ids:
             member = self._channel(name)
             seqs_before.setdefault(member, member.last_seq)
             member.end(ending)
 
     def _forget_run(self, channel: Channel, name: str) -> None:
-        run = self.runs.get(name)
-        if run is None:
+        if name not in self.runs:
             return
-        run.last_ids.pop(channel.name, None)
-        if not run.last_ids:
-            del self.runs[name]
+        leave_run(self.runs, name, channel.name)
         if self._store is not None:
             self._store.forget_run(name, channel.name)
 

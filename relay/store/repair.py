@@ -10,13 +10,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from relay.block import Block
 from relay.entry import Reason
 from relay.marks import Missing
-from relay.run import Run
+from relay.run import Ending, Run
+from relay.runs import end_run, enter_runs
+from relay.span import Span
 from relay.store import index
 from relay.store.compression import read_text
 from relay.store.files import make_directories
@@ -241,25 +244,15 @@ def _add(rebuilt: Rebuilt, first_id: int, path: Path, known_id: int, runs: dict[
     )
     born_id = first_id - 1 if first_seq == 1 else row.born_id
     rebuilt.row = replace(row, born_id=born_id, last_id=found.last_id, last_seq=last_seq)
-    _add_runs(runs, row.name, found.blocks, known_id)
+    _add_runs(runs, found.blocks, known_id)
     _end_runs(runs, row.name, text, known_id)
 
 
-def _add_runs(runs: dict[str, Run], channel: str, blocks: list[Block], after: int) -> None:
+def _add_runs(runs: dict[str, Run], blocks: list[Block], after: int) -> None:
     for block in blocks:
         start = block.index_after(after)
-        for number, origin in enumerate(block.origins):
-            if origin.run is None or start == block.count:
-                continue
-            run = runs.get(origin.run)
-            if run is None:
-                run = Run(origin.run, origin.source, block.oldest_ns, origin.instance)
-                runs[run.id] = run
-            if block.origin_index is None:
-                run.lines += block.count - start
-            else:
-                run.lines += block.origin_index.count(number, start)
-            run.last_ids[channel] = block.last_id
+        if start < block.count:
+            enter_runs(runs, Span(block, start, block.count))
 
 
 def _end_runs(runs: dict[str, Run], channel: str, text: bytes, after: int) -> None:
@@ -268,16 +261,22 @@ def _end_runs(runs: dict[str, Run], channel: str, text: bytes, after: int) -> No
     for line in COMPLETE.findall(text):
         try:
             said = orjson.loads(line)
-            ended_ns = parse_rfc_3339(said["timestamp"])
-            if said["id"] <= after:
-                continue
-            run = runs.setdefault(said["run"], Run(said["run"], "", ended_ns))
-            run.ending_id, run.status = said["id"], said["status"]
-            run.exit_code, run.signal = said["exit_code"], said["signal"]
+            if said["id"] > after:
+                end_run(runs, _ending(channel, said))
         except (ValueError, KeyError, TypeError):
             continue
-        run.ended_ns = ended_ns
-        run.last_ids.setdefault(channel, said["id"])
+
+
+def _ending(channel: str, said: dict[str, Any]) -> Ending:
+    return Ending(
+        id=said["id"],
+        channel=channel,
+        run=said["run"],
+        timestamp_ns=parse_rfc_3339(said["timestamp"]),
+        status=said["status"],
+        exit_code=said["exit_code"],
+        signal=said["signal"],
+    )
 
 
 def segment_files(directory: Path, channel: str) -> list[tuple[int, Path]]:

@@ -1,5 +1,5 @@
 """
-What groups do to runs in the index: the same as :class:`~relay.hub.Hub` does in memory.
+What groups do to runs in the index, by the rules of :mod:`relay.runs`.
 
 Rule of this file: runs stand in the index; those that are in use are kept here too, so that a
 group that adds lines to a run need not ask for it.
@@ -8,8 +8,9 @@ group that adds lines to a run need not ask for it.
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from relay.entry import Gap, Origin
+from relay.entry import Gap
 from relay.run import Counted, Ending, Run, Start
+from relay.runs import count_run, end_run, enter_runs, leave_run, start_run
 from relay.span import Span
 from relay.store import index
 from relay.store.segment import Record
@@ -40,10 +41,7 @@ class Runs:
         """Let go of runs in channels, given as pairs."""
         index.forget_runs(connection, pairs)
         for name, channel in pairs:
-            if run := self._known.get(name):
-                run.last_ids.pop(channel, None)
-                if not run.last_ids:
-                    del self._known[name]
+            leave_run(self._known, name, channel)
 
     def change(
         self,
@@ -65,15 +63,15 @@ class Runs:
         runs = self._load(connection, names)
         for record in records:
             if isinstance(record, Start):
-                _start(runs, record, last_id)
+                start_run(runs, record, last_id)
                 continue
             if isinstance(record, Counted):
-                _count(runs, record)
+                count_run(runs, record)
                 continue
             if isinstance(record, Ending):
-                _end(runs, record)
+                end_run(runs, record)
             elif isinstance(record, Span):
-                _enter(runs, record)
+                enter_runs(runs, record)
             last_id = record.until if isinstance(record, Gap) else record.last_id
         index.put_runs(connection, list(runs.values()))
         self._keep(runs)
@@ -101,51 +99,3 @@ def _runs_of(record: Record) -> Iterable[str]:
     if isinstance(record, Span):
         return [origin.run for origin in record.block.origins if origin.run is not None]
     return ()
-
-
-def _enter(runs: dict[str, Run], span: Span) -> None:
-    block = span.block
-    for number, origin in enumerate(block.origins):
-        if origin.run is None:
-            continue
-        lines = span.stop - span.start
-        if block.origin_index is not None:
-            lines = block.origin_index.count(number, span.start, span.stop)
-        _lines(runs, origin, origin.run, lines, span)
-
-
-def _lines(runs: dict[str, Run], origin: Origin, name: str, lines: int, span: Span) -> None:
-    run = runs.get(name)
-    if run is None:
-        run = runs[name] = Run(name, origin.source, span.block.arrival_ns, origin.instance)
-    run.lines += lines
-    run.last_ids[span.block.channel] = span.last_id
-
-
-def _start(runs: dict[str, Run], start: Start, last_id: int) -> None:
-    change = start.change
-    run = runs.get(change.run)
-    if run is None:
-        run = Run(change.run, start.source, change.started_ns, change.instance, change.pid)
-        runs[change.run] = run
-    elif run.ending_id is not None:
-        run.ending_id = run.ended_ns = run.exit_code = run.signal = None
-        run.status = "running"
-        if change.anew:
-            run.offset, run.offset_bytes = 0, 0
-    run.last_ids.setdefault(start.channel, last_id)
-
-
-def _count(runs: dict[str, Run], counted: Counted) -> None:
-    run = runs.get(counted.change.run)
-    if run is not None:
-        run.offset, run.offset_bytes = counted.change.offset, counted.change.offset_bytes
-
-
-def _end(runs: dict[str, Run], ending: Ending) -> None:
-    run = runs.get(ending.run)
-    if run is None:
-        run = runs[ending.run] = Run(ending.run, "", ending.timestamp_ns)
-    run.last_ids.setdefault(ending.channel, ending.id)
-    run.ended_ns, run.ending_id = ending.timestamp_ns, ending.id
-    run.status, run.exit_code, run.signal = ending.status, ending.exit_code, ending.signal
