@@ -206,10 +206,15 @@ class Relay:
         return Forgetter(self.hub, lambda name: options(name).forget_after, self._fed)
 
     def _fed(self) -> set[str]:
-        """Return the channels for which sources that run read something now."""
+        """Return the channels that sources read something for now, or that are archived."""
         over = (SourceState.ENDED, SourceState.STOPPED)
         going = [source for source in self._sources if source.status.state not in over]
-        return set().union(*(source.feeds for source in going))
+        archived = [
+            name
+            for name, channel in self.hub.channels.items()
+            if channel.has_stored and self._config.channel_options(name).archive
+        ]
+        return set(archived).union(*(source.feeds for source in going))
 
     def _site(self, listen: Address) -> web.BaseSite:
         if isinstance(listen, TcpAddress):

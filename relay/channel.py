@@ -208,6 +208,11 @@ class Channel:
             elif item.last_id > marks.left_id:
                 marks.add(item)
 
+    @property
+    def has_stored(self) -> bool:
+        """Whether the store holds entries of it."""
+        return self.ring.left is not None and self.stored_seq > self.ring.marks.last_seq
+
     def knows_from(self, id_: int) -> bool:
         """Tell whether the channel itself knows the ids of all that left from this id on."""
         return self.ring.left is not None and self.ring.left.knows_from(id_)

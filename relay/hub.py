@@ -158,7 +158,11 @@ class Hub:
             ChannelLimitError: a batch is of a channel for which there is no room; then none
                 of the batches is published.
         """
-        self.admit(batch.channel for batch in batches)
+        self.admit(
+            batch.channel
+            for batch in batches
+            if not _is_position(batch) or batch.channel not in self._forgotten
+        )
         if self._store is None:
             self._show(self._number(batches))
             return self.last_id
@@ -226,9 +230,11 @@ class Hub:
         arrival_ns = self._clock()
         next_id = max(self._numbered_id + 1, arrival_ns // 1000)
         for batch in batches:
-            # A channel is there from its source's first position on, before its first line.
-            channel = self._channel(batch.channel)
+            if not _is_position(batch) or batch.channel not in self._forgotten:
+                # It is there from its source's first position on, before its first line.
+                self._channel(batch.channel)
             if batch.lines.count:
+                channel = self._channel(batch.channel)
                 group.items.append(_block(channel, batch, next_id, arrival_ns))
                 next_id += batch.lines.count
             for change in batch.runs:
@@ -435,6 +441,11 @@ class Hub:
         if name not in self.runs:
             raise NotFoundError("run", name, near(name, self.runs))
         return self.runs[name]
+
+
+def _is_position(batch: Batch) -> bool:
+    """Tell whether a batch only says where its reader stands."""
+    return not (batch.lines.count or batch.runs or batch.loss)
 
 
 def _id(ending: Ending) -> int:

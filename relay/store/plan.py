@@ -104,7 +104,7 @@ def plan_records(
             plan.records = [one for one in plan.records if id(one) not in stored] + new
         placed = [record for record in new if not isinstance(record, Start | Counted)]
         if row is None:
-            born_id = _first_id(placed[0]) - 1 if placed else now.last_id
+            born_id = min(map(_first_id, placed)) - 1 if placed else now.last_id
             row = plan.rows[name] = ChannelRow(name, born_id, born_id, 0)
         if placed:
             _append(plan, row, placed, now, is_there)
@@ -126,7 +126,7 @@ def _append(
             plan.sealed.append(row.sealed())
             part = None
     if part is None:
-        part = _opened(row, _first_id(records[0]), now)
+        part = _opened(row, min(map(_first_id, records)), now)
         file = _file(row.name, part)
     text = render(records)
     plan.appends.append(Append(row.name, part.first_id, file, part.length, text))

@@ -220,6 +220,7 @@ class DurableStore:
                 began = time.monotonic()
                 try:
                     await self.submit(self._writer.reopen)
+                    self._archive.close()  # It may be another index now.
                     caught_up = await self._catch_up()
                 except (StoreError, OSError) as error:
                     self.fail(_reason(error))
@@ -335,18 +336,19 @@ class DurableStore:
     async def close(self) -> None:
         """Write what is left, and close; a disk that hangs is not waited for."""
         assert self._worker is not None
+        self._readers.shutdown(wait=False, cancel_futures=True)
         try:
             async with asyncio.timeout(2 * self._timeout):
                 if self.is_failing:
                     await self._recover()
                 self._forget_now()
+                self._archive.close()
                 await self.submit(self._writer.close)
         except TimeoutError:
             log.error("store: closed without it: slower than %g s", 2 * self._timeout)
         except (StoreError, OSError) as error:
             log.error("store: not closed well: %s", _reason(error))
         self._worker.stop()
-        self._readers.shutdown(wait=False, cancel_futures=True)
 
 
 def _records(group: Group) -> list[Record]:
@@ -370,18 +372,21 @@ def _lost(channel: Channel) -> Iterator[Record]:
     if left.left_id < start:
         return
     count, losses = max(0, left.last_seq - channel.stored_seq), left.losses_after(start - 1)
-    if losses and not left.knows_from(start):
+    cuts: list[Missing | Ending] = [*losses, *channel.endings_after(start - 1)]
+    if not left.knows_from(start):
         # Where they stood among the others is forgotten.
-        at_least = sum(loss.at_least for loss in losses)
-        yield DeclaredLoss(start, channel.name, Loss(Reason.SOURCE, None, at_least))
-        start, losses = start + 1, []
-    for loss in losses:
-        if before := left.count_between(start - 1, loss.last_id):
-            yield hole(channel.name, start, left.id_before(loss.last_id), before, Reason.STORAGE)
-        yield DeclaredLoss(
-            loss.last_id, channel.name, Loss(Reason.SOURCE, loss.count, loss.at_least)
-        )
-        start, count = loss.last_id + 1, count - before
+        cuts = []
+        if losses:
+            at_least = sum(loss.at_least for loss in losses)
+            yield DeclaredLoss(start, channel.name, Loss(Reason.SOURCE, None, at_least))
+            start += 1
+    for cut in sorted(cuts, key=lambda one: one.last_id):
+        if before := left.count_between(start - 1, cut.last_id):
+            yield hole(channel.name, start, left.id_before(cut.last_id), before, Reason.STORAGE)
+        if isinstance(cut, Missing):
+            loss = Loss(Reason.SOURCE, cut.count, cut.at_least)
+            yield DeclaredLoss(cut.last_id, channel.name, loss)
+        start, count = cut.last_id + 1, count - before
     if count:
         yield hole(channel.name, start, left.last_id, count, Reason.STORAGE)
 

@@ -50,3 +50,29 @@ def test_only_what_nothing_is_read_for_is_dropped(start_relay: StartRelay, tmp_p
         "relay.forgetter: channel gone: forgotten",
         "relay.forgetter: channel over: forgotten",
     }
+
+
+def test_what_is_archived_is_not_dropped(start_relay: StartRelay, tmp_path: Path) -> None:
+    """Another channel is, with its files; after a restart it goes on counting all the same."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "gone.log").write_text("one\ntwo\n")
+    (logs / "archived.log").write_text("one\n")
+    stored = tmp_path / "state" / "channels"
+    config = f'{CONFIG}[state]\ndirectory = "{tmp_path}/state"\n'
+    config += "[channels.archived]\narchive = true\n"
+    relay = start_relay(config)
+    relay.wait(lambda: channels(relay) >= {"gone", "archived"})
+    relay.wait(lambda: list(stored.glob("gone/*/*.ndjson")))
+    for name in ("gone", "archived"):
+        (logs / f"{name}.log").unlink()
+    relay.wait(lambda: "gone" not in channels(relay))
+    relay.wait(lambda: not list(stored.glob("gone/*/*")))
+    assert "archived" in channels(relay)
+    assert relay.stop() == 0
+    again = start_relay(config)
+    kept = again.get("api/v1/channels/archived/logs")["logs"]
+    assert [one["message"] for one in kept] == ["one"]
+    (logs / "gone.log").write_text("three\n")
+    again.wait(lambda: "gone" in channels(again))
+    again.wait(lambda: again.get("api/v1/channels/gone")["last_seq"] == 3)
