@@ -14,7 +14,7 @@ Rules of this file:
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -81,17 +81,23 @@ class Archive:
     def __init__(self, directory: Path, max_cached_bytes: int = MAX_CACHED_BYTES) -> None:
         self._directory = directory
         self._cache = ChunkCache(max_cached_bytes)
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = 0
+        """How often the index was let go of."""
 
     def close(self) -> None:
-        """Close the index; nothing may be reading any more."""
+        """
+        Let go of the index: it was made anew, or nobody is to read any more.
+
+        Who reads at this moment closes what it reads from when it is done; who comes later
+        opens the index that is there then.
+        """
         with self._lock:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
-            self._local = threading.local()
+            self._closed += 1
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
 
     def read(
         self,
@@ -155,23 +161,35 @@ class Archive:
     def _retried(self, channel: str, job: "Callable[[_Reading], T]") -> T:
         """Do a job; anew where the segments have changed meanwhile."""
         try:
-            while True:
-                with _Reading(channel, self._directory, self._connection(), self._cache) as one:
-                    try:
-                        return job(one)
-                    except _MovedError:
-                        continue
+            with self._connection() as connection:
+                while True:
+                    with _Reading(channel, self._directory, connection, self._cache) as one:
+                        try:
+                            return job(one)
+                        except _MovedError:
+                            continue
         except sqlite3.Error as error:
             raise StoreError(str(self._directory), f"cannot be read: {error}") from error
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection to the index that nobody else uses meanwhile."""
+        with self._lock:
+            closed = self._closed
+            connection = self._idle.pop() if self._idle else None
         if connection is None:
             connection = index.connect(self._directory / "index.db", readonly=True)
-            self._local.connection = connection
+        is_kept = False
+        try:
+            yield connection
+            is_kept = True
+        finally:
             with self._lock:
-                self._connections.append(connection)
-        return connection
+                is_kept = is_kept and closed == self._closed
+                if is_kept:
+                    self._idle.append(connection)
+            if not is_kept:
+                connection.close()
 
 
 class _MovedError(Exception):

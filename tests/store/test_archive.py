@@ -571,3 +571,23 @@ def test_any_cursor_any_damage(
         check(written, disk.all_back(after + 1), 0, after)
     disk.close()
     shutil.rmtree(disk.directory)
+
+
+def test_the_index_is_let_go_of_while_it_is_read(disk: Disk) -> None:
+    """Who reads goes on; who comes later opens it again."""
+    for number in range(20):
+        disk.seal(lines(5, 10 * number + 10, 5 * number + 1))
+    done = threading.Event()
+
+    def close_often() -> None:
+        while not done.is_set():
+            disk.archive.close()
+
+    thread = threading.Thread(target=close_often)
+    thread.start()
+    try:
+        for _ in range(20):
+            assert told(disk.all()) == [str(number) for number in range(1, 101)]
+    finally:
+        done.set()
+        thread.join()
