@@ -156,12 +156,17 @@ def oldest(channels: Iterable[Iterable[SegmentRow]], lacking_bytes: int) -> Iter
         channels: the sealed segments of each, oldest first.
         lacking_bytes: what is to be freed.
     """
-    # Ids grow over all channels: their order is that of age, whatever clocks did.
-    for segment in heapq.merge(*channels, key=lambda one: one.last_id):
+    for segment in _by_age(channels):
         if lacking_bytes <= 0:
             return
         yield segment
         lacking_bytes -= segment.stored_bytes
+
+
+def _by_age(channels: Iterable[Iterable[SegmentRow]]) -> Iterator[SegmentRow]:
+    """Merge segments of channels, each oldest first."""
+    # Ids grow over all channels: their order is that of age, whatever clocks did.
+    return heapq.merge(*channels, key=lambda one: one.last_id)
 
 
 def free_bytes(directory: Path) -> int | None:
@@ -231,7 +236,7 @@ class Retention:
 
     def choose(self, now_ns: int, free_bytes: int | None) -> list[SegmentRow]:
         """
-        Return segments that are not to be kept, in the order in which they are to go.
+        Return segments that are not to be kept, oldest first: the order in which they are to go.
 
         Their rows and files must be gone before the next call, and their channels touched.
 
@@ -273,9 +278,10 @@ class Retention:
                 self._held.pop(channel, None)
 
     def _spare(self, connection: sqlite3.Connection, now_ns: int) -> Iterator[SegmentRow]:
-        for channel, held in self._held.items():
-            segments = self._oldest_of(connection, held)
-            yield from spare(segments, held.sums, self._keeping(channel), now_ns)
+        return _by_age(
+            spare(self._oldest_of(connection, held), held.sums, self._keeping(channel), now_ns)
+            for channel, held in self._held.items()
+        )
 
     def _segments(self, connection: sqlite3.Connection) -> list[Iterator[SegmentRow]]:
         return [self._oldest_of(connection, held) for held in self._held.values()]
