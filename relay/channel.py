@@ -80,7 +80,8 @@ class Channel:
         self.forgotten_ns, self.stored_oldest_ns = stored.forgotten_ns, stored.oldest_ns
         self.ring.left.begin_after(stored.last_id, stored.last_seq)
         if stored.first_seq > 1:
-            self.ring.marks.begin_after(stored.first_id - 1, stored.first_seq - 1)
+            lost_id = stored.lost_id or stored.first_id - 1
+            self.ring.marks.begin_after(lost_id, stored.first_seq - 1)
 
     def append(self, item: Item) -> None:
         """Make a block or loss visible."""

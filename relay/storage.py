@@ -99,6 +99,7 @@ class StoredChannel:
         first_seq: its seq; ``last_seq + 1`` where none is.
         oldest_ns: oldest timestamp of what is held; ``None`` where nothing is.
         forgotten_ns: where it was forgotten, the newest timestamp of what it held then.
+        lost_id: of the last entry or loss that is held no more; 0: it is not known.
     """
 
     name: str
@@ -109,6 +110,7 @@ class StoredChannel:
     first_seq: int
     oldest_ns: int | None = None
     forgotten_ns: int | None = None
+    lost_id: int = 0
 
 
 @dataclass(slots=True)

@@ -91,7 +91,7 @@ CREATE TABLE channels (
     forgotten_ns INTEGER,
     open_first_id INTEGER, open_first_seq INTEGER, open_length INTEGER, open_entries INTEGER,
     open_oldest_ns INTEGER, open_newest_ns INTEGER, open_date TEXT, open_written_ns INTEGER,
-    open_opened_ns INTEGER
+    open_opened_ns INTEGER, lost_id INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE segments (
     channel TEXT, last_id INTEGER, first_id INTEGER, first_seq INTEGER, last_seq INTEGER,
@@ -189,6 +189,7 @@ class ChannelRow:
         last_seq: of its last entry.
         forgotten_ns: where it was forgotten, the newest timestamp of what it held then.
         open: its open segment; ``None`` where there is none.
+        lost_id: of the last entry, loss or run ending that was pruned.
     """
 
     name: str
@@ -197,6 +198,7 @@ class ChannelRow:
     last_seq: int
     forgotten_ns: int | None = None
     open: OpenSegment | None = None
+    lost_id: int = 0
 
     def sealed(self, *, stored_bytes: int | None = None) -> SegmentRow:
         """Return the open segment, which must be there, as a sealed one."""
@@ -394,9 +396,9 @@ def channels(connection: sqlite3.Connection) -> list[ChannelRow]:
 
 
 def _channel(row: Sequence[Any]) -> ChannelRow:
-    name, born_id, last_id, last_seq, forgotten_ns, *part = row
+    name, born_id, last_id, last_seq, forgotten_ns, *part, lost_id = row
     opened = None if part[0] is None else OpenSegment(*part)
-    return ChannelRow(name, born_id, last_id, last_seq, forgotten_ns, opened)
+    return ChannelRow(name, born_id, last_id, last_seq, forgotten_ns, opened, lost_id)
 
 
 def put_channels(connection: sqlite3.Connection, rows: Iterable[ChannelRow]) -> None:
@@ -408,7 +410,7 @@ def _values_of(row: ChannelRow) -> tuple[object, ...]:
     head = (row.name, row.born_id, row.last_id, row.last_seq, row.forgotten_ns)
     part = row.open
     if part is None:
-        return *head, *(None,) * 9
+        return *head, *(None,) * 9, row.lost_id
     return (
         *head,
         part.first_id,
@@ -420,6 +422,7 @@ def _values_of(row: ChannelRow) -> tuple[object, ...]:
         part.date,
         part.written_ns,
         part.opened_ns,
+        row.lost_id,
     )
 
 

@@ -186,7 +186,9 @@ def _grown(
         written_ns=age_ns,
         opened_ns=part.opened_ns,
     )
-    return ChannelRow(row.name, row.born_id, _last_id(records[-1]), last_seq, None, part)
+    return ChannelRow(
+        row.name, row.born_id, _last_id(records[-1]), last_seq, None, part, row.lost_id
+    )
 
 
 def _first_id(record: Record) -> int:

@@ -297,4 +297,5 @@ def _channel(row: ChannelRow, first: SegmentRow | None, last_id: int) -> StoredC
         first_seq=first.first_seq if first else row.last_seq + 1,
         oldest_ns=first.oldest_ns if first and has_times else None,
         forgotten_ns=row.forgotten_ns,
+        lost_id=row.lost_id,
     )

@@ -265,9 +265,14 @@ class Writer:
         """
         names = [row.file for row in rows]
         with self._changing() as connection:
+            lost = {row.channel: row.last_id for row in rows if row.channel in self._rows}
+            changed = {
+                name: replace(self._rows[name], lost_id=last_id) for name, last_id in lost.items()
+            }
             with index.transaction(connection):
                 index.delete_segments(connection, rows, names)
-            self._commits += 1
+                index.put_channels(connection, changed.values())
+            self._adopt(Plan(changed))
             self._remove(connection, names)
 
     def forget(self, channel: str, newest_ns: int | None) -> None:
