@@ -79,6 +79,9 @@ class Upkeep:
 
     async def run(self) -> None:
         """Do all of it until cancelled."""
+        # A life may end before it is first put down; the next must not take a clock that was
+        # stepped meanwhile for the age of what this one leaves.
+        await self._attempt(partial(self._writer.put_values, {AGE: self._clock.now_ns()}))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look())
             tasks.create_task(self._sync())
