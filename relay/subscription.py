@@ -372,6 +372,9 @@ class _Head:
             self.behind.passed = known
 
     def __lt__(self, other: "_Head") -> bool:
+        if self.id == other.id:
+            # A hole begins where it may at the earliest: before what has that id.
+            return isinstance(self.piece, Missing)
         return self.id < other.id
 
 
