@@ -43,10 +43,11 @@ MAX_BYTE_NS = 100
 MAX_MATCH_NS = 30_000
 MAX_DEBT_NS = 30_000_000
 """
-What a pattern may cost: so much processor time for each byte searched and each match, and once
-so much beyond that. Usual patterns need 0.1 to 2 ns a byte and 1.2 µs a match (each gives up
-the interpreter lock: more where threads are many). Those made to hurt, such as
-``(a?b?[ab]){90}c`` over the right text, need 2,500 a byte: the loop would stand for seconds.
+What a pattern may cost: so much processor time for each byte searched, each search and each
+match, and once so much beyond that. Usual patterns need 0.1 to 2 ns a byte and 1.2 µs a search
+or match (each gives up the interpreter lock: more where threads are many). Those made to hurt,
+such as ``(a?b?[ab]){90}c`` over the right text, need 2,500 a byte: the loop would stand for
+seconds.
 """
 
 CACHED_PATTERNS = 64
@@ -181,10 +182,12 @@ class Pattern:
 
     def _charge(self, searched_bytes: int, matches: int, cost_ns: int) -> None:
         """Take note of what a search cost."""
-        if cost_ns > MAX_BYTE_NS / 4 * searched_bytes + MAX_MATCH_NS * matches:
+        # A block of one short line costs a search too: where a channel is quiet they are many.
+        free_ns = MAX_MATCH_NS * (matches + 1)
+        if cost_ns > MAX_BYTE_NS / 4 * searched_bytes + free_ns:
             # "P" at every place of a line has many more states than at its first one.
             self._run = None
-        spare_ns = self._spare_ns + MAX_BYTE_NS * searched_bytes + MAX_MATCH_NS * matches - cost_ns
+        spare_ns = self._spare_ns + MAX_BYTE_NS * searched_bytes + free_ns - cost_ns
         # What was saved before does not pay for what comes.
         self._spare_ns = min(spare_ns, MAX_DEBT_NS)
         if spare_ns < 0:

@@ -201,6 +201,12 @@ def test_a_pattern_that_costs_too_much_is_refused_in_the_search() -> None:
     assert time.thread_time() - began < 1.0
 
 
+def test_a_pattern_may_be_searched_for_in_any_number_of_small_blocks() -> None:
+    """What a search costs besides its bytes is no debt that grows for ever."""
+    pattern, quiet = compile_pattern("needle"), Lines.of([b"quiet"])
+    assert {pattern.select(quiet) for _ in range(100_000)} == {NONE}
+
+
 entry = st.text(TEXT + "\n", max_size=8)
 blocks = st.tuples(
     st.lists(entry, min_size=1, max_size=6), st.sampled_from([1, 1, 5, 40, 600])
