@@ -76,6 +76,8 @@ class Durable:
         hub.restore(self.stored)
         hub.store_status = self.status
         self.store.connect(hub)
+        if self.stored.problem is not None:
+            self.store.fail(self.stored.problem)
         self._upkeep = Upkeep(
             self.store,
             self._writer,

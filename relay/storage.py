@@ -124,6 +124,7 @@ class Stored:
         runs: with their channels, counts and endings.
         positions: with all record keys that are still kept, joined, oldest first.
         news: sentences for the log: what was mended, cut or lost.
+        problem: why nothing can be written for now; ``None``: it can.
     """
 
     last_id: int = 0
@@ -131,6 +132,7 @@ class Stored:
     runs: list[Run] = field(default_factory=list)
     positions: Positions = field(default_factory=dict)
     news: list[str] = field(default_factory=list)
+    problem: str | None = None
 
 
 class Store(Protocol):

@@ -1,5 +1,6 @@
 """One relay at a time uses a state directory."""
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
@@ -21,7 +22,7 @@ def take_lock(directory: Path) -> int:
         StoreError: another relay has it.
         OSError: the lock's file cannot be made.
     """
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = _open(directory / "lock")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -34,3 +35,13 @@ def take_lock(directory: Path) -> int:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
     return descriptor
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        # What is there can be read meanwhile; it is locked as well as any other.
+        return os.open(path, os.O_RDONLY)

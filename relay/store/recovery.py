@@ -7,11 +7,14 @@ truth, but where it is older than the segments (its WAL was lost) or is none at 
 from them.
 """
 
+import errno
+import logging
 import os
 import shutil
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +31,8 @@ from relay.store.repair import mend, orphans, rebuild, segment_files
 from relay.store.writer import Fsync, Write, Writer
 
 __all__ = ["open_store"]
+
+log = logging.getLogger(__name__)
 
 MAX_FORGOTTEN = 10_000
 """Forgotten channels of which the last seq and id are kept."""
@@ -48,6 +53,9 @@ def open_store(
         fsync: when the disk must have what is written.
         clock: nanoseconds since the epoch.
 
+    One that is whole, and cannot be written for now since its disk is full or read-only, is
+    begun with as it is: what it needs is mended by the writer when it first can write.
+
     Returns:
         Who writes to it, and what earlier lives left.
 
@@ -61,12 +69,12 @@ def open_store(
     except FileExistsError:
         raise StoreError(str(directory), "is not a directory") from None
     except OSError as error:
-        raise StoreError(str(directory), f"cannot be written: {problem_of(error)}") from error
+        raise _unwritten(directory, error) from error
     try:
         return _Opening(directory, fsync, lock, clock).open()
     except (OSError, sqlite3.Error) as error:
         os.close(lock)
-        raise StoreError(str(directory), f"cannot be written: {problem_of(error)}") from error
+        raise _unwritten(directory, error) from error
     except BaseException:
         os.close(lock)
         raise
@@ -82,33 +90,77 @@ class _Opening:
         self._clock = clock
         self._stored = Stored()
         self._path = directory / "index.db"
-        self._wal = directory / "index.db-wal"
+        self._had_wal = (directory / "index.db-wal").exists()
         self._connection: sqlite3.Connection
+        self._is_new = False
         self._rebuilt: list[str] = []
         """Channels of which more, or less, was published than is known."""
 
     def open(self) -> tuple[Writer, Stored]:
-        had_wal = self._wal.exists()
-        is_new = self._open_index()
+        """Mend what is there; a disk without room is begun with as it is."""
+        try:
+            connection = self._prepare()
+        except (OSError, sqlite3.Error) as error:
+            if not _may_pass(self._directory, error):
+                raise
+            return self._begin_unmended(error)
+        with closing(connection):
+            # Made while the index is open: where nobody has it open it has no WAL.
+            writer = Writer(self._directory, self._fsync, self._lock, self._clock)
+        self._declare(writer)
+        return writer, self._stored
+
+    def _prepare(self) -> sqlite3.Connection:
+        """Mend the index and what belongs to it; return a connection to it."""
+        self._is_new = self._open_index()
         try:
             values = index.values(self._connection)
             is_clean = bool(values.get("is_clean"))
             self._finish_removals()
-            if is_new or (not had_wal and not is_clean):
-                self._take_in_segments(is_new=is_new)
+            if self._is_new or (not self._had_wal and not is_clean):
+                self._take_in_segments()
             self._mend(is_clean=is_clean)
-            stored = self._read(values.get("last_id", 0))
-            last_id = max(stored.last_id, self._clock() // 1000)
+            self._read(values.get("last_id", 0))
+            now_id = self._clock() // 1000
             # A life that does not end by closing leaves the mark as it is now.
-            told_id = max(last_id, self._clock() // 1000 + START_IDS)
+            told_id = max(self._stored.last_id, now_id + START_IDS)
             index.put_values(self._connection, {"last_id": told_id, "is_clean": 0})
             index.checkpoint(self._connection, truncate=True)
-            # Made while the index is open: where nobody has it open it has no WAL.
-            writer = Writer(self._directory, self._fsync, self._lock, self._clock)
-        finally:
+        except BaseException:
             self._connection.close()
-        self._declare(writer, last_id)
-        return writer, stored
+            raise
+        return self._connection
+
+    def _begin_unmended(self, error: Exception) -> tuple[Writer, Stored]:
+        """
+        Begin with what the index says, and leave all else until something can be written.
+
+        Raises:
+            Exception: ``error``: that cannot be read, or is not all that there is.
+        """
+        try:
+            with closing(index.connect(self._path, readonly=True)) as self._connection:
+                values = index.values(self._connection)
+                is_whole = self._had_wal or bool(values.get("is_clean"))
+                if self._is_new or self._rebuilt or not is_whole or not self._has_version():
+                    raise error
+                self._stored = Stored(problem=str(_unwritten(self._directory, error)))
+                self._read(values.get("last_id", 0))
+        except sqlite3.Error:
+            raise error from None
+        writer = Writer(self._directory, self._fsync, self._lock, self._clock, self._prepare_late)
+        return writer, self._stored
+
+    def _prepare_late(self) -> sqlite3.Connection:
+        news = self._stored.news
+        try:
+            connection = self._prepare()
+        except BaseException:
+            news.clear()
+            raise
+        for sentence in news:
+            log.warning("store: %s", sentence)
+        return connection
 
     # The index
 
@@ -125,14 +177,7 @@ class _Opening:
     def _try_index(self) -> bool:
         self._connection = index.connect(self._path, create=True, synchronous=self._synchronous)
         try:
-            version = index.version(self._connection)
-            if version > VERSION:
-                problem = (
-                    f"was written by a newer relay: its index has version {version},"
-                    f" and this relay knows version {VERSION}"
-                )
-                raise StoreError(str(self._directory), problem)
-            if version:
+            if self._has_version():
                 index.check(self._connection)
                 return False
             index.create(self._connection)
@@ -140,6 +185,17 @@ class _Opening:
             self._connection.close()
             raise
         return True
+
+    def _has_version(self) -> bool:
+        """Tell whether the index is one; one of a newer relay is refused."""
+        version = index.version(self._connection)
+        if version > VERSION:
+            problem = (
+                f"was written by a newer relay: its index has version {version},"
+                f" and this relay knows version {VERSION}"
+            )
+            raise StoreError(str(self._directory), problem)
+        return bool(version)
 
     @property
     def _synchronous(self) -> str:
@@ -161,7 +217,7 @@ class _Opening:
         names = index.removals(self._connection)
         index.delete_removals(self._connection, remove_files(self._directory, names))
 
-    def _take_in_segments(self, *, is_new: bool) -> None:
+    def _take_in_segments(self) -> None:
         """Make the index know what only the segments say."""
         known = {row.name: row for row in index.channels(self._connection)}
         names = sorted({*known, *self._names()})
@@ -183,7 +239,7 @@ class _Opening:
             index.add_segments(self._connection, segments)
             index.put_runs(self._connection, list(runs.values()))
         self._rebuilt = [row.name for row in rows]
-        if rows and not is_new:
+        if rows and not self._is_new:
             self._stored.news.append("the index has lost what was last written to it")
         if rows:
             entries = sum(segment.entries for segment in segments)
@@ -226,6 +282,8 @@ class _Opening:
         try:
             mended, lost = mend(self._directory, row)
         except OSError as error:
+            if _may_pass(self._directory, error):
+                raise
             # What of it can be read is served; to readers the rest is a gap.
             sealed.append(row.sealed())
             self._stored.news.append(
@@ -239,8 +297,9 @@ class _Opening:
             )
         return mended
 
-    def _declare(self, writer: Writer, last_id: int) -> None:
+    def _declare(self, writer: Writer) -> None:
         """Say in each channel that was taken in that nobody knows what is missing behind it."""
+        last_id = max(self._stored.last_id, self._clock() // 1000)
         records = [
             DeclaredLoss(id_, name, Loss(Reason.RESTART))
             for id_, name in enumerate(self._rebuilt, last_id + 1)
@@ -258,7 +317,7 @@ class _Opening:
 
     # What is there
 
-    def _read(self, last_id: int) -> Stored:
+    def _read(self, last_id: int) -> None:
         stored = self._stored
         stored.runs = index.runs(self._connection)
         stored.positions = index.positions(self._connection)
@@ -270,7 +329,20 @@ class _Opening:
             for row in sorted(rows, key=lambda row: row.last_id)
         ]
         stored.last_id = max([last_id, *[channel.last_id for channel in stored.channels]])
-        return stored
+
+
+def _unwritten(directory: Path, error: Exception) -> StoreError:
+    return StoreError(str(directory), f"cannot be written: {problem_of(error)}")
+
+
+def _may_pass(directory: Path, error: Exception) -> bool:
+    """Tell whether what cannot be written may be some time: the disk is full or read-only."""
+    if isinstance(error, sqlite3.Error):
+        # Of its own files SQLite says no more than this, be they without room or without right.
+        is_full = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    else:
+        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return is_full or bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -219,6 +219,8 @@ class DurableStore:
             async with self._lock:
                 began = time.monotonic()
                 try:
+                    # What was opened while nothing could be written keeps others from writing.
+                    self._archive.close()
                     await self.submit(self._writer.reopen)
                     self._archive.close()  # It may be another index now.
                     caught_up = await self._catch_up()

@@ -175,6 +175,8 @@ class Upkeep:
     # What is kept small
 
     async def _compress(self) -> None:
+        while self._store.is_failing:  # noqa: ASYNC110 - it tries again as often
+            await asyncio.sleep(TICK_SECONDS)
         rows = await asyncio.to_thread(self._uncompressed)
         while True:
             for row in rows:

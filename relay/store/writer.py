@@ -78,6 +78,8 @@ class Writer:
         fsync: when the disk must have what is written.
         lock: the descriptor that keeps other relays away; closed with the writer.
         clock: nanoseconds since the epoch.
+        prepare: mends the directory and returns a connection to its index, where that is still
+            to be done before anything is written; may fail, and be tried again.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Writer:
         fsync: Fsync,
         lock: int,
         clock: Callable[[], int] = time.time_ns,
+        prepare: Callable[[], sqlite3.Connection] | None = None,
     ) -> None:
         self.directory = directory
         self._fsync = fsync
@@ -104,7 +107,9 @@ class Writer:
         self._sync_connection: sqlite3.Connection | None = None
         self._commits = self._synced_commits = self._checkpointed_commits = 0
         self._checkpointed = time.monotonic()
-        self._connect()
+        self._prepare = prepare
+        if prepare is None:
+            self._connect()
         self._identity = self._identify()
 
     @property
@@ -437,7 +442,13 @@ class Writer:
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             synchronous = {"1s": "NORMAL", "always": "FULL", "never": "OFF"}[self._fsync]
-            self._connection = index.connect(self.index_path, synchronous=synchronous)
+            prepared = self._prepare() if self._prepare is not None else None
+            try:
+                self._connection = index.connect(self.index_path, synchronous=synchronous)
+            finally:
+                if prepared is not None:
+                    prepared.close()
+            self._prepare = None
             self._load()
         return self._connection
 
