@@ -23,10 +23,8 @@ from relay.errors import ConfigError, ConfigProblem, StoreError
 from relay.forgetter import Forgetter
 from relay.hub import Hub
 from relay.shorthand import ARGUMENTS
-from relay.sources import SOURCES
+from relay.sources import OWN_LOG, SOURCES
 from relay.sources.base import Source, SourceOptions
-from relay.sources.own_log import OwnLogSource
-from relay.sources.push import PushSource
 from relay.sources.supervisor import Supervisor
 from relay.status import SourceState, SourceStatus
 from relay.web.app import create_app
@@ -93,6 +91,7 @@ async def _serve(config: Config, file: str, announce: Callable[[str], None]) -> 
     # What is there now stays: the collector need not look at it again.
     gc.collect()
     gc.freeze()
+    gc.enable()
     await stopped.wait()
     log.info("stopping")
     await relay.stop()
@@ -145,8 +144,7 @@ class Relay:
         assert isinstance(options, SourceOptions)
         status = self.hub.sources[name] = SourceStatus(name, options.type)
         source = SOURCES[options.type](name, options, status)
-        if isinstance(source, PushSource):
-            source.connect(self.hub)
+        source.connect(self.hub)
         return source
 
     async def start(self, file: str = "") -> None:
@@ -172,7 +170,7 @@ class Relay:
         # A fifth of a second of compiling: the first batch must not find it still to do.
         await asyncio.to_thread(levels.warm)
         # The relay's own log first, so that it has what the others say at their start.
-        for source in sorted(self._sources, key=lambda one: not isinstance(one, OwnLogSource)):
+        for source in sorted(self._sources, key=lambda one: one.options.type != OWN_LOG):
             work = Supervisor(source, self.hub, positions=self._positions(source.name)).run()
             self._tasks.append(asyncio.create_task(work, name=f"source {source.name}"))
         if self._durable is not None:

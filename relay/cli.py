@@ -6,9 +6,10 @@ also that of the run it follows. Heavy modules are imported by the commands that
 that ``--version`` and completion answer at once.
 """
 
+import gc
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -129,6 +130,9 @@ def serve(
     from relay.shorthand import ARGUMENTS
     from relay.startup import Startup, configure
 
+    # Most of what a start makes is there to stay: looking for garbage meanwhile takes a tenth
+    # of it. It is looked for again as soon as the relay serves.
+    gc.disable()
     startup = Startup(file, arguments, start, listen, anonymous, lines, state)
     config, name = configure(startup, _models(), os.environ, commands.commands)
 
@@ -138,10 +142,10 @@ def serve(
     ctx.exit(run(config, file=name if listen is None else ARGUMENTS, announce=click.echo))
 
 
-def _models() -> "dict[str, type[BaseModel]]":
-    from relay.sources import SOURCES
+def _models() -> "Mapping[str, type[BaseModel]]":
+    from relay.sources import MODELS
 
-    return {kind: source.Options for kind, source in SOURCES.items()}
+    return MODELS
 
 
 @commands.command()

@@ -35,6 +35,7 @@ from pydantic import (
 from relay.config.values import Size
 from relay.decode.decoder import Decoding
 from relay.entry import Batch, Level, Origin, Position, Stream
+from relay.hub import Hub
 from relay.sources import options, template
 from relay.sources.decoding import Encoding, Multiline, ReadyMade, joining
 from relay.status import ReaderStatus, SourceState, SourceStatus
@@ -83,7 +84,10 @@ def _default_levels(value: Any) -> DefaultLevels:
 class SourceOptions(BaseModel):
     """Keys that every source takes; a source's own model adds its own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    # Built when the first table of its kind is read.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True
+    )
 
     channel_words: ClassVar[tuple[str, ...]] = ("source",)
     """What may stand in braces in `channel`, besides the groups of `run_pattern`."""
@@ -222,6 +226,9 @@ class Source(ABC):
         Raises:
             SourceError: it cannot go on for now.
         """
+
+    def connect(self, hub: Hub) -> None:  # noqa: B027 - few need it
+        """Take note of the hub, before anything starts; for those who are asked from outside."""
 
     @property
     def feeds(self) -> AbstractSet[str]:
