@@ -120,6 +120,11 @@ class DurableStore:
             self._fail_slow()
             self._keep(group.positions)
             return False
+        if self.is_failing:
+            # It began to while this waited: what is written now would pass by what was not.
+            self._lock.release()
+            self._keep(group.positions)
+            return False
         write = self._write(_records(group), group.positions)
         job = self.submit(partial(self._writer.commit, write))
         is_stored = await self._finished(job, write, group.positions, began)
@@ -228,7 +233,7 @@ class DurableStore:
                     self.fail(_reason(error))
                     return
                 if time.monotonic() - began > self._timeout:
-                    continue
+                    return  # The next try is the next tick's.
                 if self._backlog_bytes() > SMALL_BACKLOG_BYTES:
                     continue
                 # From here on lines wait for the lock: the rest is written before them.
@@ -238,6 +243,8 @@ class DurableStore:
                 except (StoreError, OSError) as error:
                     self.fail(_reason(error))
                     return
+                if self.is_failing:
+                    continue  # A commit did not wait so long: what it showed is still to be saved.
                 self.status.enter(StoreState.OK)
                 log.warning("store: it works again; %d lines were caught up", caught_up)
 
