@@ -16,12 +16,14 @@ of nothing but errors loses a switch interval or two.
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable
-
-import hyperscan
+from typing import TYPE_CHECKING, Any
 
 from relay.entry import Level
 from relay.level_patterns import JSON, JSON_SIGNS, PLAIN_SIGNS, WORST, patterns
 from relay.lines import Lines
+
+if TYPE_CHECKING:
+    import hyperscan
 
 __all__ = ["detect", "warm"]
 
@@ -63,7 +65,7 @@ class Finder:
         hits.sort()
         return hits
 
-    def _ready(self) -> tuple[hyperscan.Database, hyperscan.Scratch]:
+    def _ready(self) -> "tuple[hyperscan.Database, hyperscan.Scratch]":
         """Return the database, and the scratch space that each thread needs for itself."""
         try:
             ready: tuple[hyperscan.Database, hyperscan.Scratch] = self._local.ready
@@ -71,15 +73,23 @@ class Finder:
             with self._lock:
                 if self._database is None:
                     self._database = self._compile()
-            ready = self._local.ready = (self._database, hyperscan.Scratch(self._database))
+            ready = self._local.ready = (self._database, _engine().Scratch(self._database))
         return ready
 
-    def _compile(self) -> hyperscan.Database:
+    def _compile(self) -> "hyperscan.Database":
         ids, expressions = zip(*patterns(self._levels), strict=True)
-        database = hyperscan.Database()
-        flags = [hyperscan.HS_FLAG_MULTILINE] * len(ids)
+        engine = _engine()
+        database: hyperscan.Database = engine.Database()
+        flags = [engine.HS_FLAG_MULTILINE] * len(ids)
         database.compile(expressions=expressions, ids=ids, flags=flags)
         return database
+
+
+def _engine() -> Any:
+    """Return Vectorscan: :func:`warm` loads it while the relay answers already."""
+    import hyperscan
+
+    return hyperscan
 
 
 UNUSUAL = Finder(set(Level) - {Level.UNKNOWN, Level.INFO})

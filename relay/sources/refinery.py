@@ -5,7 +5,8 @@ The steps, in this order: secrets are replaced, so that nothing later sees them;
 and levels are taken out of the lines; lines get the runs and channels that they name. A step
 that is not configured does not exist; with none at all the batches are handed through.
 
-Refining a batch whole gives what refining it line by line gives.
+Refining a batch whole gives what refining it line by line gives. What does a step is imported
+where it is configured: a start without it need not wait.
 """
 
 import time
@@ -13,17 +14,18 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from relay.decode.fields import FieldFinder, field_finder
-from relay.decode.level_words import LevelWords
-from relay.decode.redact import Redactor
-from relay.decode.runs import Runs
-from relay.decode.timestamps import AUTO, TimeFinder, formatted
 from relay.entry import Batch, Origin
 from relay.lines import Lines
 from relay.names import channel_name
 from relay.sources.base import SourceOptions
 from relay.sources.options import zone
+
+if TYPE_CHECKING:
+    from relay.decode.fields import FieldFinder
+    from relay.decode.level_words import LevelWords
+    from relay.decode.runs import Runs
 
 __all__ = ["FOLLOW_NS", "Refinery"]
 
@@ -47,7 +49,7 @@ class Refinery:
 
     def __init__(self, options: SourceOptions, name: str) -> None:
         self._steps = _steps(options)
-        self._runs = None if options.run_pattern is None else Runs(options.run_pattern)
+        self._runs = None if options.run_pattern is None else _runs(options.run_pattern)
         self._fallback = channel_name(name)
 
     def refine(self, batches: list[Batch], now_ns: int | None = None) -> list[Batch]:
@@ -73,6 +75,12 @@ class Refinery:
         return batch
 
 
+def _runs(pattern: str) -> "Runs":
+    from relay.decode.runs import Runs
+
+    return Runs(pattern)
+
+
 def _steps(options: SourceOptions) -> list[Step]:
     steps: list[Step] = []
     if options.redact:
@@ -80,14 +88,20 @@ def _steps(options: SourceOptions) -> list[Step]:
     if options.timestamp is not None:
         steps.append(_Time(options.timestamp, options.timezone))
     if options.fields is not None:
+        from relay.decode.fields import field_finder
+
         steps.append(_Fields(field_finder(options.fields)))
     if options.level_pattern is not None:
+        from relay.decode.level_words import LevelWords
+
         steps.append(_Levels(LevelWords(options.level_pattern)))
     return steps
 
 
 class _Redact:
     def __init__(self, wanted: tuple[str, ...]) -> None:
+        from relay.decode.redact import Redactor
+
         self._redactor = Redactor(wanted)
         self._origins: dict[Origin, Origin] = {}
 
@@ -113,6 +127,8 @@ class _Redact:
 
 class _Time:
     def __init__(self, option: str, timezone: str) -> None:
+        from relay.decode.timestamps import AUTO, TimeFinder, formatted
+
         given = None if option == AUTO else formatted(option)
         self._finder = TimeFinder(zone(timezone), given)
         self._last: OrderedDict[str, tuple[int, int]] = OrderedDict()
@@ -145,7 +161,7 @@ class _Time:
 
 
 class _Fields:
-    def __init__(self, finder: FieldFinder) -> None:
+    def __init__(self, finder: "FieldFinder") -> None:
         self._finder = finder
 
     def __call__(self, batch: Batch, now_ns: int) -> Batch:
@@ -160,7 +176,7 @@ class _Fields:
 
 
 class _Levels:
-    def __init__(self, words: LevelWords) -> None:
+    def __init__(self, words: "LevelWords") -> None:
         self._words = words
 
     def __call__(self, batch: Batch, now_ns: int) -> Batch:
