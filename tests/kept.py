@@ -1,0 +1,71 @@
+"""A hub that rests on a state directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from relay.config.model import ChannelOptions, Config, StateOptions
+from relay.durable import Durable
+from relay.hub import Hub
+from relay.query import Query
+from relay.span import Span
+from relay.status import StoreStatus
+from relay.store.store import DurableStore
+from relay.subscription import Delivery
+from tests.building import batch
+
+__all__ = ["Kept"]
+
+
+@dataclass
+class Kept:
+    """One life of a relay's hub; its rings hold two lines."""
+
+    directory: Path
+    durable: Durable
+    hub: Hub
+
+    @property
+    def store(self) -> DurableStore:
+        """What makes groups durable."""
+        return self.durable.store
+
+    @property
+    def status(self) -> StoreStatus:
+        """What the store tells about itself."""
+        return self.durable.status
+
+    @classmethod
+    def begin(cls, directory: Path, *, archive: bool = True) -> "Kept":
+        """Open a state directory."""
+        state = StateOptions.model_validate({"directory": str(directory), "min_free": "0B"})
+        config = Config(state=state, channel=ChannelOptions(lines=2, archive=archive))
+        durable = Durable(config)
+        hub = Hub(config.channel_options, durable.store)
+        durable.connect(hub)
+        return cls(directory, durable, hub)
+
+    async def publish(self, text: str, channel: str = "web") -> None:
+        """Publish words, each by itself."""
+        for line in text.split():
+            await self.hub.publish([batch(channel, line)])
+
+    async def told(self) -> list[str | Delivery]:
+        """Return what a reader from the beginning on is given: lines, gaps and endings."""
+        given: list[str | Delivery] = []
+        with self.hub.subscribe(Query(), 0) as subscription:
+            while subscription.has_news:
+                for one in await subscription.read():
+                    if isinstance(one, Span):
+                        lines = one.block.lines.split()[one.start : one.stop]
+                        given += [line.decode() for line in lines]
+                    else:
+                        given.append(one)
+        return given
+
+    async def lines(self) -> list[str]:
+        """Return the lines that a reader from the beginning on is given."""
+        return [one for one in await self.told() if isinstance(one, str)]
+
+    async def close(self) -> None:
+        """End well."""
+        await self.store.close()
