@@ -8,31 +8,48 @@ is a plain socket; it never parses an event, so that the server is what is measu
 import re
 import select
 import socket
-import subprocess
-import sys
 import time
-from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
 from multiprocessing import get_context
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from bench.servers import rss_bytes
-from bench.workspace import appear
+from bench.servers import cpu_seconds, rss_bytes
 
-__all__ = ["Latencies", "apart", "connect", "count_appearing", "count_held", "hold", "time_lines"]
+__all__ = [
+    "Counter",
+    "Drain",
+    "apart",
+    "beside",
+    "connect",
+    "count_coming",
+    "count_held",
+    "count_selected",
+    "drain_live",
+    "fan_out",
+    "first_cursor",
+    "hold",
+    "measure_at_rest",
+    "measure_while_held",
+    "stream_bytes",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 BUFFER_BYTES = 1 << 20
-EVENT = b"event: log\n"
-"""What stands once in every event of a line, and never in a line of ours."""
+EVENT = b'{"type":"log",'
+"""What stands once in every entry as JSON, and never inside of one: quotes are escaped there."""
 SILENCE_SECONDS = 30.0
 """A stream that is silent for so long will not go on."""
-WARM_UP_SECONDS = 0.5
+QUIET_SECONDS = 0.5
+"""A stream that is silent for so long has given all it holds."""
+
+UPGRADE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+)
 
 
 def apart(function: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R:
@@ -41,23 +58,44 @@ def apart(function: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> 
         return pool.submit(function, *arguments, **options).result()
 
 
+@contextmanager
+def beside(
+    function: Callable[P, object], *arguments: P.args, **options: P.kwargs
+) -> Iterator[None]:
+    """Let ``function`` run in a new process, which is ended at the end of the context."""
+    process = get_context("spawn").Process(target=function, args=arguments, kwargs=options)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
+
+
 def connect(port: int, path: str, *, close: bool = False) -> socket.socket:
     """
     Ask for a stream.
 
     Args:
         port: on the loopback.
-        path: with its query.
+        path: with its query; one that ends in ``/ws`` is asked for as a WebSocket.
         close: whether the server closes the connection at the stream's end.
     """
     client = socket.create_connection(("127.0.0.1", port))
     client.settimeout(SILENCE_SECONDS)
-    closing = "Connection: close\r\n" if close else ""
+    more = "Connection: close\r\n" if close else ""
+    if is_websocket(path):
+        more = UPGRADE
     request = (
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n{closing}"
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n{more}"
     )
     client.sendall(request.encode() + b"\r\n")
     return client
+
+
+def is_websocket(path: str) -> bool:
+    """Return whether a path is that of a WebSocket."""
+    return path.partition("?")[0].endswith("/ws")
 
 
 def read_start(client: socket.socket) -> bytes:
@@ -68,7 +106,7 @@ def read_start(client: socket.socket) -> bytes:
         if not received:
             raise RuntimeError(f"closed before the headers' end: {start!r}")
         start += received
-    if not start.startswith(b"HTTP/1.1 200"):
+    if not start.startswith((b"HTTP/1.1 200", b"HTTP/1.1 101")):
         raise RuntimeError(f"refused: {start.decode(errors='replace')}")
     return start
 
@@ -79,22 +117,27 @@ class Counter:
 
     Args:
         client: its socket.
+        mark: what stands once in every event.
+        buffer_bytes: that it takes at a time.
     """
 
-    def __init__(self, client: socket.socket) -> None:
+    def __init__(
+        self, client: socket.socket, mark: bytes = EVENT, buffer_bytes: int = BUFFER_BYTES
+    ) -> None:
         self.client = client
         self.events = 0
         self.bytes = 0
+        self._mark = mark
         # What an event's mark may have left unfinished is kept before the next piece.
-        self._kept = len(EVENT) - 1
-        self._buffer = bytearray(self._kept + BUFFER_BYTES)
+        self._kept = len(mark) - 1
+        self._buffer = bytearray(self._kept + buffer_bytes)
         self._view = memoryview(self._buffer)
 
     def receive(self) -> bool:
         """Take one piece; return whether the stream goes on."""
         received = self.client.recv_into(self._view[self._kept :])
         end = self._kept + received
-        self.events += self._buffer.count(EVENT, 0, end)
+        self.events += self._buffer.count(self._mark, 0, end)
         self._buffer[: self._kept] = self._buffer[end - self._kept : end]
         self.bytes += received
         return received > 0
@@ -116,21 +159,30 @@ class Drain:
         return received > 0
 
 
-def count_appearing(port: int, path: str, staged: Path, log: Path, lines: int) -> float:
+def count_coming(
+    port: int, path: str, start: Callable[[], object], lines: int, mark: bytes = EVENT
+) -> float:
     """
-    Let a file appear and count its lines as they come.
+    Let lines come, and count them.
+
+    Args:
+        port: of the server.
+        path: of the stream.
+        start: lets them come.
+        lines: how many.
+        mark: what stands once in every line's event.
 
     Returns:
-        Seconds from the file's appearance to its last line.
+        Seconds from the start to the last line.
 
     Raises:
         RuntimeError: the stream ended, or was silent, before the last line.
     """
     with connect(port, path) as client:
-        counter = Counter(client)
+        counter = Counter(client, mark)
         counter.receive()
         started = time.perf_counter()
-        appear(staged, log)
+        start()
         _count(counter, lines)
         return time.perf_counter() - started
 
@@ -146,6 +198,25 @@ def count_held(port: int, path: str, lines: int) -> None:
         _count(Counter(client), lines)
 
 
+def stream_bytes(port: int, path: str, lines: int) -> int:
+    """
+    Read a stream that does not end until it has given all it holds; return its bytes.
+
+    Raises:
+        RuntimeError: it held other than so many lines.
+    """
+    with connect(port, path) as client:
+        counter = Counter(client)
+        _count(counter, lines)
+        client.settimeout(QUIET_SECONDS)
+        try:
+            while counter.receive():
+                pass
+        except TimeoutError:
+            pass
+        return counter.bytes
+
+
 def _count(counter: Counter, lines: int) -> None:
     try:
         while counter.events < lines and counter.receive():
@@ -156,37 +227,32 @@ def _count(counter: Counter, lines: int) -> None:
         raise RuntimeError(f"expected {lines} lines, got {counter.events}")
 
 
-def fan_out(port: int, path: str, clients: int, lines: int) -> float:
+def fan_out(port: int, path: str, clients: int, lines: int, size: int | None = None) -> float:
     """
-    Read a stream that ends, with many clients at once.
+    Read a stream with many clients at once.
 
-    One client in ten counts, the others throw away what comes, so that it is not the clients
-    that set the pace.
+    One client in ten counts; the others only take the bytes, and must get as many.
+
+    Args:
+        port: of the server.
+        path: of the stream.
+        clients: how many.
+        lines: that each must get.
+        size: bytes after which a stream is over; ``None``: its connection's end tells.
 
     Returns:
-        Seconds from the first request to the last client's end.
+        Seconds from the first request to the end of the last client's stream.
 
     Raises:
-        RuntimeError: a client did not get everything.
+        RuntimeError: lines were lost, or came twice.
     """
     started = time.perf_counter()
     sockets = [connect(port, path, close=True) for _ in range(clients)]
-    readers = [
+    readers: list[Counter | Drain] = [
         Counter(client) if index % 10 == 0 else Drain(client)
         for index, client in enumerate(sockets)
     ]
-    poll = select.epoll()
-    waiting = {reader.client.fileno(): reader for reader in readers}
-    for number in waiting:
-        poll.register(number, select.EPOLLIN)
-    while waiting:
-        ready = poll.poll(SILENCE_SECONDS)
-        if not ready:
-            raise RuntimeError(f"{len(waiting)} of {clients} clients wait for the end")
-        for number, _ in ready:
-            if not waiting[number].receive():
-                poll.unregister(number)
-                del waiting[number]
+    _receive_all(readers, lambda reader: size is not None and reader.bytes >= size)
     seconds = time.perf_counter() - started
     _verify(readers, lines)
     for client in sockets:
@@ -194,14 +260,81 @@ def fan_out(port: int, path: str, clients: int, lines: int) -> float:
     return seconds
 
 
+def _receive_all(
+    readers: Sequence[Counter | Drain], has_all: Callable[[Counter | Drain], bool]
+) -> None:
+    """Let all readers receive until each has all, or its stream has ended."""
+    poll = select.epoll()
+    waiting = {reader.client.fileno(): reader for reader in readers}
+    for number in waiting:
+        poll.register(number, select.EPOLLIN)
+    while waiting:
+        ready = poll.poll(SILENCE_SECONDS)
+        if not ready:
+            raise RuntimeError(f"{len(waiting)} of {len(readers)} clients wait for the end")
+        for number, _ in ready:
+            reader = waiting[number]
+            if not reader.receive() or has_all(reader):
+                poll.unregister(number)
+                del waiting[number]
+
+
 def _verify(readers: Sequence[Counter | Drain], lines: int) -> None:
-    counted = {reader.events for reader in readers if isinstance(reader, Counter)}
-    if counted != {lines}:
-        raise RuntimeError(f"expected {lines} lines, got {sorted(counted)}")
+    _verify_events(readers, lines)
     # Chunks may be cut differently for each client: their frames are a few bytes in 100,000.
     sizes = [reader.bytes for reader in readers]
     if max(sizes) > min(sizes) * 1.01:
         raise RuntimeError(f"expected equal streams, got {min(sizes)} to {max(sizes)} bytes")
+
+
+def _verify_events(readers: Sequence[Counter | Drain], lines: int) -> None:
+    counted = {reader.events for reader in readers if isinstance(reader, Counter)}
+    if counted != {lines}:
+        raise RuntimeError(f"expected {lines} lines, got {sorted(counted)}")
+
+
+def count_selected(
+    port: int, paths: Sequence[str], start: Callable[[], object], lines: int, pid: int
+) -> tuple[float, int]:
+    """
+    Let lines come to clients that each want some of them.
+
+    Args:
+        port: of the server.
+        paths: of a client each.
+        start: lets the lines come.
+        lines: that each client wants of them.
+        pid: of the server.
+
+    Returns:
+        Processor time of the server from the start to the last line, and all clients' bytes.
+
+    Raises:
+        RuntimeError: a client got other than so many lines.
+    """
+    sockets = [connect(port, path) for path in paths]
+    for client in sockets:
+        read_start(client)
+    readers = [Counter(client, buffer_bytes=BUFFER_BYTES // 16) for client in sockets]
+    before = cpu_seconds(pid)
+    start()
+    _receive_all(readers, lambda reader: isinstance(reader, Counter) and reader.events >= lines)
+    used = cpu_seconds(pid) - before
+    _verify_events(readers, lines)
+    for client in sockets:
+        client.close()
+    return used, sum(reader.bytes for reader in readers)
+
+
+def drain_live(port: int, path: str) -> None:
+    """Take what a stream gives, until the server ends."""
+    with connect(port, path) as client:
+        drain = Drain(client)
+        try:
+            while drain.receive():
+                pass
+        except (ConnectionError, TimeoutError):
+            pass
 
 
 def first_cursor(port: int, path: str) -> int:
@@ -248,112 +381,27 @@ def measure_while_held(port: int, path: str, clients: int, pid: int) -> int:
     return after - before
 
 
-@dataclass(frozen=True, slots=True)
-class Latencies:
+def measure_at_rest(
+    port: int, paths: Sequence[str], settle_seconds: float, seconds: float, pid: int
+) -> float:
     """
-    Times from a line's write to its arrival.
-
-    Args:
-        p50_ms: half of the lines came faster.
-        p99_ms: 99 of 100 lines came faster.
-        grew: whether lines came later and later, so that the server had not kept up.
-    """
-
-    p50_ms: float
-    p99_ms: float
-    grew: bool
-
-
-def time_lines(
-    port: int, path: str, log: Path, clients: int, rate: int, seconds: float
-) -> Latencies:
-    """
-    Write lines at a steady rate and time their arrival at every client.
+    Open idle streams and see how much of a processor a process uses.
 
     Args:
         port: of the server.
-        path: of the stream.
-        log: the file that is appended to.
-        clients: how many read.
-        rate: lines a second.
-        seconds: how long lines are written.
+        paths: of a stream each.
+        settle_seconds: until what the opening of streams set off is over.
+        seconds: that are watched.
+        pid: of the server.
 
-    Raises:
-        RuntimeError: a stream ended, or lines were lost.
+    Returns:
+        Share of one processor.
     """
-    sockets = hold(port, path, clients)
-    lines = int(rate * seconds)
-    command = [sys.executable, "-m", "bench.writer", str(log), str(rate), str(lines)]
-    with subprocess.Popen(command) as writer:
-        stamps = [_Stamps(client) for client in sockets]
-        _receive_all(stamps, lines)
-    if writer.returncode:
-        raise RuntimeError(f"the writer failed with {writer.returncode}")
+    sockets = [client for path in paths for client in hold(port, path, 1)]
+    time.sleep(settle_seconds)
+    before, started = cpu_seconds(pid), time.perf_counter()
+    time.sleep(seconds)
+    used, passed = cpu_seconds(pid) - before, time.perf_counter() - started
     for client in sockets:
         client.close()
-    return _summary(stamps, int(rate * WARM_UP_SECONDS))
-
-
-class _Stamps:
-    """The time stamps in one stream's lines, turned into latencies as they come."""
-
-    def __init__(self, client: socket.socket) -> None:
-        self.client = client
-        self.latencies_ns = array("q")
-        self._rest = b""
-
-    def receive(self) -> None:
-        received = self.client.recv(BUFFER_BYTES)
-        now_ns = time.monotonic_ns()
-        if not received:
-            raise RuntimeError("a stream ended")
-        data = self._rest + received
-        cut = data.rfind(b"\n\n") + 2
-        if cut >= 2:
-            stamps = STAMP.findall(data, 0, cut)
-            self.latencies_ns.extend([now_ns - int(stamp) for stamp in stamps])
-            data = data[cut:]
-        self._rest = data
-
-
-STAMP = re.compile(rb"stamp=(\d+)")
-
-
-def _receive_all(stamps: Sequence[_Stamps], lines: int) -> None:
-    poll = select.epoll()
-    waiting = {stamp.client.fileno(): stamp for stamp in stamps}
-    for number in waiting:
-        poll.register(number, select.EPOLLIN)
-    while waiting:
-        ready = poll.poll(SILENCE_SECONDS)
-        if not ready:
-            counts = [len(stamp.latencies_ns) for stamp in stamps]
-            raise RuntimeError(f"expected {lines} lines, got {min(counts)} to {max(counts)}")
-        for number, _ in ready:
-            stamp = waiting[number]
-            stamp.receive()
-            if len(stamp.latencies_ns) >= lines:
-                poll.unregister(number)
-                del waiting[number]
-
-
-def _summary(stamps: Sequence[_Stamps], skipped: int) -> Latencies:
-    """Join all clients' latencies, without the first lines of each, into a few figures."""
-    steady = [stamp.latencies_ns[skipped:] for stamp in stamps]
-    third = len(steady[0]) // 3
-    early = _quantile([ns for latencies in steady for ns in latencies[:third]], 0.5)
-    late = _quantile([ns for latencies in steady for ns in latencies[-third:]], 0.5)
-    everything = [ns for latencies in steady for ns in latencies]
-    return Latencies(
-        p50_ms=_quantile(everything, 0.5) / 1e6,
-        p99_ms=_quantile(everything, 0.99) / 1e6,
-        grew=late > 2 * early + GROWTH_NS,
-    )
-
-
-GROWTH_NS = 20_000_000
-"""A median that rises by less than this within a run is noise."""
-
-
-def _quantile(values: list[int], share: float) -> int:
-    return sorted(values)[int(len(values) * share)]
+    return used / passed

@@ -34,6 +34,12 @@ class Scale:
         clients: of a fan-out.
         idle_clients: that only wait.
         seconds: of writing at a steady rate.
+        single_lines: that are written to a ring one at a time.
+        filter_clients: that each want a tenth of the lines.
+        flood_seconds: of timing a quiet channel beside one that is flooded.
+        channels: of a relay at rest.
+        rest_clients: of a relay at rest.
+        rest_seconds: that a relay at rest is watched.
         archive_bytes: text of an archive that pages are read from.
         stored_bytes: text of an archive that a relay starts with.
         segments: files of an archive that a relay starts with.
@@ -46,6 +52,12 @@ class Scale:
     clients: int = 100
     idle_clients: int = 1000
     seconds: float = 4.0
+    single_lines: int = 1_000_000
+    filter_clients: int = 500
+    flood_seconds: float = 10.0
+    channels: int = 1000
+    rest_clients: int = 2000
+    rest_seconds: float = 15.0
     archive_bytes: int = 10_000_000_000
     stored_bytes: int = 1_000_000_000
     segments: int = 100_000
@@ -58,6 +70,12 @@ QUICK = Scale(
     ring_lines=200_000,
     idle_clients=200,
     seconds=2.0,
+    single_lines=50_000,
+    filter_clients=100,
+    flood_seconds=3.0,
+    channels=200,
+    rest_clients=400,
+    rest_seconds=5.0,
     archive_bytes=200_000_000,
     stored_bytes=100_000_000,
     segments=5_000,

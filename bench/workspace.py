@@ -7,9 +7,11 @@ application's log has them.
 
 import os
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["LINE_BYTES", "Workspace"]
+__all__ = ["LINE_BYTES", "Workspace", "appear", "append", "knock", "line", "pour"]
 
 LINE_BYTES = 100
 """Length of a line without its newline."""
@@ -34,11 +36,26 @@ class Workspace:
         """The glob that a relay reads."""
         return str(self.logs / "*.log")
 
-    def staged(self, lines: int) -> Path:
-        """Return a file of so many lines, outside the watched folder; made once."""
-        path = self.folder / f"staged-{lines}"
+    def staged(self, lines: int, make: Callable[[int], bytes] | None = None) -> Path:
+        """
+        Return a file of so many lines, outside the watched folder; made once.
+
+        Args:
+            lines: how many.
+            make: gives a line by its number; ``None``: :func:`line`.
+        """
+        make = make or line
+        path = self.folder / f"staged-{make.__name__}-{lines}"
         if not path.exists():
-            path.write_bytes(b"".join([line(number) for number in range(lines)]))
+            with path.open("wb") as file:
+                file.writelines(map(make, range(lines)))
+        return path
+
+    def fifo(self, name: str) -> Path:
+        """Return a FIFO, made anew."""
+        path = self.folder / name
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
         return path
 
     def next_log(self) -> Path:
@@ -63,6 +80,23 @@ def appear(staged: Path, path: Path) -> None:
     link = staged.with_name(f"{path.name}.link")
     os.link(staged, link)
     link.rename(path)
+
+
+def append(staged: Path, path: Path) -> None:
+    """Append the staged file to ``path``, by a process of its own."""
+    with path.open("ab") as log:
+        subprocess.run(["cat", staged], stdout=log, check=True)
+
+
+def pour(staged: Path, fifo: Path) -> "subprocess.Popen[bytes]":
+    """Write the staged file into a FIFO that is read, by a process of its own."""
+    with fifo.open("wb") as pipe:
+        return subprocess.Popen(["cat", staged], stdout=pipe)
+
+
+def knock(fifo: Path) -> None:
+    """Let go on whoever waits for a line from the FIFO."""
+    fifo.write_bytes(b"\n")
 
 
 def line(number: int) -> bytes:

@@ -1,16 +1,23 @@
 """From a file that appears to one SSE client, against floor A."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from bench.clients import apart, count_appearing
+from bench.clients import apart, count_coming
 from bench.row import Bar, Figure, Row, Sample, Scale
-from bench.servers import Server, floor, live, relay
-from bench.workspace import Workspace
+from bench.servers import Server, Setup, floor, live, relay
+from bench.workspace import Workspace, appear
 
 
 def measure_relay(workspace: Workspace, scale: Scale) -> Sample:
     """Let a relay read the file."""
-    with relay(workspace) as server:
+    return measure_setup(Setup(), workspace, scale)
+
+
+def measure_setup(setup: Setup, workspace: Workspace, scale: Scale) -> Sample:
+    """Let a relay with a configuration of its own read the file."""
+    with relay(workspace, setup) as server:
         return measure(server, workspace, scale, workspace.next_log())
 
 
@@ -24,12 +31,17 @@ def measure_floor(workspace: Workspace, scale: Scale) -> Sample:
 def measure(server: Server, workspace: Workspace, scale: Scale, log: Path) -> Sample:
     """Let the file appear, and count its lines as they come."""
     staged = workspace.staged(scale.lines)
+    return measure_coming(server, partial(appear, staged, log), scale.lines)
+
+
+def measure_coming(server: Server, start: Callable[[], object], lines: int) -> Sample:
+    """Let lines come, and count them."""
     before = server.cpu_seconds()
-    seconds = apart(count_appearing, server.port, live(), staged, log, scale.lines)
+    seconds = apart(count_coming, server.port, live(), start, lines)
     cpu_seconds = server.cpu_seconds() - before
     return {
-        "lines/s": scale.lines / seconds,
-        "processor time a line": cpu_seconds / scale.lines * 1e6,
+        "lines/s": lines / seconds,
+        "processor time a line": cpu_seconds / lines * 1e6,
     }
 
 

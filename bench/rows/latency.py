@@ -3,7 +3,8 @@
 from functools import partial
 from pathlib import Path
 
-from bench.clients import apart, time_lines
+from bench.clients import apart
+from bench.latencies import time_lines
 from bench.row import Bar, DiscardedError, Figure, Row, Sample, Scale
 from bench.servers import Server, floor, live, relay
 from bench.workspace import Workspace

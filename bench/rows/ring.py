@@ -1,47 +1,85 @@
-"""What a full ring costs in memory: distinct lines, before and after they were read."""
+"""
+What a full ring costs in memory: distinct lines, before and after they were read.
+
+They come in bulk, or one at a time, of stdout and stderr by turns.
+"""
+
+import shlex
+import sys
 
 from bench.clients import apart, count_held, first_cursor
 from bench.row import Bar, Figure, Row, Sample, Scale
-from bench.servers import FIRST_LINES, held, live, relay
-from bench.workspace import Workspace, appear
+from bench.servers import FIRST_LINES, Server, Setup, held, live, relay
+from bench.workspace import Workspace, appear, knock
 
 MIB = 1 << 20
 
+PATIENCE_SECONDS = 600.0
+"""Lines that come one at a time take their time."""
 
-def measure_relay(workspace: Workspace, scale: Scale) -> Sample:
-    """Fill a ring without a reader, then let one read it all."""
+PROCESS = 'type = "process"\ncommand = {command!r}\nrestart = "never"\n'
+
+FILTER, FILTERED = "q=worker%5B3%5D", 97
+"""A filter, and of how many lines it passes one."""
+
+
+def measure_bulk(workspace: Workspace, scale: Scale) -> Sample:
+    """Fill a ring from a file without a reader, then let it be read."""
     lines = scale.ring_lines
     with relay(workspace) as server:
-        # A greeting first, so that what the first answer loads is not counted.
-        cursor = apart(first_cursor, server.port, live())
-        empty = server.rss_bytes()
+        cursor, empty = _begin(server)
         appear(workspace.staged(lines), workspace.next_log())
         server.wait_for_lines(FIRST_LINES + lines)
-        filled = server.rss_bytes()
-        apart(count_held, server.port, held(cursor), lines)
-        read = server.rss_bytes()
+        return _read(server, cursor, empty, lines)
+
+
+def measure_single(workspace: Workspace, scale: Scale) -> Sample:
+    """Fill a ring from a process that says each line when the one before has been taken."""
+    lines, door = scale.single_lines, workspace.fifo("door")
+    producer = shlex.join([sys.executable, "-m", "bench.producer", str(lines)])
+    command = f"echo INFO first; read _ <{shlex.quote(str(door))}; exec {producer}"
+    with relay(workspace, Setup(keys=PROCESS.format(command=command))) as server:
+        cursor, empty = _begin(server)
+        knock(door)
+        server.wait_for_lines(FIRST_LINES + lines, PATIENCE_SECONDS)
+        return _read(server, cursor, empty, lines)
+
+
+def _begin(server: Server) -> tuple[int, int]:
+    """Return the cursor before the lines, and the memory."""
+    # A greeting first, so that what the first answer loads is not counted.
+    return apart(first_cursor, server.port, live()), server.rss_bytes()
+
+
+def _read(server: Server, cursor: int, empty: int, lines: int) -> Sample:
+    """Let two readers read it all."""
+    filled = server.rss_bytes()
+    apart(count_held, server.port, held(cursor), lines)
+    read = server.rss_bytes()
+    selected = len(range(3, lines, FILTERED))
+    apart(count_held, server.port, held(cursor, FILTER), selected)
+    both = server.rss_bytes()
     return {
         "growth a line": (filled - empty) / lines,
-        "growth a line, after a reader": (read - empty) / lines,
-        "growth by the reader": (read - filled) / MIB,
+        "growth by an SSE reader": (read - filled) / MIB,
+        "growth by it and a filtered one": (both - filled) / MIB,
     }
 
 
-ROW = Row(
-    "ring",
-    "memory of a ring of 1,000,000 lines of 100 bytes",
-    (
-        Figure(
-            "growth a line",
-            " bytes",
-            (Bar(140, at_most=True, of_share=False, unit=" bytes"),),
-        ),
-        Figure("growth a line, after a reader", " bytes"),
-        Figure(
-            "growth by the reader",
-            " MiB",
-            (Bar(64, at_most=True, of_share=False, unit=" MiB"),),
-        ),
+FIGURES = (
+    Figure("growth a line", " bytes", (Bar(140, at_most=True, of_share=False, unit=" bytes"),)),
+    Figure("growth by an SSE reader", " MiB"),
+    Figure(
+        "growth by it and a filtered one",
+        " MiB",
+        (Bar(64, at_most=True, of_share=False, unit=" MiB"),),
     ),
-    measure_relay,
+)
+
+BULK = Row("ring", "memory of a ring of 1,000,000 lines of 100 bytes", FIGURES, measure_bulk)
+SINGLE = Row(
+    "ring-single",
+    "the same, one line at a time, stdout and stderr by turns",
+    FIGURES,
+    measure_single,
 )

@@ -4,19 +4,19 @@ from functools import partial
 
 from bench.row import Bar, Figure, Row, Sample, Scale
 from bench.rows import file, latency
-from bench.servers import State, relay
+from bench.servers import Setup, State, relay
 from bench.workspace import Workspace
 
 
 def measure_file(archive: bool, workspace: Workspace, scale: Scale) -> Sample:
     """Let a relay read the file and keep it."""
-    with relay(workspace, State(workspace.new_state(), archive)) as server:
+    with relay(workspace, Setup(State(workspace.new_state(), archive))) as server:
         return file.measure(server, workspace, scale, workspace.next_log())
 
 
 def measure_latency(workspace: Workspace, scale: Scale) -> Sample:
     """Time lines through a relay that keeps them."""
-    with relay(workspace, State(workspace.new_state())) as server:
+    with relay(workspace, Setup(State(workspace.new_state()))) as server:
         sample, _ = latency.measure(server, 1, scale, workspace.next_log())
         return sample
 
@@ -27,6 +27,14 @@ FILE = Row(
     (Figure("lines/s", "", (Bar(0.75),)), Figure("processor time a line", " µs")),
     partial(measure_file, False),
     file.measure_relay,
+)
+
+FLOOR_FILE = Row(
+    "store-file-floor",
+    "file → one SSE client, with a store, against floor A",
+    (Figure("lines/s", "", (Bar(0.4),)), Figure("processor time a line", " µs")),
+    partial(measure_file, False),
+    file.measure_floor,
 )
 
 ARCHIVED_FILE = Row(

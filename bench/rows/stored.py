@@ -11,7 +11,7 @@ from statistics import median
 
 from bench.archive import CHANNEL, Archive, add_archive, add_segments, forget_cached
 from bench.row import Bar, Figure, Row, Sample, Scale
-from bench.servers import Server, State, get, relay, start_relay
+from bench.servers import Server, Setup, State, get, relay, start_relay
 from bench.workspace import Workspace
 
 MB, GB = 1e6, 1e9
@@ -86,7 +86,7 @@ def _prepared(workspace: Workspace, name: str) -> Path:
     """Return a state directory that a relay has made, and left as it should."""
     state = workspace.folder / name
     if not state.exists():
-        with relay(workspace, State(state, archive=True)) as server:
+        with relay(workspace, Setup(State(state, archive=True))) as server:
             server.end()
     return state
 
@@ -94,7 +94,7 @@ def _prepared(workspace: Workspace, name: str) -> Path:
 @contextmanager
 def _going_on(workspace: Workspace, state: Path) -> Iterator[Server]:
     """Run a relay that goes on with a state directory, from when it is ready."""
-    server = start_relay(workspace, State(state, archive=True))
+    server = start_relay(workspace, Setup(State(state, archive=True)))
     server.wait_until_ready()
     try:
         yield server

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bench.clients import Counter, Drain, count_held
 from bench.floors import event_head, render
 
-EVENTS = render(b"one\ntwo\nevent: log\nfour\n", 1, 1, event_head("/a.log", 0))
+EVENTS = render(b'one\ntwo\n{"type":"log",\nfour\n', 1, 1, event_head("/a.log", 0))
 """Four events; the third's message is the mark by which events are counted."""
 
 
