@@ -7,17 +7,18 @@ the next; linear in the bytes. Where a pattern has a group named ``secret`` only
 replaced, so that what stands around it still says what it was.
 
 Cost, for lines of 100 bytes and 20 patterns: 0.14 µs for one without a secret (one scan for all
-patterns together), 7 µs for one with.
+patterns together), 7 µs for one with; where many have one they are not looked for first, which
+makes it 3 µs.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from relay.decode.captures import AnyOf, compile_expression, group_numbers
+from relay.decode.captures import AnyOf, Match, compile_expression, group_numbers
 from relay.lines import Lines
 
 __all__ = ["NAMES", "Redactor"]
@@ -100,9 +101,16 @@ NAMES: Mapping[str, Kind] = {
 }
 """What can be asked for by name."""
 
+CHUNK_BYTES = 64 * 1024
+"""Looked through at a time; how many secrets it had tells how to look through the next."""
+
+_FEW = 4
+"""Where more than one line of so many has a secret, all lines are looked through for each."""
+
 _WORD = re.compile(r"[a-z-]+")
 
 Span = tuple[int, int]
+Search = Callable[[bytes, int], Match | None]
 
 
 class _Pattern:
@@ -127,19 +135,25 @@ class _Pattern:
             text: of many lines, or of one entry.
             alone: whether it is one entry, in which the pattern may take newlines in.
         """
-        search = (self._entry if alone else self._line).search
+        engine = self._entry if alone else self._line
+        if self._check is not None:
+            yield from self._checked(engine.search, text, self._check)
+            return
+        group = self._group
+        for match in engine.finditer(text):
+            start, end = match.span(group)
+            if start < end:
+                yield start, end
+
+    def _checked(self, search: Search, text: bytes, check: Check) -> Iterator[Span]:
         position = 0
         while position < len(text) and (match := search(text, position)) is not None:
             start, end = match.span(self._group)
-            if self._check is not None:
-                end = start + self._check(text[start:end])
+            end = start + check(text[start:end])
             if start < end:
                 yield start, end
-            if self._check is None:
-                position = max(match.end(), match.start() + 1)
-            else:
-                # What follows may be one though this was none; these matches are short.
-                position = max(end, match.start() + 1)
+            # What follows may be one though this was none; these matches are short.
+            position = max(end, match.start() + 1)
 
 
 class Redactor:
@@ -156,6 +170,8 @@ class Redactor:
     def __init__(self, wanted: Sequence[str]) -> None:
         self._patterns = [pattern for text in wanted for pattern in _patterns(text)]
         self._any = AnyOf([pattern.text for pattern in self._patterns])
+        self._is_dense = False
+        """Whether many of the last lines had a secret."""
 
     def redact(self, lines: Lines) -> Lines:
         """Return lines without secrets: the same object where there are none."""
@@ -208,27 +224,38 @@ class Redactor:
 
     def _cleaned(self, text: bytes) -> bytes:
         """Return the text of many lines, the same object where it holds no secret."""
-        dirty = self._dirty(text)
-        joined = b"".join([text[start:end] for start, end in dirty])
+        pieces: list[bytes] = []
+        start = position = 0
+        while start < len(text):
+            stop = text.find(b"\n", min(start + CHUNK_BYTES, len(text) - 1)) + 1
+            for (begin, end), cleaned in self._replacements(text, start, stop):
+                pieces += (text[position:begin], cleaned)
+                position = end
+            start = stop
+        return b"".join([*pieces, text[position:]]) if pieces else text
+
+    def _replacements(self, text: bytes, start: int, stop: int) -> Iterable[tuple[Span, bytes]]:
+        """Give the stretches between two ends of lines that change, and what they become."""
+        is_dense = self._is_dense
+        dirty = [(start, stop)] if is_dense else self._dirty(text, start, stop)
         if not dirty:
-            return text
+            return ()
+        joined = b"".join([text[begin:end] for begin, end in dirty])
         # One more scan for all patterns spares those that do not occur one each.
         patterns = [self._patterns[number] for number in self._any.which(joined)]
-        cleaned = _masked(joined, _found(patterns, joined, alone=False))
-        if cleaned is joined:
-            return text
-        pieces: list[bytes] = []
-        position = 0
-        for (start, end), line in zip(dirty, cleaned[:-1].split(b"\n"), strict=True):
-            pieces += (text[position:start], line, b"\n")
-            position = end
-        pieces.append(text[position:])
-        return b"".join(pieces)
+        spans = _found(patterns, joined, alone=False)
+        self._is_dense = len(spans) * _FEW > text.count(b"\n", start, stop)
+        if not spans:
+            return ()
+        cleaned = _masked(joined, spans)
+        if is_dense:
+            return [(dirty[0], cleaned)]
+        return zip(dirty, [line + b"\n" for line in cleaned[:-1].split(b"\n")], strict=True)
 
-    def _dirty(self, text: bytes) -> list[Span]:
-        """Return start and end of the lines that may have a secret."""
+    def _dirty(self, text: bytes, position: int, stop: int) -> list[Span]:
+        """Return start and end of the lines that may have a secret, of those up to ``stop``."""
         found: list[Span] = []
-        search, position, last = self._any.search, 0, len(text) - 1
+        search, last = self._any.search, stop - 1
         while position <= last and (match := search(text, position, last)) is not None:
             start = text.rfind(b"\n", position, match.start()) + 1 or position
             position = text.find(b"\n", match.start()) + 1

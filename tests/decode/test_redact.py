@@ -123,3 +123,14 @@ def test_lines_together_give_what_each_gives_alone(entries: list[str]) -> None:
     redactor = Redactor([*NAMES, r"x\s*é", r"\b", r"(?m)é$"])
     alone = [text for entry in entries for text in redact(redactor, entry)]
     assert redact(redactor, *entries) == alone
+
+
+def test_many_lines_with_secrets_give_what_each_gives_alone() -> None:
+    """However many of the lines before had one."""
+    secrets = ["a@b.org", "Bearer abcdef x@y.org", LUHN_OK, "4111 1111", "x\ry", ""]
+    full = [f"{number} {secrets[number % 6]}" for number in range(6_000)]
+    empty = [f"{number} {'nothing ' * 4}" for number in range(6_000)]
+    rare = [f"{number} {secrets[number % 6] if number % 50 == 0 else 'x'}" for number in range(99)]
+    entries = [*empty, *full, *empty, *rare, *full]
+    alone = Redactor(tuple(NAMES))
+    assert redact(Redactor(tuple(NAMES)), *entries) == [redact(alone, one)[0] for one in entries]
