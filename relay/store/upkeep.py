@@ -6,6 +6,7 @@ Rule of this file: each is a task of its own, so that a slow disk in one holds u
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from functools import partial
@@ -175,9 +176,7 @@ class Upkeep:
     # What is kept small
 
     async def _compress(self) -> None:
-        while self._store.is_failing:  # noqa: ASYNC110 - it tries again as often
-            await asyncio.sleep(TICK_SECONDS)
-        rows = await asyncio.to_thread(self._uncompressed)
+        rows = await self._left_plain()
         while True:
             for row in rows:
                 one = asyncio.create_task(self._compress_one(row))
@@ -191,8 +190,19 @@ class Upkeep:
             self._sealed.clear()
             rows, self._to_compress = self._to_compress, []
 
-    def _uncompressed(self) -> list[SegmentRow]:
+    async def _left_plain(self) -> list[SegmentRow]:
         """Return what an earlier life has sealed and not compressed."""
+        while True:
+            if not self._store.is_failing:
+                try:
+                    return await asyncio.to_thread(self._uncompressed)
+                except sqlite3.Error as error:
+                    self._store.fail(
+                        str(StoreError(str(self._directory), f"cannot be read: {error}"))
+                    )
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _uncompressed(self) -> list[SegmentRow]:
         connection = index.connect(self._writer.index_path, readonly=True)
         try:
             return [
@@ -207,6 +217,8 @@ class Upkeep:
     async def _compress_one(self, row: SegmentRow) -> None:
         try:
             size = await asyncio.to_thread(self._write_compressed, row)
+        except FileNotFoundError:
+            return  # It went while it waited, or was sealed just before all were looked at.
         except (OSError, RelayError) as error:
             log.warning("store: a segment of %s stays as it is: %s", row.channel, error)
             return
