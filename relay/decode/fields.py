@@ -23,7 +23,7 @@ EXAMPLE = r"^(?P<ip>\S+) (?P<method>[A-Z]+) (?P<path>\S+)"
 
 _PAIR = re.compile(
     # Possessive: each byte is looked at once, however long a word without "=" is.
-    rb'(?<!\S)(@?[A-Za-z_][\w.@/-]*+)=(?:"((?:[^"\\\n]|\\[^\n])*+)"|(\S*+))|(\n)',
+    r'(?<!\S)(@?[A-Za-z_][\w.@/-]*+)=(?:"((?:[^"\\\n]|\\[^\n])*+)"|(\S*+))|(\n)',
     re.ASCII,
 )
 
@@ -68,12 +68,12 @@ class Logfmt:
         """Return the pairs of many lines: one scan over all of them."""
         pairs: list[dict[str, str]] = []
         line: dict[str, str] = {}
-        for key, quoted, bare, newline in _PAIR.findall(lines.text):
+        for key, quoted, bare, newline in _PAIR.findall(lines.text.decode()):
             if newline:
                 pairs.append(line)
                 line = {}
             else:
-                line[key.decode()] = _value(quoted) if quoted else bare.decode()
+                line[key] = _value(quoted) if quoted else bare
         return [
             {} if found and entry.startswith(b"{") else found
             for found, entry in zip(pairs, lines.split(), strict=True)
@@ -84,8 +84,8 @@ class Logfmt:
         if entry.startswith(b"{"):
             return {}
         return {
-            key.decode(): _value(quoted) if quoted else bare.decode()
-            for key, quoted, bare, newline in _PAIR.findall(entry)
+            key: _value(quoted) if quoted else bare
+            for key, quoted, bare, newline in _PAIR.findall(entry.decode())
             if not newline
         }
 
@@ -106,21 +106,21 @@ class Groups:
         found: list[dict[str, str]] = [{}] * lines.count
         groups = self._captures.groups.items()
         for index, match in self._captures.find(lines):
-            values = {name: match.group(number) for name, number in groups}
+            values = {name: match[number] for name, number in groups}
             found[index] = {
                 name: value.decode() for name, value in values.items() if value is not None
             }
         return _as_lines(found)
 
 
-def _value(quoted: bytes) -> str:
-    if b"\\" in quoted:
+def _value(quoted: str) -> str:
+    if "\\" in quoted:
         try:
-            value: str = orjson.loads(b'"%b"' % quoted)
+            value: str = orjson.loads(f'"{quoted}"')
             return value
         except orjson.JSONDecodeError:
             pass
-    return quoted.decode()
+    return quoted
 
 
 def _as_lines(fields: list[dict[str, str]]) -> Lines | None:

@@ -51,7 +51,7 @@ class LevelWords:
         """
         levels: bytearray | None = None
         for index, match in self._captures.find(lines):
-            word = match.group(self._group)
+            word = match[self._group]
             if word is not None and (said is None or said[index] == UNSAID):
                 if levels is None:
                     levels = bytearray(said or bytes([UNSAID]) * lines.count)

@@ -63,7 +63,7 @@ class Runs:
         channels = [fallback if words else batch.channel] * batch.lines.count
         group = self._captures.groups["run"]
         for index, match in self._captures.find(batch.lines):
-            run = match.group(group)
+            run = match[group]
             if run:
                 lanes.enter(index, run.decode())
             if words:
@@ -72,7 +72,7 @@ class Runs:
 
     def _channel(self, template: str, words: Sequence[str], match: Match) -> str | None:
         values: dict[str, bytes | None] = {
-            word: match.group(self._captures.groups[word]) for word in words
+            word: match[self._captures.groups[word]] for word in words
         }
         texts = {f"{{{word}}}": value.decode() for word, value in values.items() if value}
         if len(texts) < len(values):

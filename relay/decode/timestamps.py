@@ -8,7 +8,7 @@ zone out (syslog, Python, PostgreSQL's default) write local time. A missing year
 makes the time latest without its being more than a day from now; what is no time (month 13) is
 no timestamp.
 
-Cost, for lines of 100 bytes: 1 to 1.5 µs a line, each second's text is converted once.
+Cost, for lines of 100 bytes: 0.8 to 1.5 µs a line, each second's text is converted once.
 """
 
 import re
@@ -59,16 +59,22 @@ class Shape:
     Args:
         match: finds it in a line; groups are named after strptime's letters.
         named: which groups there are; it has no others.
+        fraction: the index of the second's fraction among them; ``None``: there is none.
+        long: of what is no text of seconds, but a number that holds the fraction too.
     """
 
     match: "Callable[[bytes], re.Match[bytes] | None]"
     named: tuple[str, ...]
+    fraction: int | None
+    long: int | None
 
 
 def _shape(pattern: bytes, *, anywhere: bool = False) -> Shape:
     compiled = re.compile(pattern)
     method = compiled.search if anywhere else compiled.match
-    return Shape(method, tuple(compiled.groupindex))
+    named = tuple(compiled.groupindex)
+    fraction, long = (named.index(name) if name in named else None for name in "fe")
+    return Shape(method, named, fraction, long)
 
 
 shapes: tuple[Shape, ...] = (
@@ -140,22 +146,24 @@ class TimeFinder:
                 if shape is not self._shapes[0]:
                     self._shapes.remove(shape)
                     self._shapes.insert(0, shape)
-                return self._ns(shape.named, match)
+                return self._ns(shape, match.groups())
         if self._is_auto and entry.startswith(b"{"):
             return self._json_time(entry)
         return None
 
-    def _ns(self, named: tuple[str, ...], match: "re.Match[bytes]") -> int | None:
-        parts = dict(zip(named, match.groups(), strict=True))
-        if (long := parts.get("e")) is not None:
+    def _ns(self, shape: Shape, parts: tuple[bytes | None, ...]) -> int | None:
+        if shape.long is not None and (long := parts[shape.long]) is not None:
             return _in_range(int(long.ljust(19, b"0")))
-        fraction = parts.pop("f", None)
+        fraction: bytes | None = None
+        key, at = parts, shape.fraction
+        if at is not None and (fraction := parts[at]) is not None:
+            key = (*parts[:at], None, *parts[at + 1 :])
         # Which shape it is need not be said: no two have as many groups.
-        key = tuple(parts.values())
         try:
             seconds = self._cache[key]
         except KeyError:
-            seconds = self._cache[key] = self._seconds(parts)
+            named = dict(zip(shape.named, key, strict=True))
+            seconds = self._cache[key] = self._seconds(named)
         if seconds is None:
             return None
         return _in_range(seconds * SECOND_NS + (int(fraction.ljust(9, b"0")) if fraction else 0))
