@@ -147,17 +147,6 @@ class Archive:
         """
         return self._retried(channel, lambda reading: index.extent(reading.connection, channel))
 
-    def id_runs(self, row: SegmentRow) -> list[tuple[int, int, int]]:
-        """Return the runs of consecutive ids and seqs of a segment, as far as it can be read."""
-        try:
-            segment = open_segment(self._directory, row, self._cache)
-        except OSError:
-            return []
-        try:
-            return segment.id_runs()
-        finally:
-            segment.close()
-
     def _retried(self, channel: str, job: "Callable[[_Reading], T]") -> T:
         """Do a job; anew where the segments have changed meanwhile."""
         try:

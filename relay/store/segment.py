@@ -37,17 +37,14 @@ from relay.span import Span
 __all__ = [
     "CHUNK_BYTES",
     "Continuity",
-    "Extent",
     "Item",
     "Record",
     "chunks",
     "first_id",
     "hole",
-    "id_runs",
     "last_line",
     "parse",
     "render",
-    "survey",
 ]
 
 Record = Span | DeclaredLoss | Gap | Ending | Start | Counted
@@ -115,7 +112,6 @@ _LOG = (
     % (_STRING, _STRING, _STRING)
     + rb'(,"part":true)?(?:,"fields":(\{[^\n]*\}))?,"message":("[^\n]*")\}\n'
 )
-_NUMBERS_OF = re.compile(_NUMBERS, re.MULTILINE)
 _ID_OF = re.compile(rb'^\{"type":"(?:log|gap|complete)","id":(\d{1,16}),', re.MULTILINE)
 _GAP_OF = re.compile(rb'^(\{"type":"gap","id":[^\n]*\})\n', re.MULTILINE)
 _COMPLETE_OF = re.compile(rb'^(\{"type":"complete","id":(\d{1,16}),[^\n]*\})\n', re.MULTILINE)
@@ -449,82 +445,6 @@ def first_id(text: bytes) -> int | None:
     """Return the id of the first line that has one; ``None``: there is no such line."""
     found = _ID_OF.search(text)
     return int(found[1]) if found else None
-
-
-def id_runs(text: bytes) -> list[tuple[int, int, int]]:
-    """
-    Return the runs of entries with consecutive ids and seqs: about 1 µs a line.
-
-    Returns:
-        For each run its first id, its first seq and how many entries it has.
-    """
-    places = [(int(id_), int(seq)) for id_, seq in _NUMBERS_OF.findall(text)]
-    if not places:
-        return []
-    starts = [k for k in range(1, len(places)) if not _follows(places[k - 1], places[k])]
-    runs = [(*places[a], b - a) for a, b in pairwise([0, *starts, len(places)])]
-    grown, last = [], (0, 0)
-    for first, seq, count in runs:
-        if _fits(last, (first, seq)):
-            grown.append((first, seq, count))
-            last = (first + count - 1, seq + count - 1)
-    return grown
-
-
-def _follows(earlier: tuple[int, int], later: tuple[int, int]) -> bool:
-    return later[0] == earlier[0] + 1 and later[1] == earlier[1] + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """
-    What the whole lines of a text hold.
-
-    Args:
-        length: bytes up to the end of the last of them: a torn or zeroed tail lies behind.
-        entries: how many there are.
-        first_seq: of the first entry; 0 where there is none.
-        last_id: of the last entry, hole, loss or run ending; 0 where there is none.
-        last_seq: of the last entry, with the holes behind it; 0 where there is none.
-        oldest_ns: least timestamp of its entries; 0 where there is none.
-        newest_ns: greatest timestamp of its entries; 0 where there is none.
-    """
-
-    length: int = 0
-    entries: int = 0
-    first_seq: int = 0
-    last_id: int = 0
-    last_seq: int = 0
-    oldest_ns: int = 0
-    newest_ns: int = 0
-
-
-def survey(channel: str, text: bytes) -> Extent:
-    """
-    Tell what a text holds that may be damaged anywhere: for recovery, about 2 µs a line.
-
-    Lines that are not whole and have whole ones behind them are not cut off: their seqs are
-    missing between what is read.
-    """
-    length, last_id = last_line(channel, text)
-    continuity = Continuity(0)
-    blocks: list[Block] = []
-    for chunk in chunks(text[:length]):
-        blocks.extend(
-            item for item in continuity.join(parse(channel, chunk)) if isinstance(item, Block)
-        )
-    continuity.reach(last_id, 0)
-    if not blocks:
-        return Extent(length, last_id=last_id)
-    return Extent(
-        length,
-        entries=sum(block.count for block in blocks),
-        first_seq=blocks[0].first_seq,
-        last_id=continuity.last_id,
-        last_seq=continuity.last_seq or 0,
-        oldest_ns=min(block.oldest_ns for block in blocks),
-        newest_ns=max(block.newest_ns for block in blocks),
-    )
 
 
 def last_line(channel: str, text: bytes) -> tuple[int, int]:

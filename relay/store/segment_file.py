@@ -17,7 +17,7 @@ from relay.marks import Missing
 from relay.store.compression import CompressedText, FrameError
 from relay.store.index import SegmentRow, path_of
 from relay.store.plain import PlainText
-from relay.store.segment import Item, first_id, id_runs, parse
+from relay.store.segment import Item, first_id, parse
 
 __all__ = ["ChunkCache", "SegmentFile", "open_segment"]
 
@@ -125,17 +125,6 @@ class SegmentFile:
     def chunk_of(self, cursor: int) -> int:
         """Return the index of the last chunk that begins at or before an id, else 0."""
         return max(0, bisect_right(range(self.count), cursor, key=self._first_id_from) - 1)
-
-    def id_runs(self) -> list[tuple[int, int, int]]:
-        """Return its runs of consecutive ids and seqs: see :func:`relay.store.segment.id_runs`."""
-        runs: list[tuple[int, int, int]] = []
-        for index in range(self.count):
-            for first, seq, count in id_runs(self._read(index)):
-                if runs and (first, seq) == (runs[-1][0] + runs[-1][2], runs[-1][1] + runs[-1][2]):
-                    first, seq, before = runs.pop()
-                    count += before
-                runs.append((first, seq, count))
-        return runs
 
     def _read(self, index: int) -> bytes:
         assert self._text is not None

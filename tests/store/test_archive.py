@@ -391,14 +391,6 @@ def test_how_much_is_held(disk: Disk) -> None:
     assert disk.archive.extent("web") == Extent(3, length, 10_000, 20_000, third.length)
 
 
-def test_runs_of_ids_of_a_segment(disk: Disk) -> None:
-    """For the marks of what is pruned: joined over chunks, as far as they can be read."""
-    row = disk.seal([*lines(5, 10, 1), *lines(2, 20, 6)], chunk=2)
-    assert disk.archive.id_runs(row) == [(10, 1, 5), (20, 6, 2)]
-    index.path_of(disk.directory, row).unlink()
-    assert disk.archive.id_runs(row) == []
-
-
 def test_an_index_that_cannot_be_read(tmp_path: Path) -> None:
     """It is an error of the store, in words."""
     (tmp_path / "index.db").write_bytes(b"no database" * 1000)

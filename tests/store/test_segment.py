@@ -17,17 +17,14 @@ from relay.span import Span
 from relay.store.segment import (
     CHUNK_BYTES,
     Continuity,
-    Extent,
     Item,
     Record,
     chunks,
     first_id,
     hole,
-    id_runs,
     last_line,
     parse,
     render,
-    survey,
 )
 from tests.building import block
 
@@ -199,12 +196,7 @@ def test_what_is_read_renders_to_the_same_bytes(given_records: list[Record]) -> 
         [record for record in given_records if not isinstance(record, Ending)]
     )
     assert joined(items) == items
-    entries = placed(items)
-    runs = [range(seq, seq + count) for _, seq, count in id_runs(text)]
-    assert [seq for run in runs for seq in run] == [seq for _, seq, _ in entries]
-    extent = survey("web", text)
-    assert (extent.length, extent.entries) == (len(text), len(entries))
-    assert extent.last_id == last_id_of(given_records)
+    assert last_line("web", text) == (len(text), last_id_of(given_records))
 
 
 def test_blocks_are_small_enough_to_be_searched() -> None:
@@ -285,8 +277,8 @@ def test_no_bytes_make_it_raise(given_records: list[Record], data: st.DataObject
     assert entries == sorted(set(entries))
     assert [seq for _, seq, _ in entries] == sorted({seq for _, seq, _ in entries})
     assert bool(render(again(items))) == bool(items)
-    survey("web", bytes(text))
-    id_runs(bytes(text))
+    length, _ = last_line("web", bytes(text))
+    assert length <= len(text)
 
 
 def test_jumps_are_found_between_chunks() -> None:
@@ -370,13 +362,6 @@ def test_the_first_id_of_a_chunk() -> None:
     assert first_id(b"torn\n\0\0\0") is None
 
 
-def test_runs_of_consecutive_ids() -> None:
-    """What marks are made of when a segment goes."""
-    text = lines(3) + lines(2, 200, 4) + lines(1, 210, 9) + lines(1, 50, 10)
-    assert id_runs(text) == [(100, 1, 3), (200, 4, 2), (210, 9, 1)]
-    assert id_runs(b"torn") == []
-
-
 ENDING = render([Ending(110, "web", "job-1", NOON_NS, "failed", 3)])
 GONE = render([hole("web", 105, 109, 4, Reason.RESTART)])
 
@@ -386,19 +371,18 @@ def test_a_torn_tail_is_told_from_whole_lines(tail: bytes) -> None:
     """Cut, zeroed or overwritten: what is whole ends before it."""
     text = lines(2) + GONE + ENDING
     assert last_line("web", text + tail) == (len(text), 110)
-    assert survey("web", text + tail) == Extent(len(text), 2, 1, 110, 6, 100_000, 100_000)
 
 
 def test_damage_in_the_middle_keeps_what_follows() -> None:
     """Only the tail is cut: what is whole is served."""
     text = lines(2) + bytes(300) + b"\n" + lines(1, 105, 6)
-    assert survey("web", text) == Extent(len(text), 3, 1, 105, 6, 100_000, 105_000)
+    assert last_line("web", text) == (len(text), 105)
 
 
 @pytest.mark.parametrize("text", [b"", b"\n", bytes(9), lines(1)[:-1], lines(1)[1:], ENDING[1:]])
 def test_nothing_whole(text: bytes) -> None:
     """Of a text without a whole line nothing is kept."""
-    assert survey("web", text) == Extent()
+    assert last_line("web", text) == (0, 0)
 
 
 def test_every_cut_of_a_text_ends_at_a_line() -> None:
@@ -408,5 +392,5 @@ def test_every_cut_of_a_text_ends_at_a_line() -> None:
     ends = [len(b"".join(pieces[:k])) for k in range(5)]
     for cut in range(len(text) + 1):
         expected = max(end for end in ends if end <= cut)
-        assert survey("web", text[:cut]).length == expected
-        assert survey("web", text[:cut].ljust(len(text), b"\0")).length == expected
+        assert last_line("web", text[:cut])[0] == expected
+        assert last_line("web", text[:cut].ljust(len(text), b"\0"))[0] == expected
