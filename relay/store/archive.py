@@ -25,8 +25,9 @@ from relay.errors import StoreError
 from relay.marks import Missing
 from relay.storage import Extent, Stretch
 from relay.store import index
+from relay.store.continuity import Continuity
 from relay.store.index import SegmentRow
-from relay.store.segment import Continuity, Item
+from relay.store.parsing import Item
 from relay.store.segment_file import ChunkCache, SegmentFile, open_segment
 
 __all__ = ["Archive"]

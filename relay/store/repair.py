@@ -22,9 +22,11 @@ from relay.runs import end_run, enter_runs
 from relay.span import Span
 from relay.store import index
 from relay.store.compression import read_text
+from relay.store.continuity import Continuity
 from relay.store.files import make_directories
 from relay.store.index import NO_NEWEST_NS, NO_OLDEST_NS, ChannelRow, OpenSegment, SegmentRow
-from relay.store.segment import Continuity, chunks, hole, last_line, parse, render
+from relay.store.parsing import last_line, parse
+from relay.store.segment import chunks, hole, render
 from relay.times import parse_rfc_3339
 
 __all__ = ["Rebuilt", "mend", "orphans", "rebuild", "segment_files"]

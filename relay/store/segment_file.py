@@ -16,8 +16,8 @@ from relay.block import Block
 from relay.marks import Missing
 from relay.store.compression import CompressedText, FrameError
 from relay.store.index import SegmentRow, path_of
+from relay.store.parsing import Item, first_id, parse
 from relay.store.plain import PlainText
-from relay.store.segment import Item, first_id, parse
 
 __all__ = ["ChunkCache", "SegmentFile", "open_segment"]
 

@@ -7,7 +7,7 @@ from bench.archive import CHANNEL, CHANNELS, add_archive, add_segments, forget_c
 from relay.block import Block
 from relay.store import index
 from relay.store.compression import read_text
-from relay.store.segment import parse
+from relay.store.parsing import parse
 
 
 def new_state(folder: Path) -> Path:

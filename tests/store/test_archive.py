@@ -21,7 +21,8 @@ from relay.store import index
 from relay.store.archive import Archive
 from relay.store.compression import CompressedText, compress
 from relay.store.index import NO_NEWEST_NS, NO_OLDEST_NS, ChannelRow, OpenSegment, SegmentRow
-from relay.store.segment import CHUNK_BYTES, Item, Record, hole, render
+from relay.store.parsing import Item
+from relay.store.segment import CHUNK_BYTES, Record, hole, render
 from tests.building import block
 
 ALL = 10**15

@@ -21,8 +21,9 @@ from relay.run import Ending, Run, Start
 from relay.span import Span
 from relay.storage import Stored, StoredChannel
 from relay.store import index
+from relay.store.continuity import Continuity
+from relay.store.parsing import parse
 from relay.store.recovery import open_store
-from relay.store.segment import Continuity, parse
 from relay.store.writer import Fsync, Write, Writer
 from tests.building import block
 
