@@ -19,14 +19,15 @@ import asyncio
 import heapq
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from relay.block import Block, DeclaredLoss
+from relay.block import DeclaredLoss
 from relay.channel import Channel
 from relay.entry import Gap, Reason
 from relay.marks import Missing
+from relay.pieces import Behind, Head, cut, declared, extended, goes_on, is_whole, whole
 from relay.query import Query
 from relay.run import Ending
 from relay.span import Span
@@ -50,18 +51,6 @@ MAX_PIECES = 1000
 Delivery = Span | Gap | Ending
 """What a subscription gives: each has a ``last_id`` or ``id`` that a reader may resume after."""
 
-_Piece = Missing | Span | DeclaredLoss | Ending
-
-
-@dataclass(slots=True)
-class _Behind:
-    """Where a subscription stands in a channel with news."""
-
-    passed: int | None
-    """Seq of the last entry that it passed; ``None``: nobody knows."""
-    told: int
-    """Everything of this channel at or below this id was delivered or declared."""
-
 
 class Subscription:
     """
@@ -77,7 +66,7 @@ class Subscription:
         self.query = query
         self.cursor = cursor
         """Whatever has an id up to this was delivered, declared, or is not of the query."""
-        self._news: dict[Channel, _Behind] = {}
+        self._news: dict[Channel, Behind] = {}
         self._stretches: dict[Channel, Stretch] = {}
         """What was read from the store and is not all given yet."""
         self._waiter: asyncio.Future[None] | None = None
@@ -107,12 +96,11 @@ class Subscription:
         """Look into a channel from the cursor on; the hub calls it when it attaches."""
         if channel.last_id <= self.cursor:
             return
-        held_ns = channel.held_ns
-        if self._since_ns is not None and held_ns is not None and held_ns < self._since_ns:
+        if self._since_ns is not None and channel.holds_since(self._since_ns):
             lost_until = max(channel.lost_until, self.cursor)
-            self._news[channel] = _Behind(channel.seq_at(lost_until), lost_until)
+            self._news[channel] = Behind(channel.seq_at(lost_until), lost_until)
         else:
-            self._news[channel] = _Behind(channel.seq_at(self.cursor), self.cursor)
+            self._news[channel] = Behind(channel.seq_at(self.cursor), self.cursor)
 
     def notify(self, channel: Channel, seq_before: int, id_before: int) -> None:
         """
@@ -124,7 +112,7 @@ class Subscription:
             id_before: the hub's last id before the news.
         """
         if channel not in self._news:
-            self._news[channel] = _Behind(seq_before, id_before)
+            self._news[channel] = Behind(seq_before, id_before)
         if self._waiter is not None:
             self._wake()
 
@@ -237,7 +225,7 @@ class Subscription:
         self.cursor = self._hub.last_id
         return latest  # type: ignore[return-value]
 
-    def _unplaceable(self, channel: Channel, behind: _Behind) -> "Iterator[Gap]":
+    def _unplaceable(self, channel: Channel, behind: Behind) -> "Iterator[Gap]":
         """Declare as a whole what cannot be counted, and what is older than all marks."""
         marks = channel.ring.marks
         lost_until = marks.left_id
@@ -287,16 +275,16 @@ class Subscription:
         while heap and given_bytes < max_bytes and given < MAX_PIECES and heap[0].id < beyond:
             head = heap[0]
             limit = min([beyond, *[other.id for other in heap[1:3]]])
-            piece, rest = _cut(head.piece, limit)
-            is_whole = isinstance(piece, Missing) and _is_whole(piece, limit)
-            if gap is not None and (is_whole or not _goes_on(gap, head, piece)):
+            piece, rest = cut(head.piece, limit)
+            as_whole = isinstance(piece, Missing) and is_whole(piece, limit)
+            if gap is not None and (as_whole or not goes_on(gap, head, piece)):
                 yield gap
                 gap = None
-            if isinstance(piece, Missing) and is_whole:
-                yield _whole(piece, head, self.cursor)
+            if isinstance(piece, Missing) and as_whole:
+                yield whole(piece, head, self.cursor)
             else:
                 if isinstance(piece, Missing):
-                    gap = _extended(gap, piece, head.name, max(head.behind.told, self.cursor))
+                    gap = extended(gap, piece, head.name, max(head.behind.told, self.cursor))
                 else:
                     given_bytes += piece.text_bytes if isinstance(piece, Span) else 0
                     yield from self._given(piece)
@@ -318,191 +306,19 @@ class Subscription:
 
     def _given(self, piece: "Span | DeclaredLoss | Ending") -> "Iterator[Delivery]":
         if isinstance(piece, DeclaredLoss):
-            yield _declared(piece)
+            yield declared(piece)
         elif isinstance(piece, Span) or piece.id > self.cursor:
             # A run of several channels stands in each of them, and ends once.
             yield piece
 
-    def _heads(self, stretches: dict[Channel, Stretch]) -> "list[_Head]":
+    def _heads(self, stretches: dict[Channel, Stretch]) -> "list[Head]":
         """Return a heap of the channels with news by their next id; others have none."""
         heads = []
         for channel, behind in list(self._news.items()):
-            head = _Head(channel, behind, self.cursor, stretches.get(channel))
+            head = Head(channel, behind, self.cursor, stretches.get(channel))
             if head.advance(None):
                 heads.append(head)
             elif channel not in stretches:
                 del self._news[channel]
         heapq.heapify(heads)
         return heads
-
-
-class _Head:
-    """One channel in a merge: its next piece, and what follows."""
-
-    __slots__ = ("behind", "channel", "id", "name", "piece", "pieces")
-
-    def __init__(
-        self, channel: Channel, behind: _Behind, cursor: int, stretch: Stretch | None
-    ) -> None:
-        self.channel = channel
-        self.name = channel.name
-        self.behind = behind
-        self.pieces = _pieces(channel, max(behind.told, cursor), cursor, stretch)
-        self.piece: _Piece
-        self.id = 0
-
-    def advance(self, rest: _Piece | None) -> bool:
-        """Go on with ``rest`` or the next piece; tell whether there is one."""
-        piece = rest if rest is not None else next(self.pieces, None)
-        if piece is None:
-            return False
-        self.piece, self.id = piece, piece.first_id
-        return True
-
-    def pass_by(self, piece: _Piece) -> None:
-        """Note that the reader has had ``piece``."""
-        self.behind.told = max(self.behind.told, piece.last_id)
-        if isinstance(piece, Span):
-            self.behind.passed = piece.block.first_seq + piece.stop - 1
-        elif isinstance(piece, Missing):
-            passed, count = self.behind.passed, piece.count
-            known = self.channel.seq_at(piece.last_id)
-            if known is None and passed is not None and count is not None:
-                known = passed + count
-            self.behind.passed = known
-
-    def __lt__(self, other: "_Head") -> bool:
-        if self.id == other.id:
-            # A hole begins where it may at the earliest: before what has that id.
-            return isinstance(self.piece, Missing)
-        return self.id < other.id
-
-
-def _pieces(
-    channel: Channel, cursor: int, endings_cursor: int, stretch: Stretch | None
-) -> Iterator[_Piece]:
-    """
-    Give everything of a channel after ``cursor``, in the order of ids.
-
-    Endings count from a cursor of their own: a loss that was declared as a whole may reach
-    beyond one that is still held.
-    """
-    entries = _held(channel, cursor) if stretch is None else _stored(channel, cursor, stretch)
-    endings = channel.endings_after(endings_cursor)
-    if not endings:
-        yield from entries
-        return
-    ending = iter(endings)
-    next_ending = next(ending, None)
-    for entry in entries:
-        piece: _Piece | None = entry
-        while piece is not None and next_ending is not None and next_ending.id < piece.last_id:
-            # Only a packed block or a hole spans the id of an ending.
-            if piece.first_id < next_ending.id:
-                if isinstance(piece, Missing) and not piece.is_placed:
-                    break
-                before, piece = _cut(piece, next_ending.id)
-                yield before
-            yield next_ending
-            next_ending = next(ending, None)
-        if piece is not None:
-            yield piece
-    if next_ending is not None:
-        yield next_ending
-        yield from ending
-
-
-def _held(channel: Channel, cursor: int) -> Iterator[_Piece]:
-    """Give what is gone after ``cursor``, and what the ring holds."""
-    if channel.lost_until > cursor:
-        yield from channel.missing_after(cursor)
-    yield from channel.unstored_after(cursor)
-    for item in channel.ring.after(cursor):
-        if isinstance(item, Block):
-            yield Span(item, item.index_after(cursor), item.count)
-        else:
-            yield item
-
-
-def _stored(channel: Channel, cursor: int, stretch: Stretch) -> Iterator[_Piece]:
-    """Give what is gone after ``cursor``, and what was read from the store."""
-    if channel.lost_until > cursor:
-        yield from channel.missing_after(cursor)
-        cursor = max(cursor, channel.lost_until)
-    for item in stretch.items:
-        if item.last_id <= cursor:
-            continue
-        if isinstance(item, Block):
-            yield Span(item, item.index_after(cursor), item.count)
-        elif isinstance(item, Missing):
-            for piece in channel.refined(item):
-                if piece.last_id > cursor:
-                    yield piece if piece.first_id > cursor else _cut(piece, cursor + 1)[1] or piece
-        else:
-            yield item
-
-
-def _cut(piece: _Piece, limit: int) -> tuple[_Piece, _Piece | None]:
-    """Split a piece before the id ``limit``: another channel's next, or the end."""
-    if piece.last_id < limit:
-        return piece, None
-    if isinstance(piece, Missing):
-        return piece.cut(limit) if piece.is_placed else (piece, None)
-    if isinstance(piece, Span):
-        middle = piece.block.index_after(limit - 1)
-        return Span(piece.block, piece.start, middle), Span(piece.block, middle, piece.stop)
-    return piece, None
-
-
-def _is_whole(piece: Missing, limit: int) -> bool:
-    """Tell whether it cannot be cut: where in it another channel's entries lie is not known."""
-    return piece.count is None or piece.last_id >= limit
-
-
-def _goes_on(gap: Gap, head: _Head, piece: _Piece) -> bool:
-    """Tell whether a gap goes on with a piece of the same channel and reason."""
-    return isinstance(piece, Missing) and gap.channel == head.name and gap.reason is piece.reason
-
-
-def _whole(piece: Missing, head: _Head, cursor: int) -> Gap:
-    """Return a loss that cannot be placed: a reader that resumes inside is told again."""
-    return Gap(
-        id=cursor,
-        channel=head.name,
-        after=max(head.behind.told, cursor),
-        until=piece.last_id,
-        count=piece.count,
-        at_least=piece.at_least,
-        reason=piece.reason,
-    )
-
-
-def _extended(gap: Gap | None, piece: Missing, channel: str, after: int) -> Gap:
-    """Return the gap that covers ``piece`` too, or a new one of it."""
-    count: int | None = piece.count
-    at_least = piece.at_least
-    if gap is not None:
-        count = None if gap.count is None or count is None else gap.count + count
-        at_least += gap.at_least
-        after = gap.after
-    return Gap(
-        id=piece.last_id,
-        channel=channel,
-        after=after,
-        until=piece.last_id,
-        count=count,
-        at_least=at_least,
-        reason=piece.reason,
-    )
-
-
-def _declared(item: DeclaredLoss) -> Gap:
-    return Gap(
-        id=item.id,
-        channel=item.channel,
-        after=item.id - 1,
-        until=item.id,
-        count=item.loss.count,
-        at_least=item.loss.at_least,
-        reason=item.loss.reason,
-    )
