@@ -29,12 +29,13 @@ Patterns are Vectorscan's: no looking around, and a match is reported where it *
 ends at its level's word and never in a repeat. Few and short alternatives keep compiling cheap.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from relay.entry import Level
 
-__all__ = ["JSON", "JSON_SIGNS", "PLAIN_SIGNS", "WORST", "patterns"]
+__all__ = ["HEAD", "HEAD_LEVELS", "JSON", "JSON_SIGNS", "PLAIN_SIGNS", "WORST", "patterns"]
 
 WORST = 7
 """A pattern's id is this less its level, so that the worse of two sorts first …"""
@@ -184,6 +185,28 @@ WORDS = {
         other=r"' panicked at |[a-z]\.(?:CRITICAL|ALERT|EMERGENCY): ",
     ),
 }
+
+
+_NUMBERS = r"[-\d:.,/+ \t\[\](]*+"
+
+HEAD = re.compile(
+    (
+        rf"{_NUMBERS}(?:(?<=\d)T{_NUMBERS})?+(?:(?<=\d)Z{_NUMBERS})?+"
+        r"(?:(?:(?<=[ \t\[(:])|(?<![^\n]))([A-Z]++)(?=[ :\]]))?+[^\n]*+\n"
+    ).encode()
+)
+"""
+Any one line; its group is the first word, where that is in capitals and only a time in digits
+stands before it. No shape ends in such a time, so if the word is a level's it decides.
+"""
+
+HEAD_LEVELS = {
+    word.encode(): level
+    for level, words in WORDS.items()
+    for word in words.capitals.split("|")
+    if word.isalpha()
+} | {b"DEBUG": Level.DEBUG}
+"""What such a word says."""
 
 
 def patterns(levels: frozenset[Level]) -> Iterator[tuple[int, bytes]]:

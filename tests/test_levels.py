@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.entry import Level
-from relay.level_patterns import JSON_SIGNS, PLAIN_SIGNS
+from relay.level_patterns import HEAD_LEVELS, JSON_SIGNS, PLAIN_SIGNS
 from relay.levels import detect, warm
 from relay.lines import Lines
 
@@ -135,6 +135,46 @@ def test_a_default_stands_only_where_no_level_is_named(
     named = detect(Lines.of(block), UNKNOWN)
     expected = bytes(level or default for level, default in zip(named, mixed, strict=True))
     assert shown(block, detect(Lines.of(block), mixed)) == shown(block, expected)
+
+
+BEFORE = [
+    "2026-11-21",
+    " ",
+    "T",
+    "Z",
+    "12:30:01",
+    ".12",
+    "[",
+    "(",
+    "]",
+    ":",
+    "-",
+    "|",
+    "\t",
+    "no ",
+]
+BEFORE += ["E", "W", "<11>", "{", "NO ", "1:M ", "FATAL", "é", "D/x"]
+heads = st.builds(
+    lambda before, word, after: (before + word + after).encode(),
+    st.lists(st.sampled_from(BEFORE), max_size=5).map("".join),
+    st.sampled_from(
+        [word.decode() for word in HEAD_LEVELS] + ["NO", "E", "T", "error", "Error", ""]
+    ),
+    st.sampled_from(
+        ["", " ", ": x", "] y", "1 ", "=", " error: z", "| ", " ERROR x", ", [", "S x"]
+    ),
+)
+
+
+@given(st.lists(heads, max_size=8), defaults)
+@settings(deadline=None)
+def test_lines_among_many_that_begin_with_levels_are_as_alone(
+    some: list[bytes], default: bytes
+) -> None:
+    """What stands before the first word in capitals, and behind it, decides as ever."""
+    block = [b"2026-11-21T12:30:01.123Z ERROR x", *some, *[b"[12:30:01] DEBUG: y"] * 16]
+    alone = b"".join(detect(Lines.of([entry]), default) for entry in block)
+    assert shown(block, detect(Lines.of(block), default)) == shown(block, alone)
 
 
 @pytest.mark.parametrize("sign", PLAIN_SIGNS + JSON_SIGNS)
