@@ -4,7 +4,7 @@ A channel: a name, a ring of blocks, its runs, and who waits for news of it.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from relay.block import Block, DeclaredLoss
@@ -19,13 +19,29 @@ from relay.storage import StoredChannel
 if TYPE_CHECKING:
     from relay.subscription import Subscription
 
-__all__ = ["Channel"]
+__all__ = ["Channel", "Lost"]
 
 MAX_RUNS = 20_000
 """Runs that one channel knows: lines and pushes may name them without ever ending one."""
 
 MAX_ENDED_RUNS = 10_000
 """Ended runs that one channel keeps, however short they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """
+    Where what the store lets go of ends.
+
+    Args:
+        last_id: of its last entry, loss or run ending.
+        last_seq: of its last entry.
+        newest_ns: its newest timestamp.
+    """
+
+    last_id: int
+    last_seq: int
+    newest_ns: int
 
 
 class Channel:
@@ -62,7 +78,9 @@ class Channel:
         self.stored_seq = 0
         """Seq of the last entry that the store has taken."""
         self.stored_oldest_ns: int | None = None
-        """Oldest timestamp in the store, where it is known."""
+        """Oldest timestamp that the store held when the relay started."""
+        self.lost_ns: int | None = None
+        """Newest timestamp of what the store has let go of since."""
         self.runs: dict[str, Run] = {}
         self.endings: list[Ending] = []
         self.subscriptions: set[Subscription] = set()
@@ -79,7 +97,7 @@ class Channel:
         self.last_id = self.before_latest_id = self.stored_id = stored.last_id
         self.forgotten_ns, self.stored_oldest_ns = stored.forgotten_ns, stored.oldest_ns
         self.ring.left.begin_after(stored.last_id, stored.last_seq)
-        if stored.first_seq > 1:
+        if stored.first_seq > 1 or stored.lost_id:
             lost_id = stored.lost_id or stored.first_id - 1
             self.ring.marks.begin_after(lost_id, stored.first_seq - 1)
 
@@ -109,13 +127,26 @@ class Channel:
         if self.ring.left is not None:
             self.ring.left.forget()
             self.ring.marks.begin_after(self.last_id, self.last_seq)
-            self.stored_oldest_ns = None
+            self.stored_oldest_ns = self.lost_ns = None
         self.ring.marks.forget()
         self.latest = None
         self.before_latest_id = self.last_id
         self.runs.clear()
         self.endings.clear()
         self.subscriptions.clear()
+
+    def stored(self) -> StoredChannel:
+        """Return what a store remembers of it once it is forgotten."""
+        return StoredChannel(
+            name=self.name,
+            born_id=self.born_id,
+            last_id=self.last_id,
+            last_seq=self.last_seq,
+            first_id=self.last_id + 1,
+            first_seq=self.last_seq + 1,
+            forgotten_ns=self.forgotten_ns or 0,
+            lost_id=self.last_id,
+        )
 
     def gone_runs(self) -> list[str]:
         """Forget ended runs that have no entry here any more, oldest first, and return them."""
@@ -172,13 +203,17 @@ class Channel:
         """Iterate over what left with an id greater than ``cursor`` and is still marked."""
         return self.ring.marks.after(cursor)
 
-    @property
-    def held_ns(self) -> int | None:
-        """Oldest timestamp of what is held; of what was held last where nothing is."""
+    def holds_since(self, since_ns: int) -> bool:
+        """Tell whether everything from a time on is held, as far as anybody knows."""
+        if self.lost_ns is not None:
+            return self.lost_ns < since_ns
         if self.stored_oldest_ns is not None:
-            return self.stored_oldest_ns
+            return self.stored_oldest_ns < since_ns
+        if self.has_stored:
+            return True
         first = self.ring.first_block
-        return self.forgotten_ns if first is None else first.oldest_ns
+        oldest_ns = self.forgotten_ns if first is None else first.oldest_ns
+        return oldest_ns is not None and oldest_ns < since_ns
 
     @property
     def lost_until(self) -> int:
@@ -190,24 +225,44 @@ class Channel:
         """Id of the newest entry or loss that has left the ring, wherever it is now."""
         return (self.ring.left or self.ring.marks).left_id
 
-    def lose(self, until: int, items: Iterable[Block | DeclaredLoss | Missing] | None) -> None:
+    def lose(
+        self,
+        until: Lost,
+        items: Iterable[Block | DeclaredLoss | Missing] | None,
+    ) -> None:
         """
         Take note that the store lets go of the oldest that it holds.
 
         Args:
-            until: nothing up to this id is held any more.
-            items: what goes; ``None``: the channel knows it itself.
+            until: nothing up to here is held any more.
+            items: what goes, in the order of ids; ``None``: the channel knows it itself.
         """
         marks, left = self.ring.marks, self.ring.left
         if items is None and left is not None:
-            left.copy_to(marks, until)
+            left.copy_to(marks, until.last_id)
         for item in items or ():
-            if isinstance(item, Missing):
-                count = item.count or item.at_least
-                if count:
-                    marks.add_mark(item.last_id - count + 1, marks.last_seq + 1, count)
-            elif item.last_id > marks.left_id:
-                marks.add(item)
+            if item.last_id > marks.left_id:
+                self._lose(item)
+        self._lose_up_to(until.last_id + 1, until.last_seq + 1)
+        self.lost_ns = max(until.newest_ns, self.lost_ns or until.newest_ns)
+
+    def _lose(self, item: Block | DeclaredLoss | Missing) -> None:
+        marks = self.ring.marks
+        if isinstance(item, Block):
+            self._lose_up_to(item.first_id, item.first_seq)
+            marks.add(item)
+        elif isinstance(item, DeclaredLoss):
+            marks.add(item)
+        elif item.count is None:
+            # Entries are counted by their seqs; beside them a loss may lie that nobody knows.
+            marks.add_loss(item.last_id, None, 0)
+
+    def _lose_up_to(self, id_: int, seq: int) -> None:
+        """Mark what is missing before an entry: each has taken an id, the last ones at most."""
+        marks = self.ring.marks
+        missing = min(seq - 1 - marks.last_seq, id_ - 1 - marks.last_id)
+        if missing > 0:
+            marks.add_mark(id_ - missing, seq - missing, missing)
 
     @property
     def has_stored(self) -> bool:

@@ -285,10 +285,13 @@ class Hub:
             self._forget_run(channel, run)
         channel.forget()
         if self._store is not None:
-            self._store.forget(name, channel.forgotten_ns)
+            self._store.forget(channel.stored())
         self._forgotten[name] = self.channels.pop(name)
         if len(self._forgotten) > MAX_FORGOTTEN:
-            del self._forgotten[next(iter(self._forgotten))]
+            dropped = next(iter(self._forgotten))
+            del self._forgotten[dropped]
+            if self._store is not None:
+                self._store.drop(dropped)
 
     def _show(self, group: Group) -> None:
         """Make a group visible, in the order of ids, and wake who waits for it."""

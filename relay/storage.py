@@ -189,8 +189,16 @@ class Store(Protocol):
     async def extent(self, channel: str) -> "Extent":
         """Return how much is held of a channel."""
 
-    def forget(self, channel: str, newest_ns: int | None) -> None:
-        """Let go of all that is held of a channel but its last id and seq."""
+    def forget(self, channel: StoredChannel) -> None:
+        """
+        Let go of all that is held of a channel but its last id and seq.
+
+        Args:
+            channel: as it was when it was forgotten; what came since stays.
+        """
+
+    def drop(self, channel: str) -> None:
+        """Let go of a forgotten channel for good: if it comes again it is a new one."""
 
     def forget_run(self, run: str, channel: str) -> None:
         """Let go of a run in a channel, and of all of it where that was its last."""

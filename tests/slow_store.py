@@ -2,7 +2,7 @@
 
 import asyncio
 
-from relay.storage import Extent, Group, Stretch
+from relay.storage import Extent, Group, StoredChannel, Stretch
 
 __all__ = ["SlowStore"]
 
@@ -46,7 +46,10 @@ class SlowStore:
         """Hold nothing."""
         return Extent()
 
-    def forget(self, channel: str, newest_ns: int | None) -> None:
+    def forget(self, channel: StoredChannel) -> None:
+        """Hold nothing."""
+
+    def drop(self, channel: str) -> None:
         """Hold nothing."""
 
     def forget_run(self, run: str, channel: str) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "connect",
     "copy",
     "create",
+    "delete_channel",
     "delete_removals",
     "delete_runs",
     "delete_segments",
@@ -417,6 +418,11 @@ def _channel(row: Sequence[Any]) -> ChannelRow:
     name, born_id, last_id, last_seq, forgotten_ns, *part, lost_id = row
     opened = None if part[0] is None else OpenSegment(*part)
     return ChannelRow(name, born_id, last_id, last_seq, forgotten_ns, opened, lost_id)
+
+
+def delete_channel(connection: sqlite3.Connection, name: str) -> None:
+    """Let go of a channel."""
+    connection.execute("DELETE FROM channels WHERE name = ?", (name,))
 
 
 def put_channels(connection: sqlite3.Connection, rows: Iterable[ChannelRow]) -> None:

@@ -29,7 +29,7 @@ from relay.marks import Missing
 from relay.run import Ending
 from relay.span import Span
 from relay.status import StoreState, StoreStatus
-from relay.storage import Extent, Group, Positions, Stretch
+from relay.storage import Extent, Group, Positions, StoredChannel, Stretch
 from relay.store.archive import Archive
 from relay.store.segment import Record, hole
 from relay.store.worker import Worker
@@ -83,7 +83,7 @@ class DurableStore:
         """Held while something is on its way that the channels' ``stored_id`` does not show."""
         self._unsaved: Positions = {}
         """Positions that wait until what was published without the store is caught up."""
-        self._forgotten: dict[str, int | None] = {}
+        self._forgotten: dict[str, StoredChannel] = {}
         self._forgotten_runs: list[tuple[str, str]] = []
 
     def connect(self, hub: Hub) -> None:
@@ -175,17 +175,29 @@ class DurableStore:
                 position = Position(position.value, keys, position.keys_from)
             self._unsaved[key] = position
 
-    def forget(self, channel: str, newest_ns: int | None) -> None:
+    def forget(self, channel: StoredChannel) -> None:
         """Let go of a channel; see :meth:`relay.storage.Store.forget`."""
-        self._forgotten[channel] = newest_ns
+        self._forgotten[channel.name] = channel
         if not self.is_failing:
             self._forget_now()
 
+    def drop(self, channel: str) -> None:
+        """Let go of a channel for good; see :meth:`relay.storage.Store.drop`."""
+        self._forgotten.pop(channel, None)
+        if not self.is_failing:
+            # What fails is tried again at the next start, which keeps no more than the hub does.
+            self.submit(partial(self._writer.drop, channel)).add_done_callback(self._notice)
+
     def _forget_now(self) -> None:
         forgotten, self._forgotten = self._forgotten, {}
-        for channel, newest_ns in forgotten.items():
-            job = self.submit(partial(self._writer.forget, channel, newest_ns))
-            job.add_done_callback(self._notice)
+        for channel in forgotten.values():
+            job = self.submit(partial(self._writer.forget, channel))
+            job.add_done_callback(partial(self._note_forgotten, channel))
+
+    def _note_forgotten(self, channel: StoredChannel, job: "asyncio.Future[None]") -> None:
+        if not job.cancelled() and job.exception() is not None:
+            self._forgotten.setdefault(channel.name, channel)
+        self._notice(job)
 
     def forget_run(self, run: str, channel: str) -> None:
         """Let go of a run in a channel with the next commit."""
@@ -258,7 +270,7 @@ class DurableStore:
         ends = [(channel, channel.last_id, channel.last_seq) for channel, _ in backlog]
         try:
             await self.submit(partial(self._writer.commit, write))
-        except (StoreError, OSError):
+        except BaseException:
             newer, self._unsaved = self._unsaved, unsaved
             self._keep(newer)
             raise

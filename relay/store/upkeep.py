@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from relay.block import Block, DeclaredLoss
+from relay.channel import Lost
 from relay.errors import RelayError, StoreError
 from relay.hub import Hub
 from relay.marks import Missing
@@ -171,7 +172,7 @@ class Upkeep:
                 stretch = await self._store.read(row.channel, after, row.last_id)
                 items += [item for item in stretch.items if item.last_id > after]
                 after = stretch.reach
-        channel.lose(row.last_id, items)
+        channel.lose(Lost(row.last_id, row.last_seq, row.newest_ns), items)
 
     # What is kept small
 

@@ -22,7 +22,7 @@ from typing import Literal
 
 from relay.errors import StoreError
 from relay.run import Run
-from relay.storage import Positions
+from relay.storage import Positions, StoredChannel
 from relay.store import index
 from relay.store.files import SegmentFiles, problem_of, remove_files, sync_file
 from relay.store.index import ChannelRow, SegmentRow
@@ -280,31 +280,58 @@ class Writer:
             self._adopt(Plan(changed))
             self._remove(connection, names)
 
-    def forget(self, channel: str, newest_ns: int | None) -> None:
+    def forget(self, channel: StoredChannel) -> None:
         """
         Let go of all that is held of a channel but its last id and seq.
 
         Args:
-            channel: its name; nothing is done where it is not known.
-            newest_ns: the newest timestamp of what it held.
+            channel: as it was when it was forgotten; nothing is done where more came since.
 
         Raises:
             StoreError: it could not be done, and nothing is.
         """
         with self._changing() as connection:
-            row = self._rows.get(channel)
-            if row is None:
+            name = channel.name
+            row = self._rows.get(name)
+            if row is not None and row.last_id > channel.last_id:
                 return
-            row = replace(row, open=None, forgotten_ns=newest_ns or 0)
-            segments = index.segments_after(connection, channel, 0, ALL_SEGMENTS)
-            names = [segment.file for segment in segments]
-            with index.transaction(connection):
-                index.delete_segments(connection, segments, names)
+            row = ChannelRow(
+                name,
+                channel.born_id if row is None else row.born_id,
+                channel.last_id,
+                channel.last_seq,
+                channel.forgotten_ns or 0,
+                lost_id=channel.last_id,
+            )
+            self._let_go(connection, name, row)
+
+    def drop(self, name: str) -> None:
+        """
+        Let go of a channel for good, if it is forgotten.
+
+        Raises:
+            StoreError: it could not be done, and nothing is.
+        """
+        with self._changing() as connection:
+            row = self._rows.get(name)
+            if row is not None and row.forgotten_ns is not None:
+                self._let_go(connection, name, None)
+
+    def _let_go(self, connection: sqlite3.Connection, name: str, row: ChannelRow | None) -> None:
+        segments = index.segments_after(connection, name, 0, ALL_SEGMENTS)
+        names = [segment.file for segment in segments]
+        with index.transaction(connection):
+            index.delete_segments(connection, segments, names)
+            if row is None:
+                index.delete_channel(connection, name)
+            else:
                 index.put_channels(connection, [row])
-            self._adopt(Plan({channel: row}))
-            for segment in segments:
-                self._files.close(segment.file)
-            self._remove(connection, names)
+        if row is None:
+            del self._rows[name]
+        self._adopt(Plan({} if row is None else {name: row}))
+        for file in names:
+            self._files.close(file)
+        self._remove(connection, names)
 
     def put_values(self, values: dict[str, int]) -> None:
         """

@@ -15,7 +15,7 @@ from relay.entry import Batch, Origin, RunCounted, RunEnded, RunStarted
 from relay.hub import Hub
 from relay.run import Run
 from relay.span import Span
-from relay.storage import Extent, Group, Stretch
+from relay.storage import Extent, Group, StoredChannel, Stretch
 from relay.store import index
 from relay.store.recovery import open_store
 from relay.store.writer import Write, Writer
@@ -76,9 +76,13 @@ class WritingStore:
         """Return that nothing is held."""
         return Extent()
 
-    def forget(self, channel: str, newest_ns: int | None) -> None:
+    def forget(self, channel: StoredChannel) -> None:
         """Let go of a channel."""
-        self.writer.forget(channel, newest_ns)
+        self.writer.forget(channel)
+
+    def drop(self, channel: str) -> None:
+        """Let go of a channel for good."""
+        self.writer.drop(channel)
 
     def forget_run(self, run: str, channel: str) -> None:
         """Let go of a run with the next group."""

@@ -15,6 +15,7 @@ from relay.entry import Gap, Loss, Origin, Position, Reason, RunStarted
 from relay.errors import StoreError
 from relay.run import Ending, Start
 from relay.span import Span
+from relay.storage import StoredChannel
 from relay.store import index
 from relay.store.recovery import open_store
 from relay.store.segment import render
@@ -296,16 +297,52 @@ def test_a_forgotten_channel_keeps_its_last_id_and_seq(writer: Writer) -> None:
     writer.commit(Write([lines("a", 1000, 1)]))
     writer.seal_old(2 * DAY_NS)
     writer.commit(Write([lines("b", 1001, 2)]))
-    writer.forget("web", 77)
-    writer.forget("unknown", None)
+    writer.forget(StoredChannel("web", 999, 1001, 2, 1002, 3, forgotten_ns=77))
     assert files(writer) == {}
     assert os.listdir(writer.directory / "channels") == []
     connection = index.connect(writer.index_path, readonly=True)
-    assert index.channels(connection) == [index.ChannelRow("web", 999, 1001, 2, 77)]
+    assert index.channels(connection) == [index.ChannelRow("web", 999, 1001, 2, 77, None, 1001)]
     writer.commit(Write([lines("c", 1002, 3)]))
     assert index.channels(connection)[0].forgotten_ns is None
     connection.close()
     assert segments(writer) == [(1002, 1002, 3, 3, 1, False)]
+
+
+def test_a_channel_is_forgotten_with_what_was_never_stored(writer: Writer) -> None:
+    """It is shown while the disk fails, and forgotten before that is caught up."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    writer.forget(StoredChannel("web", 999, 1009, 9, 1010, 10, forgotten_ns=77))
+    writer.forget(StoredChannel("new", 1004, 1008, 3, 1009, 4, forgotten_ns=78))
+    connection = index.connect(writer.index_path, readonly=True)
+    assert index.channels(connection) == [
+        index.ChannelRow("new", 1004, 1008, 3, 78, None, 1008),
+        index.ChannelRow("web", 999, 1009, 9, 77, None, 1009),
+    ]
+    connection.close()
+
+
+def test_a_channel_that_came_again_is_not_forgotten(writer: Writer) -> None:
+    """What was to be forgotten is older than what it has now."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    forgotten = StoredChannel("web", 999, 1000, 1, 1001, 2, forgotten_ns=77)
+    writer.commit(Write([lines("b", 1001, 2)]))
+    writer.forget(forgotten)
+    assert segments(writer) == [(1000, 1001, 1, 2, 2, False)]
+
+
+def test_a_forgotten_channel_is_dropped_for_good(writer: Writer) -> None:
+    """If it comes again it is a new one; one that is not forgotten stays."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    writer.drop("web")
+    assert segments(writer) == [(1000, 1000, 1, 1, 1, False)]
+    writer.forget(StoredChannel("web", 999, 1000, 1, 1001, 2, forgotten_ns=77))
+    writer.drop("web")
+    writer.drop("unknown")
+    connection = index.connect(writer.index_path, readonly=True)
+    assert index.channels(connection) == []
+    connection.close()
+    writer.commit(Write([lines("b", 2000, 1)]))
+    assert segments(writer) == [(2000, 2000, 1, 1, 1, False)]
 
 
 def test_pruned_segments_leave_with_their_files(writer: Writer) -> None:
