@@ -16,6 +16,7 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 TYPESCRIPT := 5.9.3
+FRONTAIL := 4.9.2
 TSC := $(VENV)/typescript-$(TYPESCRIPT)/node_modules/.bin/tsc
 # What the faults are struck with.
 FAULT_COMMANDS := logrotate faketime
@@ -24,11 +25,14 @@ TEST_COMMANDS := chromium curl node zstd $(FAULT_COMMANDS)
 # Other people's clients for Node, that the tests drive.
 CLIENTS := tests/node/node_modules/.installed
 
-.PHONY: help run test check bench faults
+# What the relay is measured beside.
+PEERS := $(VENV)/peers/.installed-$(FRONTAIL)
+
+.PHONY: help run test check bench bench-peers faults
 .PHONY: check-format check-lint check-types check-imports check-generated check-page
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.run ## start the relay with what this host has, and print its page's address
 	@exec $(BIN)/relay $(ARGS)
@@ -41,6 +45,9 @@ check: check-format check-lint check-types check-imports check-generated check-p
 
 bench: $(VENV)/.test ## measure against the floors
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-peers: $(VENV)/.test $(PEERS) ## measure beside what a user would pick instead
+	@$(BIN)/python -m bench --peers $(ARGS)
 
 faults: $(VENV)/.test ## let 1,000 faults strike the relay, and judge what readers get
 	@tools/setup commands $(FAULT_COMMANDS)
@@ -76,6 +83,10 @@ $(VENV)/.test: $(VENV)/.run
 
 $(TSC): $(VENV)/.run
 	@tools/setup typescript $(VENV)/typescript-$(TYPESCRIPT) $(TYPESCRIPT)
+	@touch $@
+
+$(PEERS): $(VENV)/.run
+	@tools/setup peers $(VENV)/peers $(FRONTAIL)
 	@touch $@
 
 $(CLIENTS): tests/node/package.json

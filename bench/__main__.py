@@ -2,6 +2,7 @@
 Run the benchmarks and print their table.
 
     python -m bench [--quick] [--pairs N] [--archive-gb N] [--json FILE] [ROW ...]
+    python -m bench --peers [the same]
 """
 
 import argparse
@@ -11,6 +12,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from bench.peers import PEERS
 from bench.row import QUICK, DiscardedError, Measure, Row, Sample, Scale
 from bench.rows import ROWS
 from bench.table import Result, render, save
@@ -28,7 +30,8 @@ def main() -> None:
         scale = replace(scale, pairs=arguments.pairs)
     if arguments.archive_gb:
         scale = replace(scale, archive_bytes=int(arguments.archive_gb * 1e9))
-    rows = [row for row in ROWS if not arguments.rows or row.name in arguments.rows]
+    choice = PEERS if arguments.peers else ROWS
+    rows = [row for row in choice if not arguments.rows or row.name in arguments.rows]
     allow_many_sockets()
     results, failures = [], []
     for row in rows:
@@ -46,11 +49,12 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n")[1])
-    names = [row.name for row in ROWS]
+    names = [row.name for row in (*ROWS, *PEERS)]
     parser.add_argument(
         "rows", nargs="*", metavar="ROW", choices=[*names, []], help=", ".join(names)
     )
     parser.add_argument("--quick", action="store_true", help="one pair of short runs")
+    parser.add_argument("--peers", action="store_true", help="beside others' servers")
     parser.add_argument("--pairs", type=int, help="pairs of runs (5)")
     parser.add_argument("--archive-gb", type=float, help="text of the archive for store-page (10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")

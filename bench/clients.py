@@ -32,6 +32,7 @@ __all__ = [
     "hold",
     "measure_at_rest",
     "measure_while_held",
+    "read_start",
     "stream_bytes",
 ]
 
@@ -72,7 +73,9 @@ def beside(
         process.join()
 
 
-def connect(port: int, path: str, *, close: bool = False) -> socket.socket:
+def connect(
+    port: int, path: str, *, close: bool = False, websocket: bool = False
+) -> socket.socket:
     """
     Ask for a stream.
 
@@ -80,11 +83,12 @@ def connect(port: int, path: str, *, close: bool = False) -> socket.socket:
         port: on the loopback.
         path: with its query; one that ends in ``/ws`` is asked for as a WebSocket.
         close: whether the server closes the connection at the stream's end.
+        websocket: whether it is asked for as one, whatever the path.
     """
     client = socket.create_connection(("127.0.0.1", port))
     client.settimeout(SILENCE_SECONDS)
     more = "Connection: close\r\n" if close else ""
-    if is_websocket(path):
+    if websocket or is_websocket(path):
         more = UPGRADE
     request = (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n{more}"

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from bench.workspace import Workspace
 
-__all__ = ["Bar", "DiscardedError", "Figure", "Row", "Sample", "Scale"]
+__all__ = ["Bar", "DiscardedError", "Figure", "Measure", "Row", "Sample", "Scale"]
 
 Sample: TypeAlias = Mapping[str, float]
 """Values of one run, by the names of the row's figures."""
@@ -40,6 +40,7 @@ class Scale:
         channels: of a relay at rest.
         rest_clients: of a relay at rest.
         rest_seconds: that a relay at rest is watched.
+        peer_lines: of the file that a peer follows.
         archive_bytes: text of an archive that pages are read from.
         stored_bytes: text of an archive that a relay starts with.
         segments: files of an archive that a relay starts with.
@@ -58,6 +59,7 @@ class Scale:
     channels: int = 1000
     rest_clients: int = 2000
     rest_seconds: float = 15.0
+    peer_lines: int = 200_000
     archive_bytes: int = 10_000_000_000
     stored_bytes: int = 1_000_000_000
     segments: int = 100_000
@@ -76,6 +78,7 @@ QUICK = Scale(
     channels=200,
     rest_clients=400,
     rest_seconds=5.0,
+    peer_lines=50_000,
     archive_bytes=200_000_000,
     stored_bytes=100_000_000,
     segments=5_000,

@@ -30,6 +30,7 @@ __all__ = [
     "State",
     "cpu_seconds",
     "floor",
+    "free_port",
     "held",
     "live",
     "relay",
@@ -130,10 +131,17 @@ class Server:
         port: where it will listen.
         log: file that takes what it says.
         stdin: a FIFO that it reads, which never ends; ``None``: nothing.
+        own_group: whether it leads a process group.
     """
 
     def __init__(
-        self, command: Sequence[str], port: int, log: Path, stdin: Path | None = None
+        self,
+        command: Sequence[str],
+        port: int,
+        log: Path,
+        stdin: Path | None = None,
+        *,
+        own_group: bool = False,
     ) -> None:
         self.port = port
         self._log = log
@@ -141,7 +149,11 @@ class Server:
         read_from = os.open(stdin or os.devnull, os.O_RDWR)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                command, stdin=read_from, stdout=output, stderr=subprocess.STDOUT
+                command,
+                stdin=read_from,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=own_group,
             )
         os.close(read_from)
 

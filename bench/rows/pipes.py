@@ -4,7 +4,7 @@ import shlex
 from functools import partial
 from pathlib import Path
 
-from bench.row import Bar, Figure, Row, Sample, Scale
+from bench.row import Bar, Figure, Measure, Row, Sample, Scale
 from bench.rows.file import measure_coming
 from bench.servers import Setup, floor, relay
 from bench.workspace import Workspace, knock, pour
@@ -50,10 +50,9 @@ def _command(door: Path, staged: Path, before: str = "") -> str:
     return f"{before}read _ <{shlex.quote(str(door))}; exec cat {shlex.quote(str(staged))}"
 
 
-def _row(name: str, title: str, *measures: object) -> Row:
-    relay_of, floor_of = measures
+def _row(name: str, title: str, measure: Measure, measure_floor: Measure) -> Row:
     figures = (Figure("lines/s", "", (Bar(0.4),)), Figure("processor time a line", " µs"))
-    return Row(name, title, figures, relay_of, floor_of)  # type: ignore[arg-type]
+    return Row(name, title, figures, measure, measure_floor)
 
 
 FROM_STDIN = _row("stdin", "stdin → one SSE client", measure_stdin, measure_stdin_floor)
