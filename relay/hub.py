@@ -18,10 +18,10 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from relay import levels
-from relay.block import Block, Column, DeclaredLoss
+from relay.arrival import block_of, ending_of
+from relay.block import Block, DeclaredLoss
 from relay.channel import Channel
-from relay.entry import UNSAID, Batch, RunCounted, RunEnded, RunStarted
+from relay.entry import Batch, RunCounted, RunStarted
 from relay.errors import ChannelLimitError, NotFoundError
 from relay.inlet import Inlet
 from relay.names import near
@@ -235,7 +235,9 @@ class Hub:
                 self._channel(batch.channel)
             if batch.lines.count:
                 channel = self._channel(batch.channel)
-                group.items.append(_block(channel, batch, next_id, arrival_ns))
+                first_seq = channel.numbered_seq + 1
+                group.items.append(block_of(batch, next_id, first_seq, arrival_ns))
+                channel.numbered_seq += batch.lines.count
                 next_id += batch.lines.count
             for change in batch.runs:
                 if isinstance(change, RunStarted):
@@ -243,7 +245,7 @@ class Hub:
                 elif isinstance(change, RunCounted):
                     group.items.append(Counted(batch.channel, change))
                 else:
-                    group.items.append(_ending(next_id, batch.channel, change))
+                    group.items.append(ending_of(next_id, batch.channel, change))
                     next_id += 1
             if batch.loss is not None:
                 group.items.append(DeclaredLoss(next_id, batch.channel, batch.loss))
@@ -453,55 +455,3 @@ def _is_position(batch: Batch) -> bool:
 
 def _id(ending: Ending) -> int:
     return ending.id
-
-
-def _ending(id_: int, channel: str, change: RunEnded) -> Ending:
-    return Ending(
-        id=id_,
-        channel=channel,
-        run=change.run,
-        timestamp_ns=change.ended_ns,
-        status=change.status,
-        exit_code=change.exit_code,
-        signal=change.signal,
-    )
-
-
-def _levels(batch: Batch) -> bytes:
-    found = _found_levels(batch)
-    if batch.levels is None:
-        return found
-    return bytes(
-        [own if said == UNSAID else said for said, own in zip(batch.levels, found, strict=True)]
-    )
-
-
-def _found_levels(batch: Batch) -> bytes:
-    count, origins = batch.lines.count, batch.origins
-    is_said = batch.levels is not None and UNSAID not in batch.levels
-    if batch.origin_index is None:
-        defaults = bytes([origins[0].level])
-    else:
-        table = bytes([origin.level for origin in origins])
-        defaults = batch.origin_index.translate(table.ljust(256, b"\0"))
-    if batch.detect_levels and not is_said:
-        return levels.detect(batch.lines, defaults)
-    return defaults if len(defaults) == count else defaults * count
-
-
-def _block(channel: Channel, batch: Batch, first_id: int, arrival_ns: int) -> Block:
-    first_seq = channel.numbered_seq + 1
-    channel.numbered_seq += batch.lines.count
-    return Block(
-        channel=batch.channel,
-        first_id=first_id,
-        first_seq=first_seq,
-        lines=batch.lines,
-        levels=_levels(batch),
-        origins=batch.origins,
-        origin_index=batch.origin_index,
-        arrival_ns=arrival_ns,
-        timestamps=None if batch.timestamps is None else Column(batch.timestamps),
-        parts=batch.parts,
-        fields=batch.fields,
-    )
