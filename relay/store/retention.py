@@ -42,10 +42,11 @@ FRAME_BYTES = 256
 
 class AgeClock:
     """
-    The time by which things grow old; never goes back.
+    The time by which things grow old; never goes back, and never stands still.
 
-    It follows the wall clock at 0 to 2 times the speed of the monotonic clock, so that an hour
-    by which the wall clock is stepped takes at least an hour to matter. Only one thread may ask.
+    It advances by the monotonic clock, and follows the wall clock at half to twice its speed:
+    an hour by which the wall clock is stepped takes at least an hour to matter, and where it was
+    years ahead once what is stored grows old all the same. Only one thread may ask.
 
     Args:
         kept_ns: where it stood in an earlier life; ``None``: it begins with the wall clock.
@@ -62,15 +63,17 @@ class AgeClock:
         self._wall = wall
         self._monotonic = monotonic
         self._asked_ns = monotonic()
-        self._ns = wall() if kept_ns is None else kept_ns
+        self._half_ns = 2 * (wall() if kept_ns is None else kept_ns)
+        """In halves of a nanosecond: so it does not matter how often it is asked."""
 
     def now_ns(self) -> int:
         """Return nanoseconds; near those since the epoch while nobody steps the wall clock."""
         now_ns = self._monotonic()
-        fastest_ns = self._ns + 2 * (now_ns - self._asked_ns)
+        elapsed_ns = now_ns - self._asked_ns
         self._asked_ns = now_ns
-        self._ns = min(max(self._ns, self._wall()), fastest_ns)
-        return self._ns
+        slowest, fastest = self._half_ns + elapsed_ns, self._half_ns + 4 * elapsed_ns
+        self._half_ns = min(max(slowest, 2 * self._wall()), fastest)
+        return self._half_ns // 2
 
 
 @dataclass(frozen=True, slots=True)
