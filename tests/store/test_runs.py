@@ -15,11 +15,12 @@ from relay.entry import Batch, Origin, RunCounted, RunEnded, RunStarted
 from relay.hub import Hub
 from relay.run import Run
 from relay.span import Span
-from relay.storage import Extent, Group, StoredChannel, Stretch
+from relay.storage import Group, StoredChannel
 from relay.store import index
 from relay.store.recovery import open_store
 from relay.store.writer import Write, Writer
 from tests.building import block, lines_of
+from tests.slow_store import SlowStore
 
 NOW_NS = 1_795_255_350_123_456_789
 
@@ -34,10 +35,11 @@ class Bounds(NamedTuple):
     bytes: int = 1 << 20
 
 
-class WritingStore:
+class WritingStore(SlowStore):
     """What the hub hands over goes to a writer at once; nothing is read."""
 
     def __init__(self, writer: Writer) -> None:
+        super().__init__()
         self.writer = writer
         self.forgotten: list[tuple[str, str]] = []
 
@@ -49,32 +51,6 @@ class WritingStore:
         forgotten, self.forgotten = self.forgotten, []
         self.writer.commit(Write(records, group.positions, forgotten_runs=forgotten))
         return True
-
-    async def read(
-        self,
-        channel: str,
-        after: int,
-        until: int,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-        max_bytes: int = 0,
-    ) -> Stretch:
-        """Return nothing."""
-        return Stretch([], until)
-
-    async def read_back(
-        self,
-        channel: str,
-        before: int,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-    ) -> Stretch:
-        """Return nothing."""
-        return Stretch([], 0)
-
-    async def extent(self, channel: str) -> Extent:
-        """Return that nothing is held."""
-        return Extent()
 
     def forget(self, channel: StoredChannel) -> None:
         """Let go of a channel."""
