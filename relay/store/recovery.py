@@ -10,7 +10,6 @@ from them.
 import errno
 import logging
 import os
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from relay.store import index
 from relay.store.files import problem_of, remove_files
 from relay.store.index import NO_OLDEST_NS, VERSION, ChannelRow, SegmentRow
 from relay.store.lock import take_lock
-from relay.store.repair import mend, orphans, rebuild, segment_files
+from relay.store.repair import mend, orphans, rebuild
 from relay.store.writer import Fsync, Write, Writer
 
 __all__ = ["open_store"]
@@ -116,10 +115,15 @@ class _Opening:
         try:
             values = index.values(self._connection)
             is_clean = bool(values.get("is_clean"))
+            # One without an id was made by a life that ended before it had looked around.
+            self._is_new = self._is_new or "last_id" not in values
             self._finish_removals()
-            if self._is_new or (not self._had_wal and not is_clean):
+            is_short = self._is_new or (not self._had_wal and not is_clean)
+            if is_short:
                 self._take_in_segments()
-            self._mend(is_clean=is_clean)
+            self._mend()
+            if not is_short and not is_clean:
+                self._remove_begun(values["last_id"] - START_IDS)
             self._read(values.get("last_id", 0))
             now_id = self._clock() // 1000
             # A life that does not end by closing leaves the mark as it is now.
@@ -255,28 +259,33 @@ class _Opening:
         except FileNotFoundError:
             return []
 
-    def _mend(self, *, is_clean: bool) -> None:
-        """Bring the open segments and their records together, and remove what came to nothing."""
-        rows = index.channels(self._connection)
+    def _mend(self) -> None:
+        """Bring the open segments and their records together."""
         changed: list[ChannelRow] = []
         sealed: list[SegmentRow] = []
-        for row in rows:
+        for row in index.channels(self._connection):
             if row.open is not None:
                 mended = self._mended(row, sealed)
                 if mended != row:
                     changed.append(mended)
-            if not is_clean:
-                for path in orphans(self._directory, row):
-                    path.unlink(missing_ok=True)
         with index.transaction(self._connection):
             index.put_channels(self._connection, changed)
             index.add_segments(self._connection, sealed)
             index.trim_forgotten(self._connection, MAX_FORGOTTEN)
-        known = {row.name for row in rows}
-        for name in [] if is_clean else self._names():
-            # A channel whose first commit came to nothing has one file.
-            if name not in known and len(segment_files(self._directory, name)) <= 1:
-                shutil.rmtree(self._directory / "channels" / name, ignore_errors=True)
+
+    def _remove_begun(self, before_id: int) -> None:
+        """
+        Remove segments of the last life whose commit came to nothing; the index knows the others.
+
+        Args:
+            before_id: that life gave out greater ids only. Files that are older, or are no
+                segments, are not ours to remove.
+        """
+        after = dict.fromkeys(self._names(), before_id)
+        for row in index.channels(self._connection):
+            after[row.name] = max(row.last_id, before_id)
+        for name, last_id in after.items():
+            remove_files(self._directory, orphans(self._directory, name, last_id))
 
     def _mended(self, row: ChannelRow, sealed: list[SegmentRow]) -> ChannelRow:
         try:

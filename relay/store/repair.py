@@ -292,14 +292,15 @@ def segment_files(directory: Path, channel: str) -> list[tuple[int, Path]]:
     return sorted(found.items())
 
 
-def orphans(directory: Path, row: ChannelRow) -> list[Path]:
+def orphans(directory: Path, channel: str, last_id: int) -> list[str]:
     """
-    Return files that were begun by a commit that came to nothing.
+    Return segments, by their paths below the directory, that begin after an id.
 
     Only the newest directories are looked at: for more, starting would cost a look at all.
     """
-    top = directory / "channels" / row.name
-    return [top / name for first_id, name in _named(str(top), 2) if first_id > row.last_id]
+    top = f"channels/{channel}"
+    found = _named(f"{directory}/{top}", 2)
+    return [f"{top}/{name}" for first_id, name in found if first_id > last_id]
 
 
 def _named(top: str, newest: int | None = None) -> Iterator[tuple[int, str]]:

@@ -24,6 +24,7 @@ from relay.store import index
 from relay.store.continuity import Continuity
 from relay.store.parsing import parse
 from relay.store.recovery import open_store
+from relay.store.segment import render
 from relay.store.writer import Fsync, Write, Writer
 from tests.building import block
 
@@ -195,15 +196,64 @@ def test_a_segment_that_was_begun_and_never_committed_is_removed(tmp_path: Path)
     writer, _ = opened(tmp_path)
     writer.commit(Write([lines("a b", 1000, 1)]))
     kill(writer)
-    begun = tmp_path / "channels" / "web" / DATE / "1002.ndjson"
-    begun.write_bytes(b'{"type":"log","id":1002')
+    next_id = NOW_NS // 1000 + 1
+    begun = tmp_path / "channels" / "web" / DATE / f"{next_id}.ndjson"
+    begun.write_bytes(b'{"type":"log","id":')
     unknown = tmp_path / "channels" / "new" / DATE
     unknown.mkdir(parents=True)
-    (unknown / "1003.ndjson").touch()
+    (unknown / f"{next_id}.ndjson").write_bytes(render([lines("c", next_id, 1, "new")]))
     writer, stored = opened(tmp_path)
     assert not begun.exists()
     assert os.listdir(tmp_path / "channels") == ["web"]
     assert [channel.name for channel in stored.channels] == ["web"]
+
+
+def files_in(directory: Path) -> dict[str, bytes]:
+    """Return what the files below ``channels`` hold, by their paths there."""
+    top = directory / "channels"
+    files = [path for path in top.rglob("*") if path.is_file()]
+    return {str(path.relative_to(top)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["at first", "after a kill"])
+def test_what_is_not_of_a_life_that_failed_stays(tmp_path: Path, *, is_first: bool) -> None:
+    """Files of somebody else, and what may be all that is left of a channel."""
+    if not is_first:
+        writer, _ = opened(tmp_path)
+        writer.commit(Write([lines("a b", 1000, 1)]))
+        kill(writer)
+    for name, data in [
+        ("general/2024/photos.zip", b"precious"),
+        ("random/notes.txt", b"mine"),
+        (f"damaged/{DATE}/1100.ndjson", b"damaged first line\n" * 10),
+        (f"web/{DATE}/1200.ndjson", b"damaged first line\n" * 10),
+        (f"web/{DATE}/notes.txt", b"mine"),
+    ]:
+        path = tmp_path / "channels" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (tmp_path / "channels" / "empty").mkdir()
+    before = files_in(tmp_path)
+    for _ in range(2):
+        kill(opened(tmp_path)[0])
+        assert files_in(tmp_path) == before
+        assert (tmp_path / "channels" / "empty").is_dir()
+
+
+def test_a_first_start_that_is_killed_is_begun_anew(tmp_path: Path) -> None:
+    """Its index is there, and does not know the segments yet."""
+    writer, _ = opened(tmp_path / "state")
+    writer.commit(Write([lines("a b", 1000, 1)]))
+    writer.close()
+    (tmp_path / "state" / "index.db").unlink()
+    connection = index.connect(tmp_path / "state" / "index.db", create=True)
+    index.create(connection)
+    shutil.copytree(tmp_path / "state", tmp_path / "killed")
+    connection.close()
+    writer, stored = opened(tmp_path / "killed")
+    assert held(writer)[:2] == [("entry", 1000, 1), ("entry", 1001, 2)]
+    assert stored.news == [TAKEN_IN.format("2 lines of 1 channel", "1 segment")]
+    writer.close()
 
 
 @pytest.fixture(scope="module")
@@ -434,6 +484,7 @@ from pathlib import Path
 from relay.entry import Position
 from relay.span import Span
 from relay.store.recovery import open_store
+from relay.store.segment import render
 from relay.store.writer import Write
 from tests.building import block
 

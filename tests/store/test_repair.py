@@ -47,10 +47,9 @@ def test_only_the_newest_days_are_searched_for_what_was_begun(tmp_path: Path) ->
     """However many there are a start costs the same."""
     for day in range(10, 15):
         put(tmp_path, f"2026-11-{day}/{day}00.ndjson")
-    found = orphans(tmp_path, ChannelRow("web", 0, 1300, 5))
-    assert found == [tmp_path / TOP / "2026-11-14" / "1400.ndjson"]
-    found = orphans(tmp_path, ChannelRow("web", 0, 0, 0))
-    assert [path.name for path in found] == ["1400.ndjson", "1300.ndjson"]
+    newest, other = (f"channels/web/2026-11-{day}/{day}00.ndjson" for day in (14, 13))
+    assert orphans(tmp_path, "web", 1300) == [newest]
+    assert orphans(tmp_path, "web", 0) == [newest, other]
 
 
 def test_what_the_index_knows_is_not_read_again(tmp_path: Path) -> None:
