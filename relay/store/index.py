@@ -42,6 +42,7 @@ __all__ = [
     "first_segments",
     "forget_keys",
     "forget_runs",
+    "is_foreign",
     "mark_compressed",
     "next_number",
     "oldest_segments",
@@ -117,6 +118,10 @@ CREATE TABLE run_channels (
     run TEXT, channel TEXT, last_id INTEGER, PRIMARY KEY (run, channel)
 ) WITHOUT ROWID;
 """
+
+
+_TABLES = {"meta", "channels", "segments"}
+"""Every index has these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +374,12 @@ def create(connection: sqlite3.Connection) -> None:
 def version(connection: sqlite3.Connection) -> int:
     """Return the version of the schema; 0 for an empty database."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def is_foreign(connection: sqlite3.Connection) -> bool:
+    """Tell whether somebody else made a database."""
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    return bool(names) and (not version(connection) or not _TABLES <= names)
 
 
 def _put(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]]) -> None:

@@ -146,7 +146,8 @@ class _Opening:
             with closing(index.connect(self._path, readonly=True)) as self._connection:
                 values = index.values(self._connection)
                 is_whole = self._had_wal or bool(values.get("is_clean"))
-                if self._is_new or self._rebuilt or not is_whole or not self._has_version():
+                has_version = self._has_version(self._connection)
+                if self._is_new or self._rebuilt or not is_whole or not has_version:
                     raise error
                 self._stored = Stored(problem=str(_unwritten(self._directory, error)))
                 self._read(values.get("last_id", 0))
@@ -179,9 +180,13 @@ class _Opening:
             return self._try_index()
 
     def _try_index(self) -> bool:
+        if self._path.exists():
+            # Opening it for writing changes it already, and it may be somebody else's.
+            with closing(index.connect(self._path, readonly=True)) as connection:
+                self._has_version(connection)
         self._connection = index.connect(self._path, create=True, synchronous=self._synchronous)
         try:
-            if self._has_version():
+            if self._has_version(self._connection):
                 index.check(self._connection)
                 return False
             index.create(self._connection)
@@ -190,9 +195,11 @@ class _Opening:
             raise
         return True
 
-    def _has_version(self) -> bool:
-        """Tell whether the index is one; one of a newer relay is refused."""
-        version = index.version(self._connection)
+    def _has_version(self, connection: sqlite3.Connection) -> bool:
+        """Tell whether it is an index or empty; one of others or a newer relay is refused."""
+        version = index.version(connection)
+        if index.is_foreign(connection):
+            raise StoreError(str(self._directory), "holds an index.db that is not a relay's")
         if version > VERSION:
             problem = (
                 f"was written by a newer relay: its index has version {version},"

@@ -159,6 +159,23 @@ def test_an_index_of_a_newer_relay_is_refused(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_database_of_somebody_else_is_refused(tmp_path: Path, version: int) -> None:
+    """Nothing of it is changed."""
+    connection = sqlite3.connect(tmp_path / "index.db")
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    before = (tmp_path / "index.db").read_bytes()
+    with pytest.raises(StoreError) as caught:
+        opened(tmp_path)
+    assert str(caught.value) == (
+        f"state.directory {tmp_path} holds an index.db that is not a relay's"
+    )
+    assert (tmp_path / "index.db").read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["index.db", "lock"]
+
+
 def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path: Path) -> None:
     """It is said in words."""
     (tmp_path / "file").touch()
