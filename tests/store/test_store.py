@@ -226,7 +226,8 @@ async def tell(disk: Path, story: list[Any], *, archive: bool) -> None:
         start = world.hub.last_id
         queries = [Query(), Query(channels=("a",)), Query(channels=("?", "b*"))]
         readers = [StoredReader(world, query, start) for query in queries]
-        await play(world, readers, story)
+        async with asyncio.timeout(60):
+            await play(world, readers, story)
         forgets = any(what in ("restart", "prune") for what, _, _ in story)
         for reader in readers:
             reader.check(counted=not forgets)
