@@ -7,10 +7,11 @@ into a table is one step, since each gives up the interpreter lock and must win 
 """
 
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from itertools import chain
 from pathlib import Path
@@ -238,24 +239,33 @@ def connect(
     Args:
         path: of ``index.db``.
         readonly: for reading only.
-        create: make an empty database where there is none.
+        create: make an empty database, for its owner alone, where there is none.
         synchronous: ``OFF``: nothing is synced. ``NORMAL``: checkpoints are, and the first
             page of the WAL when it begins anew, without which a power cut could mix old and new
             pages. ``FULL``: commits too.
 
     Raises:
+        OSError: it cannot be made.
         sqlite3.Error: it cannot be opened.
 
     Source: SQLite, "PRAGMA synchronous" and "Write-Ahead Logging".
     """
     if readonly:
         return _connect_to_read(path)
-    connection = _connect(path, f"mode={'rwc' if create else 'rw'}")
+    if create:
+        _make_private(path)
+    connection = _connect(path, "mode=rw")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """Make an empty database for its owner alone; SQLite gives its WAL the same rights."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
@@ -309,7 +319,14 @@ def checkpoint(connection: sqlite3.Connection, *, truncate: bool = False) -> Non
 
 
 def copy(connection: sqlite3.Connection, path: Path) -> None:
-    """Write the whole index to another file, which must not be there."""
+    """
+    Write the whole index to another file, which must not be there.
+
+    Raises:
+        OSError: it cannot be made.
+        sqlite3.Error: it cannot be read or written.
+    """
+    _make_private(path)
     connection.execute("VACUUM INTO ?", (str(path),))
 
 
@@ -379,7 +396,7 @@ def version(connection: sqlite3.Connection) -> int:
 def is_foreign(connection: sqlite3.Connection) -> bool:
     """Tell whether somebody else made a database."""
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    return bool(names) and (not version(connection) or not _TABLES <= names)
+    return bool(names) and (not version(connection) or not names >= _TABLES)
 
 
 def _put(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[object]]) -> None:

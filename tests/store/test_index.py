@@ -54,6 +54,20 @@ def test_a_new_index_has_the_version(connection: sqlite3.Connection) -> None:
     index.check(connection)
 
 
+def test_all_files_of_an_index_are_of_its_owner_alone(tmp_path: Path) -> None:
+    """Also of a copy, and in a directory that others may read."""
+    made = index.connect(tmp_path / "index.db", create=True)
+    index.create(made)
+    index.copy(made, tmp_path / "copy.db")
+    copied = index.connect(tmp_path / "copy.db")
+    index.put_channels(copied, [WEB])
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()}
+    names = [f"{name}.db{suffix}" for name in ("index", "copy") for suffix in ("", "-wal", "-shm")]
+    assert modes == dict.fromkeys(names, "0o600")
+    made.close()
+    copied.close()
+
+
 def put_together(connection: sqlite3.Connection, rows: list[ChannelRow]) -> None:
     """Put one row after the other, in one transaction."""
     with index.transaction(connection):
