@@ -2,8 +2,11 @@
 Files that had a path and lost it while nobody looked.
 
 They are known by their names, since rotation goes on the path's own name, and by their age:
-they were written after the last file that is known, and are neither that file, nor the one at
-the path now, nor copies of these.
+they were written after the last file that is known, and are neither that file nor the one at
+the path now. What holds nothing but the beginning of another may be a copy of it, or a file of
+its own: programs begin with the same lines each time. It is read where it was renamed since it
+was written, which copies are not; else it is a loss, so that nothing comes twice and nothing
+goes unsaid.
 """
 
 import os
@@ -15,6 +18,7 @@ from relay.sources.file_identity import (
     FilePosition,
     OpenFile,
     directories_of,
+    is_beginning,
     key_of,
     open_quietly,
     regular_files,
@@ -28,8 +32,6 @@ COMPRESSED = (".gz", ".xz", ".zst", ".bz2", ".lz4", ".zip", ".Z")
 FOREIGN = (".swp", ".tmp", ".lock", ".lck", ".pos", ".offset", ".pid", "~")
 """What other programs put beside a log."""
 
-COMPARED_BYTES = 64 * 1024
-
 _NUMBER = re.compile(r"[-._]?\d[\d._:T-]*")
 
 
@@ -41,7 +43,7 @@ class Generation:
     Args:
         path: its name now.
         age: orders generations, the oldest first.
-        file: where to read it; ``None``: it is compressed.
+        file: where to read it; ``None``: it is compressed, or may be a copy.
     """
 
     path: str
@@ -69,8 +71,10 @@ def generations(
         if one.path.endswith(COMPRESSED):
             found.append(one)
         elif (file := open_quietly(one.path)) is not None:
-            if any(_is_copy(file.fd, other) for other in compared):
+            is_renamed = now != last.key and one.age[1] > one.age[0]
+            if not is_renamed and any(is_beginning(file.fd, other) for other in compared):
                 file.close()
+                found.append(one)
             else:
                 compared.append(file.fd)
                 found.append(Generation(one.path, one.age, file))
@@ -125,13 +129,3 @@ def _rest(files: FileSet, path: str, base: str) -> str | None:
     rest = name[len(stem) : -len(suffix)]
     is_own = files.patterns.matches(path)
     return rest if _NUMBER.fullmatch(rest) and not is_own else None
-
-
-def _is_copy(first: int, second: int) -> bool:
-    """Tell whether two files, neither empty, hold the same as far as the shorter one goes."""
-    size = min(os.fstat(first).st_size, os.fstat(second).st_size)
-    for start in range(0, size, COMPARED_BYTES):
-        most = min(COMPARED_BYTES, size - start)
-        if os.pread(first, most, start) != os.pread(second, most, start):
-            return False
-    return size > 0

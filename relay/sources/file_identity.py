@@ -26,6 +26,7 @@ __all__ = [
     "find_copy",
     "find_key",
     "head_hash",
+    "is_beginning",
     "is_same_start",
     "key_of",
     "open_file",
@@ -37,6 +38,8 @@ __all__ = [
 HEAD_BYTES = 1024
 TAIL_BYTES = 64
 """How many of the bytes before an offset are compared, where they are known."""
+
+COMPARED_BYTES = 64 * 1024
 
 MAX_CANDIDATES = 1000
 """A directory may hold any number of files; only the newest are compared."""
@@ -59,6 +62,16 @@ def is_same_start(first: bytes, second: bytes) -> bool:
     """Tell whether one of two heads, neither empty, goes on the other."""
     least = min(len(first), len(second))
     return least > 0 and first[:least] == second[:least]
+
+
+def is_beginning(first: int, second: int) -> bool:
+    """Tell whether a file, which is not empty, holds nothing but the beginning of another."""
+    size = os.fstat(first).st_size
+    for start in range(0, size, COMPARED_BYTES):
+        most = min(COMPARED_BYTES, size - start)
+        if os.pread(first, most, start) != os.pread(second, most, start):
+            return False
+    return size > 0
 
 
 @dataclass(frozen=True, slots=True)

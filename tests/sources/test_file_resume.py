@@ -121,24 +121,74 @@ async def test_generations_that_nobody_saw(tmp_path: Path, names: list[str], glo
 
 
 async def test_files_that_are_no_generations(tmp_path: Path) -> None:
-    """Older ones, copies, others' logs, and what other programs put beside a log."""
+    """Older ones, others' logs, and what other programs put beside a log."""
     log = tmp_path / "a.log"
     append(tmp_path / "a.log.9", "older\n")
     append(log, "one\n")
     positions = await read(log, "one")
     append(log, "two\n")
-    shutil.copyfile(log, tmp_path / "a.log.copy")
     log.rename(tmp_path / "a.log.1")
     append(log, "three\n")
     for name in ("b.log.1", "a.logger", "a.log.pos", "a.log.tmp", "ab-1.log"):
         append(tmp_path / name, "other\n")
-    shutil.copyfile(log, tmp_path / "a.log.2")
     append(log, "four\n")
     append(tmp_path / "a.log.errors", "younger\n")
     async with Follower(log, positions) as follower:
         await follower.until_lines("two", "three", "four")
         await asyncio.sleep(IDLE_SECONDS * 1.5)
     assert follower.lines == ["two", "three", "four"]
+    assert follower.losses == 0
+
+
+async def test_files_that_may_be_copies(tmp_path: Path) -> None:
+    """They are not read, since nothing may come twice; that something may be missing is told."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(log, "one")
+    append(log, "two\n")
+    shutil.copyfile(log, tmp_path / "a.log.copy")
+    log.rename(tmp_path / "a.log.1")
+    append(log, "three\n")
+    shutil.copyfile(log, tmp_path / "a.log.2")
+    append(log, "four\n")
+    async with Follower(log, positions) as follower:
+        await follower.until_lines("two", "three", "four")
+        await asyncio.sleep(IDLE_SECONDS * 1.5)
+    assert follower.lines == ["two", "three", "four"]
+    assert follower.losses == 1
+
+
+TICK_SECONDS = 0.02
+"""Longer than what a file system's clock takes for one moment."""
+
+
+@pytest.mark.parametrize(
+    "lives",
+    [
+        ["a\n", "a\nb\n"],
+        ["a\n", "a\n"],
+        ["one\n", "one\n"],
+        ["one\nmore\n", "one\n"],
+        ["a\nb\n", "a\n"],
+        ["", "a\n"],
+        ["a\n", ""],
+        ["a\n", "a\n", "a\n", "a\nb\n"],
+    ],
+    ids=repr,
+)
+async def test_generations_that_begin_alike(tmp_path: Path, lives: list[str]) -> None:
+    """Files that were renamed are read whatever they hold: programs say the same each time."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(log, "one")
+    for number, life in enumerate(lives):
+        await asyncio.sleep(TICK_SECONDS)
+        log.rename(tmp_path / f"a.log.{9 - number}")
+        append(log, life)
+    async with Follower(log, positions) as follower:
+        await follower.until_lines(*"".join(lives).split())
+        await follower.until(lambda: len(follower.positions) == 1)
+    assert follower.lines == "".join(lives).split()
     assert follower.losses == 0
 
 
