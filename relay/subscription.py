@@ -18,7 +18,7 @@ Rules of this file:
 import asyncio
 import heapq
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -70,6 +70,9 @@ class Subscription:
         self._stretches: dict[Channel, Stretch] = {}
         """What was read from the store and is not all given yet."""
         self._waiter: asyncio.Future[None] | None = None
+        self.on_news: Callable[[], None] | None = None
+        """Called for news that a reader waits for, instead of waking it: it may :meth:`take` it
+        soon, and must :meth:`poke` where it does not."""
         self.closed = False
 
     def __enter__(self) -> Self:
@@ -113,8 +116,17 @@ class Subscription:
         """
         if channel not in self._news:
             self._news[channel] = Behind(seq_before, id_before)
-        if self._waiter is not None:
+        if self._waiter is None:
+            return
+        if self.on_news is None:
             self._wake()
+        else:
+            self.on_news()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a reader waits, and has not been woken."""
+        return self._waiter is not None and not self._waiter.done()
 
     @property
     def has_news(self) -> bool:
@@ -157,7 +169,7 @@ class Subscription:
         if not self._news:
             self.cursor = max(self.cursor, self._hub.last_id)
             return []
-        if until is None and len(self._news) == 1 and (latest := self._latest()) is not None:
+        if until is None and (latest := self.take()) is not None:
             return latest
         stretches = await self._read_stored(until)
         deliveries: list[Delivery] = []
@@ -213,8 +225,14 @@ class Subscription:
             after = channel.lost_until
             until = max(until, after + 1)
 
-    def _latest(self) -> "list[Delivery] | None":
-        """Return the newest block of the only channel with news, where that is all the news."""
+    def take(self) -> "list[Delivery] | None":
+        """
+        Return the newest block of the only channel with news, where that is all the news.
+
+        It is what :meth:`read` would give, which need not be awaited for it.
+        """
+        if len(self._news) != 1:
+            return None
         ((channel, behind),) = self._news.items()
         latest = channel.latest
         if latest is None or behind.passed != latest[0].block.first_seq - 1:

@@ -12,6 +12,7 @@ from aiohttp import web
 from relay import __version__
 from relay.encode import Encoder
 from relay.entry import Gap
+from relay.errors import QueryError
 from relay.history import newest_cursor
 from relay.hub import Hub
 from relay.render import chunk
@@ -101,11 +102,18 @@ class Follower:
             start = self._hub.beginning if cursor == BEGINNING else cursor
         self._subscription = self._hub.subscribe(query, start, since_ns)
         self._connection = Connection(encoder.name.partition("+")[0], query, self._subscription)
+        self._loop = asyncio.get_running_loop()
+        self._is_due = False
+        """Whether :meth:`_take` will be called."""
+        self._taken: list[Delivery] | None = None
+        """What was taken and could not be written without waiting."""
 
     def __enter__(self) -> Self:
         # Not by generators, which would stay with every idle client.
         self._subscription.__enter__()
         self._connections.open(self._connection)
+        if self._asked.follow:
+            self._subscription.on_news = self._on_news
         return self
 
     def __exit__(
@@ -115,6 +123,7 @@ class Follower:
         trace: TracebackType | None,
     ) -> None:
         self._connections.close(self._connection)
+        self._subscription.on_news = None
         self._subscription.close()
 
     def poke(self) -> None:
@@ -145,7 +154,9 @@ class Follower:
         connection, connections = self._connection, self._connections
         subscription = self._subscription
         while not interrupted():
-            deliveries = await subscription.read()
+            deliveries, self._taken = self._taken, None
+            if deliveries is None:
+                deliveries = await subscription.read()
             body, ended = self._render(deliveries)
             is_last = connections.stopping and not deliveries
             if not body and (is_last or connections.is_silent(connection)):
@@ -161,6 +172,43 @@ class Follower:
             elif not interrupted():
                 await subscription.wait()
         return False
+
+    def _on_news(self) -> None:
+        # Not at once: the hub has more to tell of.
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._take)
+
+    def _take(self) -> None:
+        """
+        Write what has just come, while ``pump`` waits on.
+
+        Waking it, through all who await it, would take longer than all that is done here.
+        """
+        self._is_due = False
+        subscription = self._subscription
+        if not subscription.is_waiting or not subscription.has_news:
+            return
+        deliveries, is_written = subscription.take(), False
+        try:
+            is_written = deliveries is not None and self._write_soon(deliveries)
+        finally:
+            if not is_written:
+                self._taken = deliveries
+                subscription.poke()
+
+    def _write_soon(self, deliveries: list[Delivery]) -> bool:
+        """Write what was taken, if that goes without waiting; tell whether it is written."""
+        try:
+            body, _ = self._render(deliveries)
+        except QueryError:
+            # Raised again where it is awaited.
+            return False
+        if body:
+            if not self._writer.write_soon(body):
+                return False
+            self._connection.heard = self._connections.tick
+        return True
 
     def _render(self, deliveries: list[Delivery]) -> tuple[bytes, bool]:
         """Return deliveries as bytes, and whether the run that was asked for ended."""

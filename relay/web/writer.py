@@ -60,6 +60,23 @@ class StreamWriter:
         _prepare(transport.get_extra_info("socket"), timeout_seconds)
         self._payload.send_headers()
 
+    def write_soon(self, data: bytes) -> bool:
+        """
+        Send bytes with their framing, if that goes without waiting.
+
+        Returns:
+            Whether they are sent and more may follow; if not, all is as before.
+        """
+        transport = self._transport
+        if (
+            len(data) > MAX_WAITING_BYTES
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
+        ):
+            return False
+        transport.write(data)
+        return True
+
     async def write(self, data: bytes) -> None:
         """
         Send bytes with their framing, and wait while the client is behind.
