@@ -15,7 +15,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -78,7 +77,9 @@ class DurableStore:
         self._age_ns = age_ns
         self._hub: Hub | None = None
         self._worker: Worker | None = None
-        self._readers = ThreadPoolExecutor(READERS, "archive")
+        self._readers: Worker | None = None
+        self._last: set[asyncio.Task[None]] = set()
+        """What closing waits for."""
         self._lock = asyncio.Lock()
         """Held while something is on its way that the channels' ``stored_id`` does not show."""
         self._unsaved: Positions = {}
@@ -90,6 +91,7 @@ class DurableStore:
         """Serve a hub; called once, inside the loop."""
         self._hub = hub
         self._worker = Worker("store")
+        self._readers = Worker("archive", READERS)
         self.status.enter(StoreState.OK)
 
     @property
@@ -101,6 +103,11 @@ class DurableStore:
         """Do a job in the writer's thread, after those before it."""
         assert self._worker is not None
         return self._worker.submit(job)
+
+    def finish(self, task: "asyncio.Task[None]") -> None:
+        """Let closing wait for a task, if it takes no longer than a commit may."""
+        self._last.add(task)
+        task.add_done_callback(self._last.discard)
 
     # Writing
 
@@ -352,14 +359,17 @@ class DurableStore:
             return Extent()
 
     async def _in_reader(self, job: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, job)
+        assert self._readers is not None
+        return await self._readers.submit(job)
 
     async def close(self) -> None:
         """Write what is left, and close; a disk that hangs is not waited for."""
         assert self._worker is not None
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        assert self._readers is not None
+        self._readers.stop()
         try:
             async with asyncio.timeout(2 * self._timeout):
+                await self._end_last()
                 if self.is_failing:
                     await self._recover()
                 self._forget_now()
@@ -370,6 +380,12 @@ class DurableStore:
         except (StoreError, OSError) as error:
             log.error("store: not closed well: %s", _reason(error))
         self._worker.stop()
+
+    async def _end_last(self) -> None:
+        if self._last:
+            _, late = await asyncio.wait(self._last, timeout=self._timeout)
+            for task in late:
+                task.cancel()
 
 
 def _records(group: Group) -> list[Record]:

@@ -23,6 +23,7 @@ from relay.store.index import SegmentRow
 from relay.store.retention import AgeClock, Keeping, Retention, free_bytes
 from relay.store.segment import chunks
 from relay.store.store import DurableStore
+from relay.store.worker import in_thread
 from relay.store.writer import Writer
 
 __all__ = ["Upkeep"]
@@ -108,7 +109,7 @@ class Upkeep:
             if self._store.is_failing:
                 continue
             try:
-                await asyncio.to_thread(self._writer.sync)
+                await in_thread("sync", self._writer.sync)
             except StoreError as error:
                 self._store.fail(str(error))
 
@@ -139,7 +140,8 @@ class Upkeep:
         status = self._store.status
         status.free_bytes = free
         try:
-            rows = await asyncio.to_thread(self._retention.choose, self._clock.now_ns(), free)
+            choose = partial(self._retention.choose, self._clock.now_ns(), free)
+            rows = await in_thread("prune", choose)
         except StoreError as error:
             self._store.fail(str(error))
             return False
@@ -181,12 +183,10 @@ class Upkeep:
         while True:
             for row in rows:
                 one = asyncio.create_task(self._compress_one(row))
-                try:
-                    await asyncio.shield(one)
-                except asyncio.CancelledError:
-                    # A file and its compressed one side by side would be read as twice the lines.
-                    await one
-                    raise
+                # Half of it would leave a file and its compressed one side by side, which are
+                # read as twice the lines by people.
+                self._store.finish(one)
+                await asyncio.shield(one)
             await self._sealed.wait()
             self._sealed.clear()
             rows, self._to_compress = self._to_compress, []
@@ -196,7 +196,7 @@ class Upkeep:
         while True:
             if not self._store.is_failing:
                 try:
-                    return await asyncio.to_thread(self._uncompressed)
+                    return await in_thread("compress", self._uncompressed)
                 except sqlite3.Error as error:
                     self._store.fail(
                         str(StoreError(str(self._directory), f"cannot be read: {error}"))
@@ -217,7 +217,7 @@ class Upkeep:
 
     async def _compress_one(self, row: SegmentRow) -> None:
         try:
-            size = await asyncio.to_thread(self._write_compressed, row)
+            size = await in_thread("compress", partial(self._write_compressed, row))
         except FileNotFoundError:
             return  # It went while it waited, or was sealed just before all were looked at.
         except (OSError, RelayError) as error:

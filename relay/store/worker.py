@@ -1,7 +1,8 @@
 """
-One thread that does one thing after the other, for what blocks and must keep its order.
+Threads for what blocks: one does one thing after the other, and so keeps their order.
 
-Handing over and back costs about 30 µs; an executor's futures cost three times as much.
+Handing over and back costs about 30 µs; an executor's futures cost three times as much, and
+whoever ends waits for an executor's threads, which a disk that hangs holds for ever.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "in_thread"]
 
 T = TypeVar("T")
 
@@ -19,20 +20,22 @@ _Job = tuple["asyncio.Future[Any]", Callable[[], Any]]
 
 class Worker:
     """
-    A thread for jobs; made where a loop runs.
+    A thread for jobs, or some; made where a loop runs.
 
     Args:
-        name: of the thread.
+        name: of the threads.
+        threads: how many; with more than one, jobs are begun in their order.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, threads: int = 1) -> None:
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self.pending = 0
         """How many jobs wait or are under way."""
-        # A disk that hangs for ever must not keep the process from ending.
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
+        self._threads = threads
+        for _ in range(threads):
+            # A disk that hangs for ever must not keep the process from ending.
+            threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def submit(self, job: Callable[[], T]) -> "asyncio.Future[T]":
         """
@@ -47,8 +50,9 @@ class Worker:
         return done
 
     def stop(self) -> None:
-        """Let the thread end once its jobs are done."""
-        self._jobs.put(None)
+        """Let the threads end once their jobs are done."""
+        for _ in range(self._threads):
+            self._jobs.put(None)
 
     def _work(self) -> None:
         while (item := self._jobs.get()) is not None:
@@ -74,3 +78,18 @@ class Worker:
             done.set_result(result)
         else:
             done.set_exception(error)
+
+
+async def in_thread(name: str, job: Callable[[], T]) -> T:
+    """
+    Do a job in a thread of its own, which nobody waits for who does not wait for the job.
+
+    Args:
+        name: of the thread.
+        job: what to do; it goes on where whoever waits is cancelled.
+    """
+    worker = Worker(name)
+    try:
+        return await worker.submit(job)
+    finally:
+        worker.stop()

@@ -1,6 +1,8 @@
 """What is done for the store besides its commits."""
 
 import asyncio
+import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +15,7 @@ from relay.store import plan, upkeep
 from tests.kept import Kept
 
 TIMEOUT_SECONDS = 20.0
+COMMIT_SECONDS = 1.0
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +125,76 @@ async def test_a_directory_that_goes_is_noticed_without_a_line(tmp_path: Path) -
         (tmp_path / "away").rename(tmp_path / "state")
         await until(lambda: not kept.store.is_failing)
     await kept.close()
+
+
+def release_later(held: int) -> None:
+    """Let a test that waits for it fail, and not wait for ever."""
+    release = threading.Timer(TIMEOUT_SECONDS, os.close, [held])
+    release.daemon = True
+    release.start()
+
+
+def held_by(before: set[threading.Thread]) -> list[threading.Thread]:
+    """Return the new threads that Python waits for at its end."""
+    return [one for one in threading.enumerate() if one not in before and not one.daemon]
+
+
+def awaited(pipe: Path) -> int:
+    """Wait until somebody reads from a pipe, and let it wait; closing what is given ends it."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+async def pipe_for_a_segment(directory: Path) -> Path:
+    """Let the first of four lines lie on a disk that hangs: in a pipe that says nothing."""
+    kept = Kept.begin(directory)
+    await kept.publish("a b c d")
+    await kept.close()
+    pipe = files(directory)[0]
+    pipe.unlink()
+    os.mkfifo(pipe)
+    return pipe
+
+
+def test_compressing_on_a_disk_that_hangs_keeps_nobody_from_ending(tmp_path: Path) -> None:
+    """Neither the store nor the process."""
+
+    async def live() -> float:
+        pipe = await pipe_for_a_segment(tmp_path)
+        kept = Kept.begin(tmp_path)
+        async with looked_after(kept):
+            release_later(await asyncio.to_thread(awaited, pipe))
+            began = time.monotonic()
+        await kept.close()
+        return began
+
+    before = set(threading.enumerate())
+    began = asyncio.run(live())
+    assert time.monotonic() - began < 2 * COMMIT_SECONDS
+    assert held_by(before) == []
+
+
+def test_reading_from_a_disk_that_hangs_keeps_nobody_from_ending(tmp_path: Path) -> None:
+    """Neither the store nor the process."""
+
+    async def live() -> tuple[Path, float]:
+        pipe = await pipe_for_a_segment(tmp_path)
+        kept = Kept.begin(tmp_path)
+        reading = asyncio.create_task(kept.lines())
+        done, _ = await asyncio.wait([reading], timeout=0.2)
+        assert not done
+        began = time.monotonic()
+        reading.cancel()
+        await kept.close()
+        return pipe, began
+
+    before = set(threading.enumerate())
+    pipe, began = asyncio.run(live())
+    assert time.monotonic() - began < 2 * COMMIT_SECONDS
+    assert held_by(before) == []
+    os.close(awaited(pipe))

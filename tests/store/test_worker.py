@@ -1,11 +1,11 @@
-"""One thread that does one thing after the other."""
+"""Threads that do one thing after the other."""
 
 import asyncio
 import threading
 
 import pytest
 
-from relay.store.worker import Worker
+from relay.store.worker import Worker, in_thread
 
 
 async def test_jobs_are_done_one_after_the_other() -> None:
@@ -65,6 +65,37 @@ async def test_what_was_handed_over_is_done_before_it_ends() -> None:
     assert await last == "last"
     for thread in threading.enumerate():
         if thread.name == "ending":
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+async def test_with_two_threads_one_job_does_not_wait_for_another() -> None:
+    """A third one waits for either."""
+    worker = Worker("reading", 2)
+    let = threading.Event()
+    slow = worker.submit(lambda: let.wait(10))
+    assert await worker.submit(lambda: "second") == "second"
+    assert await worker.submit(lambda: "third") == "third"
+    let.set()
+    assert await slow
+    worker.stop()
+    for thread in threading.enumerate():
+        if thread.name == "reading":
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+async def test_a_thread_for_one_job_ends_with_it() -> None:
+    """Its result, or error, is the asking one's."""
+
+    def fail() -> None:
+        raise OSError(28, "No space left on device")
+
+    assert await in_thread("once", lambda: threading.current_thread().name) == "once"
+    with pytest.raises(OSError, match="No space left on device"):
+        await in_thread("once", fail)
+    for thread in threading.enumerate():
+        if thread.name == "once":
             thread.join(10)
             assert not thread.is_alive()
 
