@@ -33,6 +33,9 @@ BLOCK_ENTRIES = 1024
 BLOCK_BYTES = 64 * 1024
 """Most entries, and about the most text, of a block that is read: as of a packed one."""
 
+MAX_NS = (1 << 63) - 1
+"""Of timestamps, before and after 1970: what sources give and the index can keep."""
+
 HOLE_REASONS = frozenset({Reason.STORAGE, Reason.RESTART})
 
 _STRING = rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
@@ -179,14 +182,16 @@ def _blocks(channel: str, rows: list[Row]) -> list[Block]:
     starts = {second: _second_ns(second) for second in set(seconds)}
     keys = list(zip(streams, origins, strict=True))
     known = {key: _origin(*key) for key in set(keys)}
+    timestamps = [
+        starts[second] + int(fraction) for second, fraction in zip(seconds, fractions, strict=True)
+    ]
+    if max(timestamps) > MAX_NS or min(timestamps) < -MAX_NS:
+        raise ValueError("timestamps fit 64 bits")
     columns = _Columns(
         channel=channel,
         ids=ids,
         seqs=seqs,
-        timestamps=[
-            starts[second] + int(fraction)
-            for second, fraction in zip(seconds, fractions, strict=True)
-        ],
+        timestamps=timestamps,
         levels=bytes([_LEVELS[level] for level in levels]),
         origins=[known[key] for key in keys],
         parts=parts,
@@ -282,10 +287,7 @@ def _origin(stream: bytes, members: bytes) -> Origin:
 @lru_cache(4096)
 def _second_ns(text: bytes) -> int:
     since = datetime.fromisoformat(text.decode() + "+00:00") - _EPOCH
-    start = since // timedelta(seconds=1) * 1_000_000_000
-    if abs(start) >= 1 << 62:
-        raise ValueError(text)
-    return start
+    return since // timedelta(seconds=1) * 1_000_000_000
 
 
 def first_id(text: bytes) -> int | None:

@@ -22,6 +22,9 @@ from tests.store.texts import joined, lines, missing, placed, whole
 NOON_NS = 1_795_262_400_000_000_000
 
 
+MAX_NS = (1 << 63) - 1
+"""2262-04-11T23:47:16.854775807Z."""
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5)
 origins = st.builds(
@@ -44,7 +47,7 @@ def blocks(draw: st.DrawFn, id_: int, seq: int) -> Block:
     indexes = st.binary(min_size=count, max_size=count).map(
         lambda value: bytes([one % len(table) for one in value])
     )
-    times = st.lists(st.integers(-(10**18), 4 * 10**18), min_size=count, max_size=count)
+    times = st.lists(st.integers(-MAX_NS, MAX_NS), min_size=count, max_size=count)
     steps = draw(st.none() | st.lists(st.integers(1, 9), min_size=count, max_size=count))
     ids = None if steps is None else [id_ + sum(steps[:k]) for k in range(count)]
     fields = st.lists(st.just(b"") | objects, min_size=count, max_size=count)
@@ -57,7 +60,7 @@ def blocks(draw: st.DrawFn, id_: int, seq: int) -> Block:
         bytes(draw(st.lists(st.sampled_from(Level), min_size=count, max_size=count))),
         tuple(table),
         draw(st.none() | indexes),
-        draw(st.integers(0, 4 * 10**18)),
+        draw(st.integers(-MAX_NS, MAX_NS)),
         draw(st.none() | times.map(lambda value: Column(array("q", value)))),
         None if ids is None else Column(ids),
         draw(st.frozensets(st.integers(0, count - 1))),
@@ -145,6 +148,14 @@ def test_equal_columns_are_one_value() -> None:
     assert (item.ids, item.origin_index, item.timestamps, item.fields) == (None, None, None, None)
 
 
+@pytest.mark.parametrize("ns", [-MAX_NS, -1, 1 << 62, MAX_NS])
+def test_any_time_that_fits_64_bits_is_read(ns: int) -> None:
+    """From 1677 to 2262: what a source was given as a time is given to readers."""
+    (item,) = parse("web", render([whole(block(["x"], 100, 1, timestamps=[ns]))]))
+    assert isinstance(item, Block)
+    assert item.entry(0).timestamp_ns == ns
+
+
 GAP = (
     b'{"type":"gap","id":102,"channel":"web","after":101,"until":102,"count":1,"at_least":1,'
     b'"reason":"storage"}\n'
@@ -169,6 +180,9 @@ GAP = (
         lines(1, 102, 3).replace(b',"message"', b',"fields":{},{},"message"'),
         lines(1, 102, 3).replace(b"1970-01-01", b"1970-13-01"),
         lines(1, 102, 3).replace(b"1970-01-01", b"9970-01-01"),
+        lines(1, 102, 3).replace(
+            b"1970-01-01T00:00:00.000102000", b"2262-04-11T23:47:16.854775808"
+        ),
         lines(1, 102, 3).replace(b'"id":102', b'"id":99'),
         lines(1, 102, 3).replace(b'"id":102', b'"id":902'),
         lines(1, 102, 3).replace(b'"seq":3', b'"seq":1'),
