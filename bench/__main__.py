@@ -3,6 +3,7 @@ Run the benchmarks and print their table.
 
     python -m bench [--quick] [--pairs N] [--archive-gb N] [--json FILE] [ROW ...]
     python -m bench --peers [the same]
+    python -m bench --scaling [--quick]
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 from bench.peers import PEERS
 from bench.row import QUICK, DiscardedError, Measure, Row, Sample, Scale
 from bench.rows import ROWS
+from bench.scaling import measure_scaling
 from bench.table import Result, render, save
 from bench.workspace import Workspace
 
@@ -30,9 +32,12 @@ def main() -> None:
         scale = replace(scale, pairs=arguments.pairs)
     if arguments.archive_gb:
         scale = replace(scale, archive_bytes=int(arguments.archive_gb * 1e9))
+    allow_many_sockets()
+    if arguments.scaling:
+        print(measure_scaling(scale, is_quick=arguments.quick))
+        return
     choice = PEERS if arguments.peers else ROWS
     rows = [row for row in choice if not arguments.rows or row.name in arguments.rows]
-    allow_many_sockets()
     results, failures = [], []
     for row in rows:
         print(f"{row.title} …", file=sys.stderr, flush=True)
@@ -55,6 +60,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="one pair of short runs")
     parser.add_argument("--peers", action="store_true", help="beside others' servers")
+    parser.add_argument("--scaling", action="store_true", help="how cost grows, instead of rows")
     parser.add_argument("--pairs", type=int, help="pairs of runs (5)")
     parser.add_argument("--archive-gb", type=float, help="text of the archive for store-page (10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample there")

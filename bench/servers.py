@@ -315,7 +315,9 @@ def start_floor(
 
 
 @contextmanager
-def relay(workspace: Workspace, setup: Setup = MEMORY_ONLY) -> Iterator[Server]:
+def relay(
+    workspace: Workspace, setup: Setup = MEMORY_ONLY, *, has_channel: bool = True
+) -> Iterator[Server]:
     """
     Run a relay that answers, on a workspace without logs.
 
@@ -325,6 +327,7 @@ def relay(workspace: Workspace, setup: Setup = MEMORY_ONLY) -> Iterator[Server]:
         workspace: where it reads.
         setup: how it is configured; where it keeps something, nothing is kept yet. A process
             of its own says the first line itself.
+        has_channel: whether that line is of the channel that is asked for.
     """
     workspace.clear()
     server = start_relay(workspace, setup)
@@ -333,7 +336,10 @@ def relay(workspace: Workspace, setup: Setup = MEMORY_ONLY) -> Iterator[Server]:
             setup.stdin.write_bytes(FIRST)
         elif not setup.keys:
             workspace.next_log().write_bytes(FIRST)
-        server.wait_for_lines(FIRST_LINES)
+        if has_channel:
+            server.wait_for_lines(FIRST_LINES)
+        else:
+            server.wait_for_channels(1)
         yield server
     finally:
         server.stop()
