@@ -54,7 +54,7 @@ def key_of(found: os.stat_result) -> FileKey:
 
 
 def head_hash(head: bytes) -> str:
-    """Return what stands for a file's first bytes in its position."""
+    """Return what stands for some of a file's bytes in its position."""
     return blake2b(head, digest_size=8).hexdigest()
 
 
@@ -116,13 +116,15 @@ class Content:
         head_bytes: how many first bytes are compared; 0: nothing is known, nothing is a copy.
         head_hash: of these bytes.
         offset: how far the file was read.
-        tail: the bytes before ``offset``, as far as they are known.
+        tail_bytes: how many bytes before ``offset`` are known.
+        tail_hash: of these bytes.
     """
 
     head_bytes: int
     head_hash: str
     offset: int = 0
-    tail: bytes = b""
+    tail_bytes: int = 0
+    tail_hash: str = ""
 
     def starts(self, fd: int) -> bool:
         """Tell whether the file begins with this head."""
@@ -131,9 +133,10 @@ class Content:
 
     def reaches(self, fd: int) -> bool:
         """Tell whether the file holds all that was read."""
-        start = self.offset - len(self.tail)
-        size = os.fstat(fd).st_size
-        return size >= self.offset and os.pread(fd, len(self.tail), start) == self.tail
+        if os.fstat(fd).st_size < self.offset:
+            return False
+        tail = os.pread(fd, self.tail_bytes, self.offset - self.tail_bytes)
+        return not self.tail_bytes or head_hash(tail) == self.tail_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,8 @@ class FilePosition:
         lossy: whether a loss is to be declared after its last byte.
         modified_ns: when it was last written, by its file system's clock, as far as is known:
             what came into its place since was written later.
+        tail_bytes: how many bytes before ``offset`` are known.
+        tail_hash: hash of these.
     """
 
     path: str
@@ -166,6 +171,8 @@ class FilePosition:
     done: bool = False
     lossy: bool = False
     modified_ns: int = 0
+    tail_bytes: int = 0
+    tail_hash: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -187,7 +194,7 @@ class FilePosition:
     @property
     def content(self) -> Content:
         """What the file or its copy must hold."""
-        return Content(self.n, self.hash, self.offset)
+        return Content(self.n, self.hash, self.offset, self.tail_bytes, self.tail_hash)
 
 
 def directories_of(path: str) -> list[str]:
@@ -217,7 +224,7 @@ def find_key(directories: list[str], key: FileKey) -> OpenFile | None:
 
 
 def find_copy(
-    directories: list[str], content: Content, skip: Container[FileKey]
+    directories: list[str], content: Content, skip: Container[FileKey], since_ns: int = 0
 ) -> OpenFile | None:
     """
     Find the newest file that holds what was read, else the newest that begins with its head.
@@ -226,6 +233,8 @@ def find_copy(
         directories: where to look; at most 1,000 files are compared.
         content: what it must hold.
         skip: files that are known to be others.
+        since_ns: when, by their time of modification, copies were written at the earliest: what
+            is older holds nothing new, or is the copy of an earlier life that began alike.
 
     Returns:
         An open file; its size may be below ``content.offset``: then the copy was made before
@@ -236,7 +245,9 @@ def find_copy(
     files = [
         (found.st_mtime_ns, path)
         for path, found in regular_files(directories)
-        if found.st_size >= content.head_bytes and key_of(found) not in skip
+        if found.st_size >= content.head_bytes
+        and key_of(found) not in skip
+        and _is_since(found.st_mtime_ns, since_ns)
     ]
     shorter: OpenFile | None = None
     for _, path in sorted(files, reverse=True)[:MAX_CANDIDATES]:
@@ -254,6 +265,12 @@ def find_copy(
         else:
             file.close()
     return shorter
+
+
+def _is_since(modified_ns: int, since_ns: int) -> bool:
+    """Compare times; what keeps times when it copies may keep whole seconds only."""
+    second = 1_000_000_000
+    return modified_ns >= (since_ns if modified_ns % second else since_ns - since_ns % second)
 
 
 def open_quietly(path: str) -> OpenFile | None:

@@ -90,6 +90,7 @@ class FileReader:
         "path",
         "places",
         "row",
+        "seen_ns",
         "settings",
         "size",
         "tail",
@@ -117,6 +118,8 @@ class FileReader:
         self.size, self.changed_ns = file.size, file.modified_ns
         self.modified_ns = file.modified_ns
         """When it was last written, as its position says."""
+        self.seen_ns = file.modified_ns
+        """When it was last written before it was read: a copy of what was read is no older."""
         self.decoder = settings.decoding.decoder()
         self.head = b""
         self.head_hash = ""
@@ -200,10 +203,14 @@ class FileReader:
             At most ``most`` bytes, none at the end of the file; ``None`` where the file is not
             what it was: it was truncated.
         """
+        seen_ns = os.fstat(self.fd).st_mtime_ns
         data = os.pread(self.fd, most, self.offset)
         # After the data: a file that was truncated and grew again between two reads is found
         # out by its head, or where that is the same (a banner) by the bytes before the offset.
-        return data if self.is_intact() else None
+        if not self.is_intact():
+            return None
+        self.seen_ns = seen_ns
+        return data
 
     def is_intact(self) -> bool:
         """Tell whether what was read before is still there; learns more of the head."""
@@ -287,22 +294,29 @@ class FileReader:
         """Return where it stands; bytes that the decoder holds lie after it."""
         if not self.head_hash:
             self.head_hash = head_hash(self.head)
+        held = self.decoder.held_bytes
+        tail = self.tail[: max(0, len(self.tail) - held)]
         stands = FilePosition(
             self.path,
             *self.key,
             len(self.head),
             self.head_hash,
-            self.offset - self.decoder.held_bytes,
+            self.offset - held,
             self.decoder.in_part,
             self.done,
             self.lossy,
             self.modified_ns,
+            len(tail),
+            head_hash(tail),
         )
         return Position(stands.text())
 
     def content(self) -> Content:
         """Return what a copy of this file must hold."""
-        return Content(len(self.head), head_hash(self.head), self.offset, self.tail)
+        tail = self.tail
+        return Content(
+            len(self.head), head_hash(self.head), self.offset, len(tail), head_hash(tail)
+        )
 
     def grace_left(self, now: float) -> float:
         """Return for how many seconds a file whose path leads elsewhere may still grow."""

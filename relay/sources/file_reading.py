@@ -174,6 +174,7 @@ class Reading:
 
     def _truncated(self, reader: FileReader, now: float) -> bool:
         """Begin a new life of a truncated file; return whether the old one goes on in a copy."""
+        seen_ns = os.fstat(reader.fd).st_mtime_ns if reader.fd >= 0 else 0
         head = os.pread(reader.fd, HEAD_BYTES, 0) if reader.fd >= 0 else b""
         if self._files.watch is not None:
             # After the head: a copy of anything before it has been created by now.
@@ -182,19 +183,23 @@ class Reading:
             self._renewed.discard(reader)
         known = self._files.known.items()
         others = {key for key, other in known if other.offset or not other.appeared}
-        copy = find_copy(directories_of(reader.path), reader.content(), {*others, reader.key})
+        skip = {*others, reader.key}
+        directories = directories_of(reader.path)
+        copy = find_copy(directories, reader.content(), skip, reader.seen_ns)
         reader.lossy |= (
             now - reader.grown_at < RECENT_SECONDS
             or now - reader.looked_at > UNSEEN_SECONDS
             or (copy.size if copy else max(reader.size, len(reader.head))) > reader.offset
         )
-        self._begin_again(reader, head, self._copies_between(reader, head, copy))
+        self._begin_again(reader, head, seen_ns, self._copies_between(reader, head, copy))
         reader.left_at, reader.grace_seconds = now, 0.0
         if copy is not None:
             self._move_to_copy(reader, copy)
         return copy is not None
 
-    def _begin_again(self, reader: FileReader, head: bytes, between: list[OpenFile]) -> None:
+    def _begin_again(
+        self, reader: FileReader, head: bytes, seen_ns: int, between: list[OpenFile]
+    ) -> None:
         """Give the file, which is empty or another now, to a reader of its own."""
         places = [place for place in self._files.places.values() if place.current is reader]
         if not places or reader.fd < 0:
@@ -209,7 +214,7 @@ class Reading:
                 self._take_over(missed, other)
         live = self._files.new_life(places[0], self._files.detach(reader))
         # If it is another again by now, its first turn finds that out.
-        live.head = head or live.head
+        live.head, live.seen_ns = head or live.head, seen_ns
         for place in places:
             place.current = live
         live.places, reader.places = reader.places, 0

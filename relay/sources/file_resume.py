@@ -90,7 +90,8 @@ def _take_up(files: FileSet, name: str, position: FilePosition) -> bool:
         return True
     if file is not None:
         file.close()
-    copy = find_copy(directories, position.content, {*files.known, position.key})
+    skip = {*files.known, position.key}
+    copy = find_copy(directories, position.content, skip, position.modified_ns)
     if copy is None:
         return False
     is_in_place = copy.path == position.path
@@ -136,7 +137,7 @@ def _give_up(files: FileSet, name: str, position: FilePosition) -> None:
 
 
 def _is_same(file: OpenFile, position: FilePosition) -> bool:
-    return file.size >= position.offset and position.content.starts(file.fd)
+    return position.content.starts(file.fd) and position.content.reaches(file.fd)
 
 
 def _go_on(files: FileSet, file: OpenFile, name: str, position: FilePosition) -> FileReader:

@@ -17,14 +17,17 @@ from relay.sources.file_identity import (
 
 
 def content(head: bytes, offset: int = 0, tail: bytes = b"") -> Content:
-    return Content(len(head), head_hash(head), offset, tail)
+    return Content(len(head), head_hash(head), offset, len(tail), head_hash(tail))
 
 
 def found(
-    directory: Path, wanted: Content, skip: set[tuple[int, int]] | None = None
+    directory: Path,
+    wanted: Content,
+    skip: set[tuple[int, int]] | None = None,
+    since_ns: int = 0,
 ) -> str | None:
     """Return the name of the copy that is found."""
-    file = find_copy([str(directory)], wanted, skip or set())
+    file = find_copy([str(directory)], wanted, skip or set(), since_ns)
     if file is None:
         return None
     file.close()
@@ -72,6 +75,16 @@ def test_the_newest_copy_that_reaches_far_enough_is_found(tmp_path: Path) -> Non
     assert found(tmp_path, content(b"head", 8, b" and")) == "newer"
     stat = os.stat(tmp_path / "newer")
     assert found(tmp_path, content(b"head", 8, b" and"), {(stat.st_dev, stat.st_ino)}) == "older"
+
+
+def test_what_is_older_than_the_original_is_no_copy(tmp_path: Path) -> None:
+    """Copies may keep its time, or only the seconds of it."""
+    write(tmp_path / "a", b"head and so on", 3)
+    assert found(tmp_path, content(b"head", 8, b" and"), since_ns=3_999_999_999) == "a"
+    assert found(tmp_path, content(b"head", 8, b" and"), since_ns=4_000_000_000) is None
+    os.utime(tmp_path / "a", ns=(0, 3_500_000_000))
+    assert found(tmp_path, content(b"head", 8, b" and"), since_ns=3_500_000_000) == "a"
+    assert found(tmp_path, content(b"head", 8, b" and"), since_ns=3_500_000_001) is None
 
 
 def test_a_copy_that_is_too_short_is_better_than_none(tmp_path: Path) -> None:

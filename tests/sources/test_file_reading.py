@@ -166,6 +166,20 @@ async def test_copied_and_truncated(tmp_path: Path, watch: str, glob: str) -> No
         await follower.until_lines("one", "two", "three", "four", "five", "six")
 
 
+async def test_an_earlier_life_is_no_copy(tmp_path: Path) -> None:
+    """Where lives begin alike, what an older copy holds further on is not given again."""
+    log = tmp_path / "a.log"
+    append(tmp_path / "a.log.1", "start\nold\n")
+    os.utime(tmp_path / "a.log.1", (1, 1))
+    append(log, "start\n")
+    async with Follower(log) as follower:
+        await follower.until_lines("start")
+        log.write_text("")
+        append(log, "two\n")
+        await follower.until_lines("start", "two")
+    assert follower.losses == 1
+
+
 async def test_a_copy_that_is_never_followed_by_a_truncation(tmp_path: Path) -> None:
     """A file that begins like another waits a second, and is then read for itself."""
     log = tmp_path / "a.log"

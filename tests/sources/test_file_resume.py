@@ -1,4 +1,5 @@
 import asyncio
+import os
 import shutil
 from contextlib import aclosing
 from pathlib import Path
@@ -71,6 +72,30 @@ async def test_truncated_meanwhile(tmp_path: Path) -> None:
         await follower.until_lines("2")
     assert follower.losses == 1
     assert positions.keys().isdisjoint(follower.positions)
+
+
+async def test_truncated_meanwhile_and_begun_alike(tmp_path: Path) -> None:
+    """Where the banner is the same and more follows than before, the last bytes read tell."""
+    log, banner = tmp_path / "a.log", "#" * 2000
+    append(log, f"{banner}\none\n")
+    positions = await read(log, banner, "one")
+    log.write_text(f"{banner}\ntwo\nthree\n")
+    async with Follower(log, positions, start="end") as follower:
+        await follower.until_lines(banner, "two", "three")
+    assert follower.losses == 1
+
+
+async def test_an_earlier_life_is_no_copy(tmp_path: Path) -> None:
+    """Where lives begin alike, what an older copy holds further on is not given again."""
+    log = tmp_path / "a.log"
+    append(tmp_path / "a.log.1", "start\nold\n")
+    os.utime(tmp_path / "a.log.1", (1, 1))
+    append(log, "start\n")
+    positions = await read(log, "start")
+    log.write_text("two\n")
+    async with Follower(log, positions) as follower:
+        await follower.until_lines("two")
+    assert follower.losses == 1
 
 
 async def test_gone_meanwhile(tmp_path: Path) -> None:
