@@ -216,7 +216,7 @@ def remove_files(directory: Path, names: Sequence[str]) -> list[str]:
 
 
 def problem_of(error: Exception) -> str:
-    """Return the system's own words, in lower case."""
+    """Return the system's own words, in lower case; the error's name where it has none."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return str(error).lower()
+    return str(error).lower() or type(error).__name__

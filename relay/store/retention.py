@@ -273,12 +273,19 @@ class Retention:
             self._changed = {row.name for row in index.channels(connection)}
         while self._changed:
             channel = self._changed.pop()
-            rows = index.oldest_segments(connection, channel, 1)
-            if rows:
-                sums = Sums(*index.sealed_sums(connection, channel))
-                self._held[channel] = _Held(sums, rows[0])
-            else:
-                self._held.pop(channel, None)
+            try:
+                self._look_at(connection, channel)
+            except BaseException:
+                self._changed.add(channel)
+                raise
+
+    def _look_at(self, connection: sqlite3.Connection, channel: str) -> None:
+        rows = index.oldest_segments(connection, channel, 1)
+        if rows:
+            sums = Sums(*index.sealed_sums(connection, channel))
+            self._held[channel] = _Held(sums, rows[0])
+        else:
+            self._held.pop(channel, None)
 
     def _spare(self, connection: sqlite3.Connection, now_ns: int) -> Iterator[SegmentRow]:
         return _by_age(

@@ -1,14 +1,15 @@
 """
 What is done for the store besides its commits: looking after it, syncing, pruning, compressing.
 
-Rule of this file: each is a task of its own, so that a slow disk in one holds up no other.
+Rule of this file: each is a task of its own, so that a slow disk in one holds up no other; what
+nobody foresaw in one makes the store failing, and that task begins again.
 """
 
 import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from relay.hub import Hub
 from relay.marks import Missing
 from relay.store import index
 from relay.store.compression import compress
+from relay.store.files import problem_of
 from relay.store.index import SegmentRow
 from relay.store.retention import AgeClock, Keeping, Retention, free_bytes
 from relay.store.segment import chunks
@@ -82,16 +84,24 @@ class Upkeep:
 
     async def run(self) -> None:
         """Do all of it until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for work in (self._look, self._sync, self._prune, self._compress):
+                tasks.create_task(self._go_on(work))
+
+    async def _go_on(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do a task's work, and again where it did not foresee what happened."""
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                log.exception("store: looking after it failed")
+                self._store.fail(f"looking after it failed: {problem_of(error)}")
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _look(self) -> None:
         # A life may end before it is first put down; the next must not take a clock that was
         # stepped meanwhile for the age of what this one leaves.
         await self._attempt(partial(self._writer.put_values, {AGE: self._clock.now_ns()}))
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._look())
-            tasks.create_task(self._sync())
-            tasks.create_task(self._prune())
-            tasks.create_task(self._compress())
-
-    async def _look(self) -> None:
         sealed_at = time.monotonic()
         while True:
             await asyncio.sleep(TICK_SECONDS)
@@ -222,6 +232,9 @@ class Upkeep:
             return  # It went while it waited, or was sealed just before all were looked at.
         except (OSError, RelayError) as error:
             log.warning("store: a segment of %s stays as it is: %s", row.channel, error)
+            return
+        except Exception:
+            log.exception("store: a segment of %s stays as it is", row.channel)
             return
         await self._attempt(partial(self._writer.mark_compressed, row, size))
         self._retention.touch(row.channel)

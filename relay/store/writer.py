@@ -6,8 +6,8 @@ Rules of this file:
 * All but :meth:`Writer.sync` is for one thread.
 * The index is the truth. A segment is written before the index says so, at the length that the
   index knows; so what an attempt left behind is overwritten, or cut at the next start.
-* What fails leaves everything as it was, and may be tried again with the same records: those
-  that the index has already are passed by.
+* What fails, of whatever it is, leaves everything as it was, and may be tried again with the
+  same records: those that the index has already are passed by.
 """
 
 import os
@@ -133,7 +133,9 @@ class Writer:
             self._append(plan)
             with index.transaction(connection):
                 self._record(connection, plan, write)
-        except (OSError, sqlite3.Error) as error:
+        except StoreError:
+            raise  # Of what was to be mended first.
+        except Exception as error:  # SQLite refuses some values by other errors than its own.
             self._undo(plan)
             raise self._error("cannot be written", error) from error
         self._adopt(plan)
@@ -198,7 +200,7 @@ class Writer:
             self._load()
             for append in plan.appends:
                 self._cut(append)
-        except (OSError, sqlite3.Error):
+        except (OSError, sqlite3.Error, MemoryError):
             self._disconnect()
 
     def _cut(self, append: Append) -> None:
@@ -353,7 +355,9 @@ class Writer:
         """Give the index; what fails inside becomes a :class:`~relay.errors.StoreError`."""
         try:
             yield self._connect()
-        except (OSError, sqlite3.Error) as error:
+        except StoreError:
+            raise
+        except Exception as error:
             self._undo(Plan())
             raise self._error("cannot be written", error) from error
 

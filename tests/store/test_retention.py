@@ -388,6 +388,17 @@ def test_what_cannot_go_now_keeps_nothing_else_from_going(tmp_path: Path) -> Non
     assert kept.prune(100 * DAY, 0) == []
 
 
+def test_what_could_not_be_looked_at_is_looked_at_again(tmp_path: Path) -> None:
+    """It has changed all the same."""
+    kept = Kept(tmp_path, lambda name: ARCHIVED)
+    kept.add(segment(1))
+    kept.connection.execute("ALTER TABLE segments RENAME TO away")
+    with pytest.raises(StoreError):
+        kept.prune(8 * DAY)
+    kept.connection.execute("ALTER TABLE away RENAME TO segments")
+    assert kept.prune(8 * DAY) == [("web", 1)]
+
+
 def test_an_index_that_is_gone_is_told_in_words(tmp_path: Path) -> None:
     """With the directory that was asked."""
     retention = Retention(tmp_path / "gone", lambda name: ARCHIVED)

@@ -12,6 +12,7 @@ import pytest
 
 from relay.entry import Gap, Reason
 from relay.store import plan, upkeep
+from relay.store.retention import Keeping
 from tests.kept import Kept
 
 TIMEOUT_SECONDS = 20.0
@@ -198,3 +199,29 @@ def test_reading_from_a_disk_that_hangs_keeps_nobody_from_ending(tmp_path: Path)
     assert time.monotonic() - began < 2 * COMMIT_SECONDS
     assert held_by(before) == []
     os.close(awaited(pipe))
+
+
+async def test_what_nobody_foresaw_fails_the_store_and_it_is_looked_after_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Here what is kept of a channel cannot be told, once."""
+    kept = Kept.begin(tmp_path)
+    await kept.publish("a b")
+    keeping, told = kept.durable._keeping, list[str]()
+
+    def forgetful(channel: str) -> Keeping:
+        told.append(channel)
+        if len(told) == 1:
+            raise MemoryError
+        return keeping(channel)
+
+    kept.durable._upkeep._keeping = forgetful
+    async with looked_after(kept):
+        await until(lambda: names(tmp_path) == ["ndjson.zst"] * 2)
+        await until(lambda: not kept.store.is_failing)
+    assert [one for one in caplog.messages if "failed" in one] == [
+        "store: looking after it failed",
+        "store: failing: looking after it failed: MemoryError; lines are published without it",
+    ]
+    assert await kept.lines() == ["a", "b"]
+    await kept.close()

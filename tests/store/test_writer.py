@@ -414,3 +414,30 @@ def test_what_was_synced_is_in_the_database(writer: Writer) -> None:
     connection = index.connect(copy)
     assert [row.name for row in index.channels(connection)] == ["web"]
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (RunStarted("r", 1 << 70), "python int too large to convert to sqlite integer"),
+        (
+            RunStarted("\ud800", 1),
+            "'utf-8' codec can't encode character '\\ud800' in position 0: surrogates not allowed",
+        ),
+    ],
+)
+def test_a_value_that_sqlite_cannot_take_fails_a_commit_wholly(
+    writer: Writer, change: RunStarted, problem: str
+) -> None:
+    """By an error of the store, after which the next one is as if there had been none."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    with pytest.raises(StoreError) as caught:
+        writer.commit(Write([lines("b", 1001, 2), Start("web", "app", change)]))
+    assert str(caught.value) == (
+        f"state.directory {writer.directory} cannot be written: {problem}"
+    )
+    assert segments(writer) == [(1000, 1000, 1, 1, 1, False)]
+    writer.commit(Write([lines("c", 1001, 2)]))
+    assert files(writer) == {
+        f"web/{DATE}/1000.ndjson": render([lines("a", 1000, 1), lines("c", 1001, 2)])
+    }
