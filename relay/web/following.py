@@ -157,14 +157,13 @@ class Follower:
             deliveries, self._taken = self._taken, None
             if deliveries is None:
                 deliveries = await subscription.read()
-            body, ended = self._render(deliveries)
+            bodies, ended = self._render(deliveries)
             is_last = connections.stopping and not deliveries
-            if not body and (is_last or connections.is_silent(connection)):
-                body = self._framed(self._encoder.cursor(subscription.cursor))
+            if not bodies and (is_last or connections.is_silent(connection)):
+                bodies = [self._framed(self._encoder.cursor(subscription.cursor))]
+            if bodies:
                 connection.heard = connections.tick
-            if body:
-                connection.heard = connections.tick
-                await self._writer.write(body)
+                await self._writer.write_all(bodies)
             if ended or is_last or (not self._asked.follow and subscription.cursor >= self._end):
                 return True
             if subscription.has_news or connections.stopping:
@@ -200,32 +199,31 @@ class Follower:
     def _write_soon(self, deliveries: list[Delivery]) -> bool:
         """Write what was taken, if that goes without waiting; tell whether it is written."""
         try:
-            body, _ = self._render(deliveries)
+            bodies, _ = self._render(deliveries)
         except QueryError:
             # Raised again where it is awaited.
             return False
-        if body:
-            if not self._writer.write_soon(body):
+        if bodies:
+            if not self._writer.write_soon(b"".join(bodies)):
                 return False
             self._connection.heard = self._connections.tick
         return True
 
-    def _render(self, deliveries: list[Delivery]) -> tuple[bytes, bool]:
+    def _render(self, deliveries: list[Delivery]) -> tuple[list[bytes], bool]:
         """Return deliveries as bytes, and whether the run that was asked for ended."""
-        if len(deliveries) == 1 and isinstance(span := deliveries[0], Span):
-            return self._entries(span), False
-        pieces: list[bytes] = []
+        bodies: list[bytes] = []
         query = self._asked.query
         for delivery in deliveries:
             if isinstance(delivery, Span):
-                pieces.append(self._entries(delivery))
+                if body := self._entries(delivery):
+                    bodies.append(body)
             elif isinstance(delivery, Gap):
-                pieces.append(self._framed(self._encoder.gap(delivery)))
+                bodies.append(self._framed(self._encoder.gap(delivery)))
             elif query.selects_run(delivery.run):
-                pieces.append(self._framed(self._encoder.ending(delivery)))
+                bodies.append(self._framed(self._encoder.ending(delivery)))
                 if delivery.run == query.single_run:
-                    return b"".join(pieces), True
-        return b"".join(pieces), False
+                    return bodies, True
+        return bodies, False
 
     def _entries(self, span: Span) -> bytes:
         return self._renderer.render(
