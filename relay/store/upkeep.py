@@ -146,12 +146,10 @@ class Upkeep:
 
     async def _prune_some(self) -> bool:
         """Let some go; tell whether there may be more."""
-        free = free_bytes(self._directory)
         status = self._store.status
-        status.free_bytes = free
         try:
-            choose = partial(self._retention.choose, self._clock.now_ns(), free)
-            rows = await in_thread("prune", choose)
+            choose = partial(self._choose, self._clock.now_ns())
+            status.free_bytes, rows = await in_thread("prune", choose)
         except StoreError as error:
             self._store.fail(str(error))
             return False
@@ -165,6 +163,11 @@ class Upkeep:
                 await self._mark(row)
             await self._attempt(partial(self._writer.prune, some))
         return bool(rows)
+
+    def _choose(self, now_ns: int) -> tuple[int | None, list[SegmentRow]]:
+        """Return the room that is left, and what goes; asks the disk, which may hang."""
+        free = free_bytes(self._directory)
+        return free, self._retention.choose(now_ns, free)
 
     def _has_left(self, row: SegmentRow) -> bool:
         """Tell whether no ring holds anything of a segment."""

@@ -225,3 +225,21 @@ async def test_what_nobody_foresaw_fails_the_store_and_it_is_looked_after_on(
     ]
     assert await kept.lines() == ["a", "b"]
     await kept.close()
+
+
+async def test_the_room_that_is_left_is_asked_for_beside_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that hangs does not answer."""
+    statvfs, asked = os.statvfs, list[str]()
+
+    def noting(path: Path) -> os.statvfs_result:
+        asked.append(threading.current_thread().name)
+        return statvfs(path)
+
+    kept = Kept.begin(tmp_path)
+    monkeypatch.setattr(os, "statvfs", noting)
+    async with looked_after(kept):
+        await until(lambda: kept.status.free_bytes is not None)
+    assert set(asked) == {"prune"}
+    await kept.close()
