@@ -10,11 +10,13 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
 
-from tests.faults.kinds import KINDS, MEMORY_KINDS
+from tests.faults.kinds import KINDS
 from tests.faults.run import Outcome, run
 
 __all__ = ["main"]
@@ -27,21 +29,30 @@ def main() -> int:
     print(f"seed {seed}", flush=True)  # noqa: T201 a command's output
     started = time.monotonic()
     with (
-        tempfile.TemporaryDirectory(prefix="relay-faults-") as folder,
+        _folder(options.folder) as folder,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        outcome = runner.run(run(Path(folder), options.faults, seed, options.kinds, _tell))
+        outcome = runner.run(run(folder, options.faults, seed, options.kinds, _tell))
     _report(outcome, time.monotonic() - started)
     return 1 if outcome.failures else 0
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        kept.mkdir(parents=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="relay-faults-") as folder:
+        yield Path(folder)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests.faults", description=__doc__)
     parser.add_argument("--faults", type=int, default=1000, help="how many")
     parser.add_argument("--seed", type=int, help="of all chance; another each time by default")
-    parser.add_argument(
-        "--kinds", type=_kinds, default=list(MEMORY_KINDS), help=f"of {', '.join(KINDS)}"
-    )
+    parser.add_argument("--kinds", type=_kinds, default=list(KINDS), help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--folder", type=Path, help="new, and kept with all that was written")
     return parser.parse_args()
 
 

@@ -86,6 +86,10 @@ class _Place:
     seq: int = 0
     until: int = 0
     """Greatest id that a gap of the channel has covered."""
+    rewinds: int = 0
+    """How often it was given lines anew after nobody knew any more how far they were read."""
+    unreadable: list[range] = field(default_factory=list)
+    """What it may have asked for while that could not be read."""
     gaps: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     """Gaps since the last line, by their ends: one without a count may be told again."""
 
@@ -101,6 +105,7 @@ class Judge:
         is_filtered: whether it asks for the needle only.
         fading: streams whose lines leave in time, so that who falls behind misses some.
         is_late: whether it begins when nobody can count any more what of these has gone.
+        restarts: whether the relay does, which forgets then how much of these had gone.
     """
 
     def __init__(
@@ -112,6 +117,7 @@ class Judge:
         is_filtered: bool = False,
         fading: Collection[str] = (),
         is_late: bool = False,
+        restarts: bool = False,
     ) -> None:
         self.reader = reader
         self.failures: list[Failure] = []
@@ -123,9 +129,19 @@ class Judge:
         self._step = NEEDLE_EVERY if is_filtered else 1
         self._fading = frozenset(fading)
         self._is_late = is_late
+        self._restarts = restarts
         self._places = {name: _Place() for name in streams}
         self._open: list[Hole] = []
         self._last_id = 0
+
+    def excuse(self, starts: Mapping[str, int], counts: Mapping[str, int]) -> None:
+        """Note that what it had not been given yet could not be read for a while."""
+        for name, place in self._places.items():
+            place.unreadable.append(range(starts[name], counts[name]))
+
+    def expected(self) -> dict[str, int]:
+        """Return the number that it expects next in each stream."""
+        return {name: place.expected for name, place in self._places.items()}
 
     def take(self, given: Mapping[str, Any]) -> None:
         """Judge one object, as it came over the wire."""
@@ -143,6 +159,9 @@ class Judge:
             self._fail("gap", gap["channel"], place.expected, 0, f"its range is empty: {gap}")
         if count is not None and (count <= 0 or gap["at_least"] != count):
             self._fail("gap", gap["channel"], place.expected, 0, f"its count is wrong: {gap}")
+        if any(_is_inside(gap, one) for one in place.gaps.values()):
+            # Who resumes inside a loss that was told as a whole is told the rest again.
+            return
         if until <= place.until and (count is not None or until not in place.gaps):
             self._fail("gap", gap["channel"], place.expected, 0, f"told twice: {gap}")
         place.until = max(place.until, until)
@@ -162,6 +181,9 @@ class Judge:
         self.lines += 1
         self._check_order(log, place, number)
         stream = self._record.streams[name]
+        if number < place.expected and self._is_anew(stream, place):
+            place.expected, place.gaps = number, {}
+            place.rewinds += 1
         if number < place.expected:
             detail = f"expected {place.expected}, got {number}"
             self._fail("repeated", name, number, 1, detail)
@@ -186,13 +208,20 @@ class Judge:
         if seq <= place.seq or (seq > place.seq + 1 and not may_jump):
             self._fail("order", name, number, 0, f"expected seq {place.seq + 1}, got {seq}")
 
+    def _is_anew(self, stream: Stream, place: _Place) -> bool:
+        """Tell whether what came before the relay may come again, and this was said."""
+        uncounted = any(gap["count"] is None for gap in place.gaps.values())
+        return uncounted and place.rewinds < stream.rewinds
+
     def _next(self, number: int) -> int:
         """Return the first number from ``number`` on that is asked for."""
         return -(-number // self._step) * self._step
 
     def _check_lost(self, stream: Stream, first: int, until: int) -> None:
         """Judge what is missing without a gap: a line may be missing that was never written."""
-        unsure = stream.unsure()
+        unsure = stream.may_lack()
+        if stream.damage_in(first, until):
+            unsure = unsure | stream.uncounted(first, until)
         missing = [n for n in range(self._next(first), until, self._step) if n not in unsure]
         if missing:
             detail = f"{missing[0]} to {missing[-1]}, without a gap"
@@ -235,8 +264,11 @@ class Judge:
         reason, is_counted = gap["reason"], gap["count"] is not None
         allowed = stream.allowed(hole.first, hole.until)
         if not is_counted:
-            # One that covers others has the reason of one of them.
+            # One that covers others has the reason of one of them. Who comes back into the midst
+            # of a segment that has come to harm cannot be told how much of it is behind him.
             if any(not one.is_counted for one in allowed):
+                return None
+            if stream.damage_in(hole.first, hole.until) or self._is_excused(stream, hole):
                 return None
             return f"a gap without a count, where every line can be counted: {gap}"
         if reason == "evicted" and stream.name in self._fading:
@@ -245,9 +277,20 @@ class Judge:
             return None
         return f"a gap of a reason that nothing gives: {gap}"
 
+    def _is_excused(self, stream: Stream, hole: Hole) -> bool:
+        """Tell whether nobody may be able to count this reader's hole."""
+        if self._restarts and stream.name in self._fading:
+            return True
+        unreadable = self._places[stream.name].unreadable
+        return any(one.start <= hole.until and hole.first <= one.stop for one in unreadable)
+
     def _miscounted(self, stream: Stream, hole: Hole, count: int) -> str | None:
         most = hole.until - hole.first
-        unsure = sum(hole.first <= n < hole.until for n in stream.unsure())
+        excused = stream.may_lack()
+        if any(gap["reason"] == "storage" for gap in hole.gaps):
+            # A gap that could not count what it declared may have been lost with the rest.
+            excused |= stream.uncounted(hole.first, hole.until)
+        unsure = sum(hole.first <= n < hole.until for n in excused)
         missed = range(self._next(hole.first), hole.until, self._step)
         if self._step == 1:
             least = most - unsure
@@ -262,11 +305,14 @@ class Judge:
     def _wrong_uncounted(self, stream: Stream, hole: Hole) -> str | None:
         """Judge a hole that cannot be counted: what cannot be counted is known to the record."""
         missing = set(range(self._next(hole.first), hole.until, self._step))
-        certain = missing - stream.unsure()
-        for one in stream.allowed(hole.first, hole.until):
-            if not one.is_counted:
-                certain.difference_update(range(one.first, one.until))
-        if len(certain) <= hole.at_least <= hole.until - hole.first:
+        certain = missing - stream.may_lack() - stream.uncounted(hole.first, hole.until)
+        for one in [*[one for one, _ in stream.damaged], *self._places[stream.name].unreadable]:
+            certain.difference_update(one)
+        if self._restarts and stream.name in self._fading:
+            certain = set()
+        # What was read anew has been stored more than once.
+        most = (hole.until - hole.first) if not stream.rewinds else hole.at_least
+        if len(certain) <= hole.at_least <= most:
             return None
         first = min(certain, default=hole.first)
         return (
@@ -309,6 +355,15 @@ class Judge:
     def _fail(self, what: str, stream: str, number: int, lines: int, detail: str) -> None:
         kind = self._record.streams[stream].kind_at(number)
         self.failures.append(Failure(what, self.reader, stream, number, lines, kind, detail))
+
+
+def _is_inside(gap: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:
+    """Tell whether a gap is a part of one whose id is the cursor before it, not its end."""
+    return bool(
+        whole.get("id", whole["until"]) < whole["until"]
+        and whole["after"] <= gap["after"]
+        and gap["until"] <= whole["until"]
+    )
 
 
 def _number(stream: str, message: str) -> int | None:

@@ -37,6 +37,8 @@ class RelayClock:
             "FAKETIME_TIMESTAMP_FILE": str(self._path),
             "FAKETIME_CACHE_DURATION": str(CACHE_SECONDS),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            # Its way around an old C library's fault lets threads spin that wait for each other.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
 
     @staticmethod

@@ -8,6 +8,7 @@ all that was on it.
 
 import os
 import subprocess
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +34,7 @@ class Disk:
         self._ballast = self._bay / "ballast"
         self.path = folder / "disk"
         """Where it is mounted."""
+        self._locked: list[Path] = []
         self._stack = ExitStack()
 
     def __enter__(self) -> "Disk":
@@ -46,6 +48,7 @@ class Disk:
             stack.callback(_unmount, self._bay)
             self.mount()
             stack.callback(_unmount, self.path)
+            stack.callback(self.unlock)
             stack.callback(self.thaw)
             self._stack = stack.pop_all()
         return self
@@ -88,6 +91,17 @@ class Disk:
         """Let it go on, if it does not."""
         with suppress(subprocess.CalledProcessError):
             _run("fsfreeze", "--unfreeze", str(self._bay))
+
+    def lock(self, paths: Sequence[Path]) -> None:
+        """Let nobody change these files and folders, nor what they hold, also if it is open."""
+        self._locked = [path for path in paths if path.exists()]
+        _run("chattr", "-R", "+i", *map(str, self._locked))
+
+    def unlock(self) -> None:
+        """Undo that."""
+        locked, self._locked = self._locked, []
+        if locked:
+            _run("chattr", "-R", "-i", *map(str, locked))
 
 
 def _free_bytes(path: Path) -> int:

@@ -12,8 +12,10 @@ class Fault(ABC):
     """One kind of fault."""
 
     kind: ClassVar[str]
-    weight: ClassVar[int] = 2
+    weight: ClassVar[float] = 2.0
     """How often it comes, against the others."""
+    least: ClassVar[int] = 1
+    """How often it comes at least."""
 
     @abstractmethod
     async def strike(self, scene: Scene) -> None:

@@ -16,7 +16,10 @@ from tests.faults.rotation import (
 )
 from tests.faults.scene import Scene
 
-__all__ = ["Kill", "KillAtStep", "KillInStart", "StepClock", "Stop"]
+__all__ = ["DeleteIndex", "Kill", "KillAtStep", "KillInStart", "StepClock", "Stop"]
+
+CALM_SHARE = 0.25
+"""So often everything has arrived before the relay goes down; else it lives for a moment only."""
 
 DOWN_LINES = 300
 """That are written while the relay is down, at most."""
@@ -63,20 +66,30 @@ class _Down(Fault):
     )
 
     async def strike(self, scene: Scene) -> None:
+        if scene.rng.random() < CALM_SHARE:
+            await scene.catch_up()
         scene.record.strike(self.kind)
-        seen = scene.process.stream.seen
-        await self.end(scene)
-        scene.note_kill(scene.steps.passed)
-        await scene.wait(scene.process.is_over, "the relay's program lives on")
-        scene.process.stream.allow("source", seen, scene.process.stream.count())
-        for _ in range(scene.rng.choice((0, 0, 1, 1, 2))):
-            await scene.rng.choice(self.meanwhile).strike_file(scene, scene.pick_writer())
+        await self.fall(scene)
+        for _ in range(scene.rng.choice((0, 0, 1, 1, 2, 3))):
+            fault, writer = scene.rng.choice(self.meanwhile), scene.pick_writer()
+            scene.tell(f"meanwhile {fault.kind} of {writer.stream.name}")
+            await fault.strike_file(scene, writer)
             await scene.flow(scene.rng.randrange(DOWN_LINES))
         await self.begin(scene)
+        scene.unseen.clear()
+
+    async def fall(self, scene: Scene) -> None:
+        """Let the relay end; what its program had in the pipe then is gone."""
+        seen = scene.process.stream.seen
+        await self.end(scene)
+        scene.allow_gone()
+        await scene.wait(scene.process.is_over, "the relay's program lives on")
+        scene.process.stream.allow("source", seen, scene.process.stream.count())
 
     async def end(self, scene: Scene) -> None:
         """Let the relay end."""
         await scene.relay.kill()
+        scene.note_kill()
 
     async def begin(self, scene: Scene) -> None:
         """Start it again."""
@@ -87,34 +100,55 @@ class Kill(_Down):
     """The relay is killed whatever it does, and files are rotated while it is down."""
 
     kind = "kill"
-    weight = 3
+    weight = 3.0
 
 
 class KillAtStep(_Down):
     """The relay is killed when it has come to a step of a line's journey."""
 
     kind = "kill at a step"
-    weight = 6
+    weight = 6.0
+    least = 6
 
     async def end(self, scene: Scene) -> None:
         scene.steps.arm(scene.next_step())
         await scene.relay.ended()
+        scene.note_kill()
 
 
 class KillInStart(_Down):
     """The relay is killed, and once more while it starts and mends what the kill left."""
 
     kind = "kill in start"
-    weight = 1
+    weight = 1.0
 
     async def begin(self, scene: Scene) -> None:
         await scene.relay.spawn(scene.environment())
         await asyncio.sleep(scene.rng.random() * MAX_START_SECONDS)
-        seen = scene.process.stream.seen
-        await scene.relay.kill()
-        scene.note_kill(scene.steps.passed)
-        await scene.wait(scene.process.is_over, "the relay's program lives on")
-        scene.process.stream.allow("source", seen, scene.process.stream.count())
+        await self.fall(scene)
+        await scene.start()
+
+
+class DeleteIndex(_Down):
+    """
+    The index is deleted while the relay is down.
+
+    It is made anew from the segments. Where each source stood nobody knows any more: each
+    channel says so by a gap without a count, and files are read from their beginning.
+    """
+
+    kind = "index deleted"
+    weight = 0.15
+
+    async def strike(self, scene: Scene) -> None:
+        await scene.settle()
+        scene.record.strike(self.kind)
+        await self.fall(scene)
+        scene.forget_rotated()
+        for name in ("index.db", "index.db-wal", "index.db-shm"):
+            (scene.state / name).unlink(missing_ok=True)
+        for stream in scene.record.streams.values():
+            stream.rewinds += 1
         await scene.start()
 
 
@@ -122,7 +156,7 @@ class StepClock(_Down):
     """The relay's clock is stepped by hours either way, while it is down or while it runs."""
 
     kind = "clock"
-    weight = 1
+    weight = 1.0
     hours = 200
 
     async def strike(self, scene: Scene) -> None:

@@ -1,9 +1,10 @@
 """All kinds of faults, by name."""
 
 from tests.faults.absence import Cut, CutPusher, Freeze, Leave
+from tests.faults.damage import CutSegment, DeleteSegment, ZeroSegment
 from tests.faults.fault import Fault
-from tests.faults.interruption import Kill, KillAtStep, KillInStart, StepClock, Stop
-from tests.faults.outage import FillDisk, FreezeDisk, RemoveDisk
+from tests.faults.interruption import DeleteIndex, Kill, KillAtStep, KillInStart, StepClock, Stop
+from tests.faults.outage import FillDisk, FreezeDisk, LockDisk, RemoveDirectory, RemoveDisk
 from tests.faults.rotation import CopyTruncate, Delete, LogRotate, LogRotateCopy, Rename, Truncate
 
 __all__ = ["DISK_KINDS", "DURABLE_KINDS", "KINDS", "MEMORY_KINDS"]
@@ -29,10 +30,20 @@ MEMORY_KINDS = _by_name(
 
 """What a relay gets over that keeps nothing on disk."""
 
-DURABLE_KINDS = _by_name(Kill(), KillAtStep(), KillInStart(), StepClock())
+DURABLE_KINDS = _by_name(
+    Kill(),
+    KillAtStep(),
+    KillInStart(),
+    StepClock(),
+    DeleteSegment(),
+    CutSegment(),
+    ZeroSegment(),
+    RemoveDirectory(),
+    DeleteIndex(),
+)
 """What only a relay with a state directory gets over without a loss."""
 
-DISK_KINDS = _by_name(FillDisk(), RemoveDisk(), FreezeDisk())
+DISK_KINDS = _by_name(FillDisk(), LockDisk(), RemoveDisk(), FreezeDisk())
 """What takes a disk of its own, and so root."""
 
 KINDS = MEMORY_KINDS | DURABLE_KINDS | DISK_KINDS

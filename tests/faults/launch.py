@@ -15,6 +15,7 @@ from typing import Any
 
 from relay.cli import main
 from relay.hub import Hub
+from relay.store import plan
 from relay.store.writer import Writer
 from relay.web.writer import StreamWriter
 from tests.faults.steps import ENVIRONMENT, Steps
@@ -76,7 +77,11 @@ def note_steps(steps: Steps) -> None:
     note_after_waiting(StreamWriter, "write", steps, "sent")
 
 
+SEGMENT_BYTES = 640 * 1024
+"""Some chunks: a run of minutes is to have many segments."""
+
 if __name__ == "__main__":
+    plan.SEGMENT_BYTES = SEGMENT_BYTES
     note_steps(Steps(Path(os.environ[ENVIRONMENT])))
     # A clock that is stepped is the relay's alone: not its children's.
     os.environ.pop("LD_PRELOAD", None)

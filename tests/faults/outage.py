@@ -1,5 +1,8 @@
-"""Faults of the disk that the relay's state is on: full, gone, hanging."""
+"""Faults of the disk that the relay's state is on: full, read-only, gone, hanging."""
 
+import asyncio
+import shutil
+import time
 from abc import abstractmethod
 from functools import partial
 
@@ -8,11 +11,12 @@ import orjson
 from tests.faults.disk import Disk
 from tests.faults.fault import Fault
 from tests.faults.http import get
+from tests.faults.pulse import Window
 from tests.faults.scene import RING_LINES, Scene
 
-__all__ = ["FillDisk", "FreezeDisk", "RemoveDisk"]
+__all__ = ["FillDisk", "FreezeDisk", "LockDisk", "RemoveDirectory", "RemoveDisk"]
 
-LINES = (50, 6000)
+LINES = (50, 12_000)
 """Written while the disk is no use."""
 
 
@@ -24,41 +28,50 @@ class _Outage(Fault):
     only what has left them is missing from history.
     """
 
-    weight = 1
+    weight = 1.0
 
     async def strike(self, scene: Scene) -> None:
         scene.record.strike(self.kind)
         assert scene.disk is not None
         seen = {name: stream.seen for name, stream in scene.record.streams.items()}
-        counts = scene.record.counts()
-        prompt = scene.prompt_readers()
-        self.take(scene.disk)
+        # Not pages: what comes from the disk waits for it.
+        prompt = [one for one in scene.streaming_readers() if one.judge.is_past(seen)]
+        idle = [one for one in scene.readers if one not in prompt]
+        expected = {one: one.judge.expected() for one in idle}
+        began_ns = time.monotonic_ns()
+        await asyncio.to_thread(self.take, scene.disk, scene)
         try:
+            await scene.ask(partial(_says, scene, "failing"), "the store does not say it fails")
+            failing_ns = time.monotonic_ns()
+            counts = scene.record.counts()
             await scene.flow(scene.rng.randrange(*LINES))
-            await scene.wait(
-                lambda: all(one.judge.is_past(counts) or not one.is_prompt for one in prompt),
-                "nothing arrives without the disk",
-            )
+            await scene.wait_for(prompt, counts, f"nothing arrives: {self.kind}")
         finally:
-            self.give(scene.disk)
-        await scene.ask(partial(_is_store_well, scene), "the store does not recover")
+            ended_ns = time.monotonic_ns()
+            await asyncio.to_thread(self.give, scene.disk, scene)
+        await scene.ask(partial(_says, scene, "ok"), "the store does not recover")
+        scene.pulse.windows.append(Window(self.kind, began_ns, failing_ns, ended_ns))
+        for one, starts in expected.items():
+            one.judge.excuse({**seen, **starts}, scene.record.counts())
         for name, stream in scene.record.streams.items():
             if stream.count() - seen[name] > RING_LINES:
                 for reason in ("storage", "evicted"):
                     stream.allow(reason, seen[name], stream.count(), is_counted=True)
 
     @abstractmethod
-    def take(self, disk: Disk) -> None:
+    def take(self, disk: Disk, scene: Scene) -> None:
         """Make the disk useless."""
 
     @abstractmethod
-    def give(self, disk: Disk) -> None:
+    def give(self, disk: Disk, scene: Scene) -> None:
         """Make it work again."""
 
 
-async def _is_store_well(scene: Scene) -> bool:
+async def _says(scene: Scene, state: str) -> bool:
+    """Tell whether status says so of the store, with a reason if it fails."""
     answer = await get(scene.relay.port, "/api/v1/status")
-    return bool(orjson.loads(answer.body)["store"]["state"] == "ok")
+    store = orjson.loads(answer.body)["store"]
+    return bool(store["state"] == state and (state == "ok") == (store["reason"] is None))
 
 
 class FillDisk(_Outage):
@@ -66,11 +79,24 @@ class FillDisk(_Outage):
 
     kind = "disk full"
 
-    def take(self, disk: Disk) -> None:
+    def take(self, disk: Disk, scene: Scene) -> None:
         disk.fill()
 
-    def give(self, disk: Disk) -> None:
+    def give(self, disk: Disk, scene: Scene) -> None:
         disk.free()
+
+
+class LockDisk(_Outage):
+    """Nothing that is on it can be changed."""
+
+    kind = "disk read-only"
+
+    def take(self, disk: Disk, scene: Scene) -> None:
+        # Not what lies in shared memory: to write there would kill, on a real one too.
+        disk.lock([scene.state / name for name in ("channels", "index.db", "index.db-wal")])
+
+    def give(self, disk: Disk, scene: Scene) -> None:
+        disk.unlock()
 
 
 class RemoveDisk(_Outage):
@@ -78,10 +104,10 @@ class RemoveDisk(_Outage):
 
     kind = "disk removed"
 
-    def take(self, disk: Disk) -> None:
+    def take(self, disk: Disk, scene: Scene) -> None:
         disk.remove()
 
-    def give(self, disk: Disk) -> None:
+    def give(self, disk: Disk, scene: Scene) -> None:
         disk.mount()
 
 
@@ -90,8 +116,30 @@ class FreezeDisk(_Outage):
 
     kind = "disk hangs"
 
-    def take(self, disk: Disk) -> None:
+    def take(self, disk: Disk, scene: Scene) -> None:
         disk.freeze()
 
-    def give(self, disk: Disk) -> None:
+    def give(self, disk: Disk, scene: Scene) -> None:
         disk.thaw()
+
+
+class RemoveDirectory(Fault):
+    """
+    The state directory is removed with all that is in it.
+
+    The relay makes it anew with what it knows; what no ring holds any more is missing from
+    history, and can be counted.
+    """
+
+    kind = "directory removed"
+    weight = 0.3
+
+    async def strike(self, scene: Scene) -> None:
+        scene.record.strike(self.kind)
+        gone = scene.state.with_name(f"gone-{time.monotonic_ns()}")
+        scene.state.rename(gone)
+        await asyncio.to_thread(shutil.rmtree, gone)
+        await scene.wait((scene.state / "index.db").exists, "the store is not made anew")
+        await scene.ask(partial(_says, scene, "ok"), "the store does not recover")
+        for stream in scene.record.streams.values():
+            stream.damage(self.kind, 0, stream.count())

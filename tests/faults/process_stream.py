@@ -2,7 +2,10 @@
 
 import asyncio
 import mmap
+import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tests.faults.program import COUNTS
@@ -51,6 +54,13 @@ class ProcessStream:
             return b") Z " in Path(f"/proc/{pid}/stat").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             return True
+
+    def kill(self) -> None:
+        """End the program; without its relay it ends when it next prints."""
+        pid = int(COUNTS.unpack_from(self._counts)[2])
+        if pid and not self.is_over():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """Let the program be silent."""

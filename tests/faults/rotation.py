@@ -13,7 +13,7 @@ from abc import abstractmethod
 from pathlib import Path
 
 from tests.faults.fault import Fault
-from tests.faults.record import Stream
+from tests.faults.record import Stream, numbers_in
 from tests.faults.scene import Scene
 from tests.faults.writers import FileWriter
 
@@ -52,7 +52,7 @@ class Rename(FileFault):
     async def strike_file(self, scene: Scene, writer: FileWriter) -> None:
         writer.path.rename(scene.rotated_path(writer))
         await scene.flow(scene.rng.randrange(FEW_LINES))
-        await writer.reopen()
+        await _reopen(scene, writer)
 
 
 class Delete(FileFault):
@@ -64,12 +64,17 @@ class Delete(FileFault):
         path, stream = writer.path, writer.stream
         if scene.relay.is_running:
             await scene.wait(lambda: scene.relay.has_open(path), f"{path} is never opened")
-        seen = stream.seen
+        seen, held = stream.seen, _held_unseen(scene, writer)
         path.unlink()
         await scene.flow(scene.rng.randrange(FEW_LINES))
-        await writer.reopen()
-        if not scene.relay.is_running:
-            stream.allow("source", seen, await _first_number(scene, writer))
+        await _reopen(scene, writer)
+        first = await _first_number(scene, writer)
+        if held is not None:
+            stream.unseen.update(range(held, first))
+        if scene.relay.is_running:
+            scene.note_gone(stream, first)
+        else:
+            stream.allow("source", seen, first)
 
 
 class CopyTruncate(FileFault):
@@ -91,11 +96,13 @@ def _copy_and_truncate(path: Path, copy: Path) -> None:
 async def allow_between(scene: Scene, writer: FileWriter, copy: Path) -> None:
     """Note what was written after a copy was made and before the file was truncated."""
     first = await _first_number(scene, writer)
-    last = _numbers(await asyncio.to_thread(copy.read_bytes))
+    last = numbers_in(await asyncio.to_thread(copy.read_bytes))
     if not last:
         # Of an empty file: what was written since is gone.
         last = [_before_copy(writer.stream, first)]
     writer.stream.allow("source", last[-1] + 1, first)
+    if writer in scene.unseen:
+        writer.stream.unseen.update(range(last[-1] + 1, first))
 
 
 def _before_copy(stream: Stream, first: int) -> int:
@@ -108,16 +115,25 @@ async def _first_number(scene: Scene, writer: FileWriter) -> int:
 
     def look() -> bool:
         with writer.path.open("rb") as file:
-            found.extend(_numbers(file.read(4096)))
+            found.extend(numbers_in(file.read(4096)))
         return bool(found)
 
     await scene.wait(look, f"nothing is written to {writer.path}")
     return found[0]
 
 
-def _numbers(data: bytes) -> list[int]:
-    """Return the numbers of the whole lines."""
-    return [int(one.split(b" ", 1)[0].split(b":")[1]) for one in data.split(b"\n")[:-1]]
+async def _reopen(scene: Scene, writer: FileWriter) -> None:
+    """Let a writer open its path anew, which is another file then."""
+    await writer.reopen()
+    if not scene.relay.is_running:
+        scene.unseen.add(writer)
+
+
+def _held_unseen(scene: Scene, writer: FileWriter) -> int | None:
+    """Return the first line of a file that the relay has never seen; ``None`` of others."""
+    if writer not in scene.unseen:
+        return None
+    return next(iter(numbers_in(writer.path.read_bytes())), writer.stream.count())
 
 
 class Truncate(FileFault):
@@ -126,9 +142,12 @@ class Truncate(FileFault):
     kind = "truncate"
 
     async def strike_file(self, scene: Scene, writer: FileWriter) -> None:
-        seen = writer.stream.seen
+        seen, held = writer.stream.seen, _held_unseen(scene, writer)
         os.truncate(writer.path, 0)
-        writer.stream.allow("source", seen, await _first_number(scene, writer))
+        first = await _first_number(scene, writer)
+        writer.stream.allow("source", seen, first)
+        if held is not None:
+            writer.stream.unseen.update(range(held, first))
 
 
 class LogRotate(FileFault):
@@ -140,7 +159,7 @@ class LogRotate(FileFault):
     async def strike_file(self, scene: Scene, writer: FileWriter) -> None:
         await _run_logrotate(scene.folder, writer.path, self.how)
         await scene.flow(scene.rng.randrange(FEW_LINES))
-        await writer.reopen()
+        await _reopen(scene, writer)
 
 
 class LogRotateCopy(FileFault):

@@ -20,6 +20,12 @@ SETTLE_EVERY = 25
 LINES_BETWEEN = (50, 700)
 """Written between two faults."""
 
+MAX_WAIT_SECONDS = 2.0
+"""Of a line whose store fails: ``commit_timeout``, and as much for a busy machine."""
+
+MAX_P99_SECONDS = 0.5
+"""Of a quiet channel while the store fails; 0.1 on a machine that has nothing else to do."""
+
 MAX_FAILURES = 20
 """After so many a run ends: they have one cause mostly."""
 
@@ -72,6 +78,7 @@ async def run(
             await _strike(scene, outcome, faults, kinds, tell)
             if not scene.failures:
                 await scene.finish()
+                _judge_waits(scene)
         except StuckError as error:
             scene.fail("stuck", str(error))
         _tell(scene.failures[outcome.told :], tell)
@@ -85,11 +92,10 @@ async def run(
 async def _strike(
     scene: Scene, outcome: Outcome, faults: int, kinds: Sequence[str], tell: Callable[[str], None]
 ) -> None:
-    weights = [KINDS[kind].weight for kind in kinds]
-    for number in range(1, faults + 1):
-        (kind,) = scene.rng.choices(kinds, weights)
+    for number, kind in enumerate(_draw(scene.rng, faults, kinds), 1):
         scene.kind = kind
         lines = scene.record.total
+        scene.tell(f"{number}: {kind}")
         await KINDS[kind].strike(scene)
         await scene.flow(scene.rng.randrange(*LINES_BETWEEN))
         row = outcome.table.row(kind)
@@ -105,20 +111,43 @@ async def _strike(
             return
 
 
+def _draw(rng: random.Random, faults: int, kinds: Sequence[str]) -> list[str]:
+    """Return kinds in random order, each at least as often as it wants."""
+    drawn = [kind for kind in kinds for _ in range(KINDS[kind].least)]
+    more = max(0, faults - len(drawn))
+    drawn += rng.choices(kinds, [KINDS[kind].weight for kind in kinds], k=more)
+    rng.shuffle(drawn)
+    return drawn[:faults]
+
+
 def _tell(failures: Sequence[Failure], tell: Callable[[str], None]) -> None:
     for failure in failures:
         tell(str(failure))
+
+
+def _judge_waits(scene: Scene) -> None:
+    """Hold against the promise how long lines waited while the store was no use."""
+    for kind, waits in scene.pulse.waits().items():
+        if waits.longest > MAX_WAIT_SECONDS or waits.p99 > MAX_P99_SECONDS:
+            scene.kind = kind
+            scene.fail("slow", f"a line waited {waits.longest:.2f} s, p99 {waits.p99:.3f} s")
 
 
 def _count(scene: Scene, outcome: Outcome) -> None:
     """Enter failures and gaps into the table, by what struck before them."""
     outcome.table.add(outcome.failures)
     outcome.table.kills = scene.kills
-    for reader in scene.readers:
+    outcome.table.waits = scene.pulse.waits()
+    for reader in scene.every_reader:
         for hole in reader.judge.holes:
             reasons = {gap["reason"] for gap in hole.gaps}
-            kind = scene.record.streams[hole.stream].kind_at(hole.until)
-            row = outcome.table.row(reader.struck if "evicted" in reasons else kind)
+            stream = scene.record.streams[hole.stream]
+            kind = stream.kind_at(hole.until)
+            if "evicted" in reasons:
+                kind = reader.struck
+            elif "storage" in reasons:
+                kind = stream.damage_in(hole.first, hole.until) or kind
+            row = outcome.table.row(kind)
             row.gaps += 1
             row.in_gaps += hole.missing
             row.uncounted += hole.count is None

@@ -8,8 +8,9 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -17,8 +18,9 @@ from tests.faults.check import Failure, Judge
 from tests.faults.clock import RelayClock
 from tests.faults.disk import Disk
 from tests.faults.process_stream import ProcessStream
+from tests.faults.pulse import Pulse
 from tests.faults.readers import NdjsonReader, PageReader, Reader, SseReader, WebSocketReader
-from tests.faults.record import Record
+from tests.faults.record import Record, Stream, numbers_in
 from tests.faults.relayproc import RelayProcess
 from tests.faults.steps import ENVIRONMENT as STEPS_ENVIRONMENT
 from tests.faults.steps import STARTING, STEPS, Steps
@@ -44,7 +46,7 @@ UNARCHIVED = "job"
 
 DISK_BYTES = 1 << 30
 
-RING_LINES = 400
+RING_LINES = 1000
 """Of each channel: few, so that a client that freezes soon misses lines."""
 
 
@@ -79,6 +81,7 @@ class Scene:
         """Of the last fault."""
         self.failures: list[Failure] = []
         """All so far, from every reader."""
+        self._journal = (folder / "faults.log").open("w", buffering=1)
         self._logs = folder / "logs"
         self._logs.mkdir()
         self._later: list[tuple[int, Callable[[], None]]] = []
@@ -92,6 +95,12 @@ class Scene:
         self.has_clock = False
         """Whether the relay's clock can be stepped as it runs."""
         self.disk = Disk(folder, DISK_BYTES) if has_disk else None
+        self.state = (folder if self.disk is None else self.disk.path) / "state"
+        self.pulse = Pulse(folder, self._logs / "pulse.log")
+        self._has_store = has_store
+        self.unseen: set[FileWriter] = set()
+        """Whose files were made since the relay went down."""
+        self._gone: list[tuple[Stream, int]] = []
         self._fading = [UNARCHIVED] if has_store else list(self.record.streams)
         module = "tests.faults.launch" if has_store else "relay"
         self.relay = RelayProcess(folder, self._config(has_store=has_store), module)
@@ -108,15 +117,14 @@ class Scene:
         files = [
             f'[sources.{name}]\ntype = "file"\npath = "{self._logs / path}"\n'
             f'channel = "{name}"\nstart = "beginning"\n'
-            for name, path in FILES.items()
+            for name, path in [*FILES.items(), ("pulse", "pulse.log")]
         ]
         state = ""
         if has_store:
             # What is kept for an hour must still be there when the clock is stepped by days.
-            directory = (self.folder if self.disk is None else self.disk.path) / "state"
             state = (
                 f"archive = true\nkeep_days = {1 / 24}\n[channels.{UNARCHIVED}]\n"
-                f'archive = false\n[state]\ndirectory = "{directory}"\nmin_free = "0B"\n'
+                f'archive = false\n[state]\ndirectory = "{self.state}"\nmin_free = "0B"\n'
             )
         return (
             f"[channel]\nlines = {RING_LINES}\n{state}{''.join(files)}{self.process.config()}"
@@ -134,9 +142,15 @@ class Scene:
         clock = self.clock.environment() if has_clock else {}
         await self.relay.start(self.environment() | clock)
 
-    def note_kill(self, step: str) -> None:
-        """Note that the relay was killed when it had come to a step."""
-        self.kills[step] += 1
+    def tell(self, what: str) -> None:
+        """Write a line to the journal of the run, with how far each stream is."""
+        counts = " ".join([f"{name}:{count}" for name, count in self.record.counts().items()])
+        self._journal.write(f"{datetime.now(UTC):%T.%f} {what}; {counts}\n")
+
+    def note_kill(self) -> None:
+        """Note that the relay was killed, and to which step it had come."""
+        self.tell(f"killed after: {self.steps.passed}")
+        self.kills[self.steps.passed] += 1
 
     def next_step(self) -> str:
         """Return the step at which the relay is to be killed next: each in its turn."""
@@ -147,12 +161,21 @@ class Scene:
         async with AsyncExitStack() as stack:
             if self.disk is not None:
                 stack.enter_context(self.disk)
+            stack.callback(self._journal.close)
+            stack.callback(self.process.kill)
             stack.push_async_callback(self.relay.kill)
             await self.start()
             self.pusher = Pusher(
                 self.record.streams[PUSHED], self.relay.port, random.Random(self.rng.random())
             )
             self.readers = self._make_readers(self.relay.port)
+            self.archivist = PageReader(
+                self.judge("history, late", list(self.record.streams)),
+                self.relay.port,
+                list(self.record.streams),
+            )
+            stack.push_async_callback(self.pulse.stop)
+            await self.pulse.start(self.relay.port)
             for run in [self.pusher.run, *[reader.run for reader in self.readers]]:
                 self._tasks.append(asyncio.create_task(run()))
                 stack.push_async_callback(_cancel, self._tasks[-1])
@@ -209,7 +232,13 @@ class Scene:
             is_filtered=is_filtered,
             fading=self._fading,
             is_late=is_late,
+            restarts=self._has_store,
         )
+
+    @property
+    def every_reader(self) -> list[Reader]:
+        """All, with the one that reads what is stored long after it was written."""
+        return [*self.readers, self.archivist]
 
     # What faults do with it
 
@@ -222,6 +251,10 @@ class Scene:
         prompt = [reader for reader in self.readers if reader.is_prompt]
         return self.rng.sample(prompt, len(prompt))
 
+    def streaming_readers(self) -> list[Reader]:
+        """Return those of them that are given lines as they come."""
+        return [one for one in self.prompt_readers() if not isinstance(one, PageReader)]
+
     def pick_idle(self) -> Reader | None:
         """Return a reader that may be absent for a while; ``None``: half of them are."""
         prompt = self.prompt_readers()
@@ -233,6 +266,12 @@ class Scene:
         path = writer.path.with_name(f"{writer.path.name}-{self.rotations:05d}")
         self._rotated.append(path)
         return path
+
+    def forget_rotated(self) -> None:
+        """Remove all files that were rotated away."""
+        for writer in self.writers:
+            for path in writer.path.parent.glob(f"{writer.path.name}?*"):
+                path.unlink(missing_ok=True)
 
     def later(self, lines: int, action: Callable[[], None]) -> None:
         """Do something when so many more lines have been written."""
@@ -257,6 +296,34 @@ class Scene:
                 return
             self._check(deadline, otherwise)
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def wait_for(
+        self, readers: Sequence[Reader], counts: Mapping[str, int], otherwise: str
+    ) -> None:
+        """
+        Wait until readers that are here were given what comes before these numbers.
+
+        Raises:
+            StuckError: they were not.
+        """
+
+        def behind() -> list[Reader]:
+            return [one for one in readers if one.is_prompt and not one.judge.is_past(counts)]
+
+        try:
+            await self.wait(lambda: not behind(), "")
+        except StuckError:
+            stuck = "; ".join([f"{one.name}: {one.judge.behind(counts)}" for one in behind()])
+            raise StuckError(f"{otherwise}: {stuck}") from None
+
+    async def catch_up(self) -> None:
+        """Wait until some client was given what has been written so far."""
+        counts = self.record.counts()
+        streams = self.record.streams
+        await self.wait(
+            lambda: all(streams[name].seen >= count for name, count in counts.items()),
+            "nobody is given what was written",
+        )
 
     async def ask(self, until: Callable[[], Awaitable[object]], otherwise: str) -> None:
         """
@@ -291,19 +358,45 @@ class Scene:
         readers = self.readers
         try:
             await self.wait(lambda: all(one.judge.is_past(counts) for one in readers), "")
+            await self._read_stored(counts)
         except StuckError:
-            for reader in readers:
+            for reader in self.every_reader:
                 reader.judge.fail_behind(counts)
-        for reader in readers:
+        for reader in self.every_reader:
             reader.judge.settle()
         self.collect()
         # All that was in them has been read.
         for path in rotated:
-            path.unlink(missing_ok=True)
+            self._remove_rotated(path)
+
+    def _remove_rotated(self, path: Path) -> None:
+        with suppress(FileNotFoundError):
+            numbers = numbers_in(path.read_bytes())
+            path.unlink()
+            if numbers:
+                stream = self.record.streams[path.name.partition(".")[0]]
+                self.note_gone(stream, numbers[-1] + 1)
+
+    def note_gone(self, stream: Stream, number: int) -> None:
+        """Note that a file was deleted behind which the line of this number comes."""
+        self._gone.append((stream, number))
+
+    def allow_gone(self) -> None:
+        """Note that the relay goes down: what it has open and was deleted is gone too."""
+        self.unseen.clear()
+        for stream, number in self._gone:
+            stream.allow("source", min(stream.seen, number), number)
+        self._gone = [(stream, number) for stream, number in self._gone if number >= stream.seen]
+
+    async def _read_stored(self, counts: Mapping[str, int]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self.archivist.judge.is_past(counts):
+            await self.archivist.read_page()
+            self._check(deadline, "history does not come")
 
     def collect(self) -> None:
         """Take over what the judges have found."""
-        for reader in self.readers:
+        for reader in self.every_reader:
             self.failures += reader.judge.failures
             for refusal in reader.refusals:
                 self.fail("refused", refusal, reader.name)
@@ -336,7 +429,7 @@ class Scene:
         self.readers.append(history)
         while await history.read_page():
             pass
-        for reader in self.readers:
+        for reader in self.every_reader:
             reader.judge.finish(self.record.counts())
         self.collect()
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.faults.check import Failure
+from tests.faults.pulse import Waits
+from tests.faults.steps import STARTING, STEPS
 
 __all__ = ["Row", "Table"]
 
@@ -32,6 +34,8 @@ class Table:
     rows: dict[str, Row] = field(default_factory=dict)
     kills: Counter[str] = field(default_factory=Counter)
     """Kills of the relay by the step that it had come to."""
+    waits: dict[str, Waits] = field(default_factory=dict)
+    """How long lines waited, by the fault of the disk."""
 
     def row(self, kind: str) -> Row:
         """Return the row of a kind."""
@@ -53,8 +57,16 @@ class Table:
         ]
         text = _aligned(rows)
         if self.kills:
-            kills = [(step, str(count)) for step, count in self.kills.items()]
+            kills = [(step, str(self.kills[step])) for step in (STARTING, *STEPS)]
+            kills.append(("all", str(self.kills.total())))
             text += "\n\n" + _aligned([("killed after", "times"), *kills])
+        if self.waits:
+            waits = [
+                (kind, str(one.lines), f"{one.longest:.3f}", f"{one.p99:.3f}")
+                for kind, one in self.waits.items()
+            ]
+            head = ("a quiet channel", "lines", "longest wait, s", "p99 while failing, s")
+            text += "\n\n" + _aligned([head, *waits])
         return text
 
     def _sum(self) -> Row:
