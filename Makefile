@@ -29,7 +29,7 @@ CLIENTS := tests/node/node_modules/.installed
 PEERS := $(VENV)/peers/.installed-$(FRONTAIL)
 
 .PHONY: help run test check bench bench-peers faults
-.PHONY: check-format check-lint check-types check-imports check-generated check-page
+.PHONY: check-format check-lint check-types check-imports check-generated check-page check-costs
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -41,7 +41,7 @@ test: $(VENV)/.test $(CLIENTS) ## run all tests
 	@tools/setup commands $(TEST_COMMANDS)
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: check-format check-lint check-types check-imports check-generated check-page ## format, lint, types, import layers, generated files
+check: check-format check-lint check-types check-imports check-generated check-page check-costs ## format, lint, types, import layers, generated files, and what the hot path does how often
 
 bench: $(VENV)/.test ## measure against the floors
 	@$(BIN)/python -m bench $(ARGS)
@@ -71,6 +71,9 @@ check-generated: $(VENV)/.test
 check-page: $(TSC)
 	@$(TSC) --project tools/tsconfig.pure.json
 	@$(TSC) --project tools/tsconfig.json
+
+check-costs: $(VENV)/.test
+	@$(BIN)/python -m pytest -q tests/web/test_costs.py
 
 # The environment is made anew when the dependencies change. The second stamp rests on the
 # first, so that `make -j` never runs two installations in one environment.
