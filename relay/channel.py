@@ -303,8 +303,11 @@ class Channel:
     def refined(self, hole: Missing) -> list[Missing]:
         """Return a hole in the store as what is known of it: the very ids, in this life."""
         left = self.ring.left
-        if left is None or not left.knows_from(hole.first_id):
+        if left is None:
             return [hole]
+        hole = self._without_held(hole, left.left_id)
+        if not left.knows_from(hole.first_id):
+            return [hole] if hole.count != 0 else []
         pieces = [
             replace(piece, reason=hole.reason)
             for piece in left.after(hole.first_id - 1)
@@ -313,6 +316,22 @@ class Channel:
         # One that is not whole lies in what is damaged: of that nobody knows more.
         is_whole = hole.count is None or sum(piece.at_least for piece in pieces) == hole.count
         return pieces if is_whole else [hole]
+
+    def _without_held(self, hole: Missing, left_id: int) -> Missing:
+        """Return the part of a hole that the ring does not hold: that is not missing."""
+        held = [item for item in self.ring.after(left_id) if item.first_id <= hole.last_id]
+        if not held:
+            return hole
+        count = sum(
+            item.index_after(hole.last_id) if isinstance(item, Block) else item.loss.at_least
+            for item in held
+        )
+        return replace(
+            hole,
+            last_id=left_id,
+            count=None if hole.count is None else max(0, hole.count - count),
+            at_least=max(0, hole.at_least - count),
+        )
 
     def endings_after(self, cursor: int) -> list[Ending]:
         """Return the run endings with an id greater than ``cursor``, oldest first."""

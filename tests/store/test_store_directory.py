@@ -50,3 +50,13 @@ async def test_a_directory_that_was_removed_is_made_again_and_read(kept: Kept) -
     assert lines == list("fghij")
     assert isinstance(gap, Gap)
     assert (gap.after, gap.count, gap.reason) == (0, 5, Reason.STORAGE)
+
+
+async def test_what_a_ring_holds_is_not_missing_with_its_segment(kept: Kept) -> None:
+    """A segment that was deleted is a gap up to where the ring begins, and no further."""
+    (segment,) = (kept.directory / "channels" / "web").glob("*/*.ndjson")
+    segment.unlink()
+    gap, *lines = await kept.told()
+    assert lines == ["d", "e"]
+    assert isinstance(gap, Gap)
+    assert (gap.after, gap.count, gap.reason) == (0, 3, Reason.STORAGE)
