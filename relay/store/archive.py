@@ -63,7 +63,7 @@ class _Times:
 
     def want_row(self, row: SegmentRow) -> bool:
         """Tell whether a segment is to be read; losses have no time."""
-        return not row.entries or self.want(row.oldest_ns, row.newest_ns)
+        return bool(row.losses) or self.want(row.oldest_ns, row.newest_ns)
 
     def want_item(self, item: Item) -> bool:
         """Tell whether an item may be wanted; losses have no time."""

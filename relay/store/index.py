@@ -94,12 +94,12 @@ CREATE TABLE channels (
     forgotten_ns INTEGER,
     open_first_id INTEGER, open_first_seq INTEGER, open_length INTEGER, open_entries INTEGER,
     open_oldest_ns INTEGER, open_newest_ns INTEGER, open_date TEXT, open_written_ns INTEGER,
-    open_opened_ns INTEGER, lost_id INTEGER
+    open_opened_ns INTEGER, open_losses INTEGER, lost_id INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE segments (
     channel TEXT, last_id INTEGER, first_id INTEGER, first_seq INTEGER, last_seq INTEGER,
     length INTEGER, entries INTEGER, oldest_ns INTEGER, newest_ns INTEGER, date TEXT,
-    written_ns INTEGER, stored_bytes INTEGER, compressed INTEGER,
+    written_ns INTEGER, stored_bytes INTEGER, compressed INTEGER, losses INTEGER,
     PRIMARY KEY (channel, last_id)
 ) WITHOUT ROWID;
 CREATE TABLE removals (path TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -144,6 +144,7 @@ class SegmentRow:
         written_ns: when it was last appended to, by the age clock.
         stored_bytes: what it takes on disk.
         compressed: whether its file ends with ``.zst``.
+        losses: how many declared losses and holes it holds, which have no timestamp.
         is_sealed: whether nothing is appended to it any more.
     """
 
@@ -160,6 +161,7 @@ class SegmentRow:
     written_ns: int
     stored_bytes: int
     compressed: bool
+    losses: int = 0
     is_sealed: bool = True
 
     @property
@@ -182,6 +184,7 @@ class OpenSegment:
     date: str
     written_ns: int
     opened_ns: int
+    losses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +228,7 @@ class ChannelRow:
             written_ns=part.written_ns,
             stored_bytes=part.length if stored_bytes is None else stored_bytes,
             compressed=False,
+            losses=part.losses,
         )
 
 
@@ -336,10 +340,10 @@ def path_of(directory: Path, row: SegmentRow) -> Path:
 
 
 _SEALED = """channel, last_id, first_id, first_seq, last_seq, length, entries, oldest_ns,
-    newest_ns, date, written_ns, stored_bytes, compressed"""
+    newest_ns, date, written_ns, stored_bytes, compressed, losses"""
 
 _OPEN = """name, last_id, open_first_id, open_first_seq, last_seq, open_length, open_entries,
-    open_oldest_ns, open_newest_ns, open_date, open_written_ns, open_length, 0"""
+    open_oldest_ns, open_newest_ns, open_date, open_written_ns, open_length, 0, open_losses"""
 
 _AFTER = f"""
 SELECT {_SEALED}, 1 FROM segments WHERE channel = :channel AND last_id > :cursor
@@ -380,7 +384,10 @@ def segments_before(
 
 
 def _segments(rows: Iterable[Sequence[Any]]) -> list[SegmentRow]:
-    return [SegmentRow(*row[:-2], *map(bool, row[-2:])) for row in rows]
+    return [
+        SegmentRow(*head, compressed=bool(compressed), losses=losses, is_sealed=bool(is_sealed))
+        for *head, compressed, losses, is_sealed in rows
+    ]
 
 
 def create(connection: sqlite3.Connection) -> None:
@@ -462,7 +469,7 @@ def _values_of(row: ChannelRow) -> tuple[object, ...]:
     head = (row.name, row.born_id, row.last_id, row.last_seq, row.forgotten_ns)
     part = row.open
     if part is None:
-        return *head, *(None,) * 9, row.lost_id
+        return *head, *(None,) * 10, row.lost_id
     return (
         *head,
         part.first_id,
@@ -474,6 +481,7 @@ def _values_of(row: ChannelRow) -> tuple[object, ...]:
         part.date,
         part.written_ns,
         part.opened_ns,
+        part.losses,
         row.lost_id,
     )
 

@@ -7,6 +7,7 @@ Pure: rows and records in, rows and text out.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from relay.block import DeclaredLoss
 from relay.entry import Gap
 from relay.run import Counted, Start
 from relay.span import Span
@@ -164,7 +165,7 @@ def _grown(
     row: ChannelRow, part: OpenSegment, records: Sequence[Record], length: int, age_ns: int
 ) -> ChannelRow:
     """Return a channel with records added to its open segment."""
-    last_seq, entries = row.last_seq, part.entries
+    last_seq, entries, losses = row.last_seq, part.entries, part.losses
     oldest_ns, newest_ns = part.oldest_ns, part.newest_ns
     for record in records:
         if isinstance(record, Span):
@@ -175,6 +176,9 @@ def _grown(
             newest_ns = max(newest_ns, block.newest_ns)
         elif isinstance(record, Gap):
             last_seq += record.at_least
+            losses += 1
+        elif isinstance(record, DeclaredLoss):
+            losses += 1
     part = OpenSegment(
         first_id=part.first_id,
         first_seq=part.first_seq,
@@ -185,6 +189,7 @@ def _grown(
         date=part.date,
         written_ns=age_ns,
         opened_ns=part.opened_ns,
+        losses=losses,
     )
     return ChannelRow(
         row.name, row.born_id, _last_id(records[-1]), last_seq, None, part, row.lost_id

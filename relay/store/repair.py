@@ -48,12 +48,14 @@ class _Found:
         last_id: of the last of them.
         last_seq: of the last entry, be it there, missing before another, or in a hole.
         blocks: all entries.
+        losses: how many declared losses and holes.
     """
 
     length: int
     last_id: int
     last_seq: int
     blocks: list[Block] = field(default_factory=list)
+    losses: int = 0
 
     @property
     def entries(self) -> int:
@@ -81,12 +83,14 @@ def _look(channel: str, text: bytes, before_id: int, before_seq: int | None) -> 
     length, last_id = last_line(channel, text)
     continuity = Continuity(before_id, before_seq)
     blocks: list[Block] = []
+    losses = 0
     for chunk in chunks(text[:length]):
-        items = continuity.join(parse(channel, chunk))
-        blocks.extend(item for item in items if isinstance(item, Block))
+        items = parse(channel, chunk)
+        losses += sum(not isinstance(item, Block) for item in items)
+        blocks.extend(item for item in continuity.join(items) if isinstance(item, Block))
     holes = [item for item in continuity.held if isinstance(item, Missing)]
     last_seq = (continuity.last_seq or 0) + sum(hole.at_least for hole in holes)
-    return _Found(length, max(last_id, continuity.last_id), last_seq, blocks)
+    return _Found(length, max(last_id, continuity.last_id), last_seq, blocks, losses)
 
 
 def mend(directory: Path, row: ChannelRow) -> tuple[ChannelRow, int]:
@@ -157,6 +161,7 @@ def _cut(descriptor: int, row: ChannelRow, part: OpenSegment) -> tuple[ChannelRo
         entries=found.entries,
         oldest_ns=found.oldest_ns,
         newest_ns=found.newest_ns,
+        losses=found.losses + bool(lost),
     )
     last_seq = max(row.last_seq, found.last_seq)
     return replace(row, last_id=last_id, last_seq=last_seq, open=part), lost
@@ -242,6 +247,7 @@ def _add(rebuilt: Rebuilt, first_id: int, path: Path, known_id: int, runs: dict[
             written_ns=stored.st_mtime_ns,
             stored_bytes=stored.st_size,
             compressed=not is_plain,
+            losses=found.losses,
         )
     )
     born_id = first_id - 1 if first_seq == 1 else row.born_id

@@ -83,6 +83,7 @@ class Disk:
             row.date,
             0,
             0,
+            row.losses,
         )
         index.put_channels(
             self.index, [ChannelRow("web", 0, row.last_id, row.last_seq, None, part)]
@@ -118,6 +119,7 @@ class Disk:
             written_ns=0,
             stored_bytes=0,
             compressed=False,
+            losses=sum(isinstance(record, Gap | DeclaredLoss) for record in records),
         )
 
     def all(self, after: int = 0, until: int = ALL, max_bytes: int = 1) -> list[Item]:
@@ -330,6 +332,24 @@ def test_times_leave_segments_unread(disk: Disk) -> None:
     assert (told(nothing.items), nothing.reach) == ([2000], ALL)
     back = disk.archive.read_back("web", 1500, since_ns=0, until_ns=960_000)
     assert (told(back.items), back.reach) == (["189", "190"], 942)
+
+
+def test_losses_between_entries_outside_the_times_are_given(disk: Disk) -> None:
+    """They have no time: whoever reads on must know of them; also of those in the open one."""
+    disk.seal([line(10, 1), DeclaredLoss(11, "web", Loss(Reason.SOURCE, 7, 7)), line(12, 2)])
+    disk.seal([line(20, 3), hole("web", 21, 25, 2, Reason.RESTART), line(26, 6)], chunk=1)
+    disk.seal([line(30, 7)])
+    disk.open([line(40, 8), DeclaredLoss(41, "web", Loss(Reason.RATE, 5, 5))])
+    index.path_of(disk.directory, disk.rows[2]).unlink()
+    expected = [11, missing(21, 25, 2, Reason.RESTART), 41]
+    for times in [(10**9, None), (None, 1000)]:
+        items, after = list[Item](), 0
+        while after < ALL:
+            stretch = disk.archive.read("web", after, ALL, *times)
+            items, after = [*items, *stretch.items], stretch.reach
+        assert told(items) == expected
+        back = disk.archive.read_back("web", ALL, *times)
+        assert (told(back.items)[::-1], back.reach) == (expected, 0)
 
 
 def test_entries_outside_the_times_are_passed_by(disk: Disk) -> None:

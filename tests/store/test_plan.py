@@ -66,6 +66,9 @@ def test_what_has_no_entry_has_no_times() -> None:
         NO_OLDEST_NS,
         NO_NEWEST_NS,
     )
+    assert row.open.losses == 2
+    plan = plan_records(plan.rows, [DeclaredLoss(1011, "web", loss.loss)], NOW, is_there)
+    assert plan.rows["web"].sealed().losses == 3
 
 
 def test_a_segment_that_ends_is_sealed_as_it_was() -> None:

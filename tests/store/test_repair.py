@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from relay.entry import Origin
+from relay.block import DeclaredLoss
+from relay.entry import Loss, Origin, Reason
 from relay.run import Ending, Run
 from relay.span import Span
 from relay.store.index import ChannelRow, OpenSegment
-from relay.store.repair import orphans, rebuild, segment_files
-from relay.store.segment import Record, render
+from relay.store.repair import mend, orphans, rebuild, segment_files
+from relay.store.segment import Record, hole, render
 from tests.building import block
 
 TOP = Path("channels") / "web"
@@ -76,6 +77,25 @@ def test_what_others_hold_too_is_left_out(tmp_path: Path, second: Span) -> None:
     rebuilt = rebuild(tmp_path, "web", None, {})
     assert [row.first_id for row in rebuilt.segments] == [1000]
     assert rebuilt.left_out == [f"2026-11-21/{second.first_id}.ndjson"]
+
+
+def test_losses_are_counted(tmp_path: Path) -> None:
+    """In a segment that is taken in, and in one that is mended, with the hole that that leaves."""
+    records: list[Record] = [
+        lines("a b", 1000, 1),
+        DeclaredLoss(1002, "web", Loss(Reason.SOURCE, 7, 7)),
+        hole("web", 1003, 1005, 2, Reason.STORAGE),
+        lines("c d", 1006, 5),
+    ]
+    path = put(tmp_path, "2026-11-21/1000.ndjson", *records)
+    (row,) = rebuild(tmp_path, "web", None, {}).segments
+    assert row.losses == 2
+    length = path.stat().st_size
+    known = OpenSegment(1000, 1, length, 4, 0, 0, "2026-11-21", 0, 0, losses=2)
+    path.write_bytes(path.read_bytes()[:-3])
+    mended, lost = mend(tmp_path, ChannelRow("web", 999, 1007, 6, None, known))
+    assert mended.open is not None
+    assert (mended.open.losses, lost) == (3, 1)
 
 
 def test_a_torn_segment_ends_with_its_last_whole_line(tmp_path: Path) -> None:
