@@ -384,10 +384,11 @@ def segments_before(
 
 
 def _segments(rows: Iterable[Sequence[Any]]) -> list[SegmentRow]:
-    return [
-        SegmentRow(*head, compressed=bool(compressed), losses=losses, is_sealed=bool(is_sealed))
+    values = [
+        [*head, bool(compressed), losses, bool(is_sealed)]
         for *head, compressed, losses, is_sealed in rows
     ]
+    return [SegmentRow(*row) for row in values]
 
 
 def create(connection: sqlite3.Connection) -> None:
