@@ -11,6 +11,7 @@ goes unsaid.
 
 import os
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from relay.sources.file_identity import (
@@ -25,7 +26,7 @@ from relay.sources.file_identity import (
 )
 from relay.sources.file_set import FileSet, Place
 
-__all__ = ["Generation", "generations"]
+__all__ = ["COMPRESSED", "Generation", "Siblings", "generations"]
 
 COMPRESSED = (".gz", ".xz", ".zst", ".bz2", ".lz4", ".zip", ".Z")
 
@@ -42,13 +43,59 @@ class Generation:
 
     Args:
         path: its name now.
-        age: orders generations, the oldest first.
+        age: orders generations, the oldest first: when it was written, when it was changed in
+            any way, its inode.
         file: where to read it; ``None``: it is compressed, or may be a copy.
     """
 
     path: str
     age: tuple[int, int, int]
     file: OpenFile | None = None
+
+    @property
+    def is_renamed(self) -> bool:
+        """Whether its name, or its mode, changed since it was written."""
+        modified_ns, changed_ns, _ = self.age
+        return changed_ns > modified_ns
+
+
+class Siblings:
+    """
+    What stands beside many paths, looked at without listing a directory for each.
+
+    Directories are listed once, so that what comes later is not seen.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, list[str]] = {}
+
+    def is_any_newer(self, position: FilePosition) -> bool:
+        """Tell whether a file whose name begins as a path's was written since it was read."""
+        base = os.path.basename(position.path)
+        stem = os.path.splitext(base)[0]
+        for directory in directories_of(position.path):
+            names = self._listed(directory)
+            for name in names[bisect_left(names, stem) :]:
+                if not name.startswith(stem):
+                    break
+                if name != base and _is_newer(os.path.join(directory, name), position):
+                    return True
+        return False
+
+    def _listed(self, directory: str) -> list[str]:
+        if directory not in self._names:
+            try:
+                self._names[directory] = sorted(os.listdir(directory or os.curdir))
+            except OSError:
+                self._names[directory] = []
+        return self._names[directory]
+
+
+def _is_newer(path: str, position: FilePosition) -> bool:
+    try:
+        return os.lstat(path).st_mtime_ns >= position.modified_ns
+    except OSError:
+        return False
 
 
 def generations(
@@ -71,8 +118,8 @@ def generations(
         if one.path.endswith(COMPRESSED):
             found.append(one)
         elif (file := open_quietly(one.path)) is not None:
-            is_renamed = now != last.key and one.age[1] > one.age[0]
-            if not is_renamed and any(is_beginning(file.fd, other) for other in compared):
+            is_own = now != last.key and one.is_renamed
+            if not is_own and any(is_beginning(file.fd, other) for other in compared):
                 file.close()
                 found.append(one)
             else:

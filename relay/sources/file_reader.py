@@ -27,7 +27,14 @@ from relay.sources.file_identity import (
     head_hash,
 )
 
-__all__ = ["FORGOTTEN", "IDLE_SECONDS", "FileReader", "ReaderSettings", "offset_of_last_lines"]
+__all__ = [
+    "FORGOTTEN",
+    "IDLE_SECONDS",
+    "SOURCE_LOSS",
+    "FileReader",
+    "ReaderSettings",
+    "offset_of_last_lines",
+]
 
 FORGOTTEN = Position("")
 """The last position of a reader that has ended and need not be handed back."""

@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from relay.entry import Position
-from relay.sources.file_generations import Generation, generations
+from relay.sources.file_generations import COMPRESSED, Generation, Siblings, generations
 from relay.sources.file_identity import (
+    FileKey,
     FilePosition,
     OpenFile,
     directories_of,
@@ -19,8 +20,9 @@ from relay.sources.file_identity import (
     head_hash,
     key_of,
     open_key,
+    open_quietly,
 )
-from relay.sources.file_reader import FileReader
+from relay.sources.file_reader import SOURCE_LOSS, FileReader
 from relay.sources.file_set import FileSet, Place
 
 __all__ = ["note_missing", "resume"]
@@ -45,16 +47,20 @@ def resume(files: FileSet, kept: Mapping[str, FilePosition]) -> None:
     """
     files.born_ns = max([_born(name)[0] for name in kept], default=0)
     newest: dict[str, FilePosition] = {}
+    siblings = Siblings()
     for name in sorted(kept, key=_born):
         position = kept[name]
         if not files.patterns.matches(position.path):
             continue
-        if _was_filled_and_truncated(files, position):
+        is_truncated = _was_truncated(files, siblings, position)
+        if is_truncated and not position.n:
             # Its first lives are found as those of others are.
             position = replace(position, done=True)
             _give_up(files, name, position)
-        elif not _take_up(files, name, position):
+        elif not _take_up(files, siblings, name, position, is_same=not is_truncated):
             _give_up(files, name, position)
+        elif is_truncated is None:
+            _declare_before(files.places[position.path].last, files)
         newest[position.path] = position
     for path, position in newest.items():
         _catch_up(files, files.place(path), position)
@@ -82,42 +88,100 @@ def note_missing(files: FileSet) -> None:
             files.turns.put(replace(batch, loss=None))
 
 
-def _take_up(files: FileSet, name: str, position: FilePosition) -> bool:
+def _take_up(
+    files: FileSet, siblings: Siblings, name: str, position: FilePosition, *, is_same: bool
+) -> bool:
     directories = directories_of(position.path)
     file = open_key(position.path, position.key) or find_key(directories, position.key)
-    if file is not None and _is_same(file, position) and file.key not in files.known:
-        _go_on(files, file, name, position)
-        return True
     if file is not None:
+        if is_same and _is_same(file, position) and file.key not in files.known:
+            _go_on(files, file, name, position)
+            return True
         file.close()
     skip = {*files.known, position.key}
     copy = find_copy(directories, position.content, skip, position.modified_ns)
     if copy is None:
         return False
     is_in_place = copy.path == position.path
-    if position.done or (is_in_place and copy.size < position.offset):
+    is_next = is_in_place and (
+        copy.size < position.offset
+        or (siblings.is_any_newer(position) and _was_rotated(files, position, copy))
+    )
+    if position.done or is_next:
         copy.close()
         return False
     reader = _go_on(files, copy, name, position)
-    if not is_in_place:
+    if is_in_place:
+        # Written anew by an editor; or another file that begins as the one that is gone.
+        _declare_before(reader, files)
+    else:
         # Truncated while nobody looked.
         reader.lossy, reader.grace_seconds = True, 0.0
     return True
 
 
-def _was_filled_and_truncated(files: FileSet, position: FilePosition) -> bool:
-    """Tell whether a file that was empty, of which nothing is known, was copied since."""
-    file = None if position.n or position.done else open_key(position.path, position.key)
+def _was_truncated(files: FileSet, siblings: Siblings, position: FilePosition) -> bool | None:
+    """
+    Tell whether a file that looks as if it had only grown was copied and truncated since.
+
+    Returns:
+        ``None``: it may have been: what is beside it may be a copy of an earlier life, or one
+        that was made to keep.
+    """
+    file = None if position.done else open_key(position.path, position.key)
     if file is None:
         return False
+    is_same = file.modified_ns != position.modified_ns and _is_same(file, position)
     file.close()
-    if file.modified_ns == position.modified_ns:
+    if not is_same or not siblings.is_any_newer(position):
         return False
-    found = generations(files, files.place(position.path), position, position.key)
+    found = _look_beside(files, position, position.key)
+    if not position.n:
+        return bool(found)
+    copies = [one for one in found if _may_be_copy(one.path, position)]
+    if any(one.file is not None and one.path[-1].isdigit() for one in copies):
+        return True
+    return None if copies else False
+
+
+def _was_rotated(files: FileSet, position: FilePosition, now: OpenFile) -> bool:
+    """Tell whether a file that was renamed or compressed since had the path before this one."""
+    found = _look_beside(files, position, now.key)
+    return any(one.is_renamed or one.path.endswith(COMPRESSED) for one in found)
+
+
+def _look_beside(files: FileSet, position: FilePosition, now: FileKey) -> list[Generation]:
+    found = generations(files, files.place(position.path), position, now)
     for generation in found:
         if generation.file is not None:
             generation.file.close()
-    return bool(found)
+    return found
+
+
+def _may_be_copy(path: str, position: FilePosition) -> bool:
+    """Tell whether what was read may stand in another file too."""
+    if path.endswith(COMPRESSED):
+        return True
+    file = open_quietly(path)
+    if file is None:
+        return False
+    try:
+        return _is_same(file, position)
+    finally:
+        file.close()
+
+
+def _declare_before(reader: FileReader | None, files: FileSet) -> None:
+    """Declare what may be missing before the next line of a file that goes on."""
+    assert reader is not None
+    # Once: what is beside it is older from now on.
+    reader.modified_ns = reader.changed_ns
+    if reader.before is not None:
+        reader.before.lossy = True
+        files.turns.put(reader.before.batch())
+        files.turns.put(reader.batch())
+    else:
+        files.turns.put(reader.batch(loss=SOURCE_LOSS))
 
 
 def _give_up(files: FileSet, name: str, position: FilePosition) -> None:

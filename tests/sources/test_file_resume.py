@@ -455,7 +455,7 @@ async def test_a_file_that_appeared_meanwhile_is_read_whole(tmp_path: Path) -> N
 
 
 async def test_a_file_that_was_written_anew(tmp_path: Path) -> None:
-    """A file with another inode that holds the same and more is read on."""
+    """A file with another inode that holds the same and more is read on; it may be the next."""
     log = tmp_path / "a.log"
     append(log, "one\n")
     positions = await read(log, "one")
@@ -464,7 +464,56 @@ async def test_a_file_that_was_written_anew(tmp_path: Path) -> None:
     (tmp_path / "new").rename(log)
     async with Follower(log, positions) as follower:
         await follower.until_lines("two")
-    assert follower.losses == 0
+    assert follower.losses == 1
+    async with Follower(log, follower.positions) as again:
+        append(log, "three\n")
+        await again.until_lines("three")
+    assert again.losses == 0
+
+
+async def test_the_next_file_begins_alike(tmp_path: Path) -> None:
+    """Where what was read is gone, and was rotated, the file at its path is another."""
+    log = tmp_path / "a.log"
+    append(log, "start\n")
+    positions = await read(log, "start")
+    log.unlink()
+    append(tmp_path / "a.log.1.gz", "cannot be read")
+    append(log, "start\ntwo\n")
+    async with Follower(log, positions) as follower:
+        await follower.until_lines("start", "two")
+    assert follower.losses == 1
+
+
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+async def test_copied_truncated_and_begun_alike(tmp_path: Path, glob: str) -> None:
+    """It looks as if it had only grown: its copy tells."""
+    log = tmp_path / "a.log"
+    append(log, "start\n")
+    positions = await read(tmp_path / glob, "start")
+    append(log, "one\n")
+    shutil.copyfile(log, tmp_path / "a.log.1")
+    log.write_text("start\ntwo\n")
+    async with Follower(tmp_path / glob, positions) as follower:
+        await follower.until_lines("one", "start", "two")
+        await follower.until(lambda: follower.losses == 1)
+
+
+@pytest.mark.parametrize("end", ["1", "1.gz", "copy"])
+async def test_a_copy_of_what_is_still_there(tmp_path: Path, end: str) -> None:
+    """It was made to keep, or the file says the same again: a loss, once, and it is read on."""
+    log = tmp_path / "a.log"
+    append(log, "start\n")
+    positions = await read(log, "start")
+    shutil.copyfile(log, tmp_path / f"a.log.{end}")
+    await asyncio.sleep(TICK_SECONDS)
+    append(log, "two\n")
+    async with Follower(log, positions) as follower:
+        await follower.until_lines("two")
+    assert follower.losses == 1
+    async with Follower(log, follower.positions) as again:
+        append(log, "three\n")
+        await again.until_lines("three")
+    assert again.losses == 0
 
 
 async def test_positions_of_others_are_left_alone(tmp_path: Path) -> None:
