@@ -9,10 +9,14 @@ Rules of this file:
 * A chunk is parsed once while it is wanted: readers of the same place share its blocks, which
   may begin before the cursor of one.
 * A segment that is compressed or pruned while it is looked for is looked for again.
+* What cannot be opened for now, since descriptors or memory have run out or the disk does not
+  answer, is tried again for some seconds: a reader can wait, and passes by a gap for good.
 """
 
+import errno
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,6 +30,7 @@ from relay.marks import Missing
 from relay.storage import Extent, Stretch
 from relay.store import index
 from relay.store.continuity import Continuity
+from relay.store.files import problem_of
 from relay.store.index import SegmentRow
 from relay.store.parsing import Item
 from relay.store.segment_file import ChunkCache, SegmentFile, open_segment
@@ -40,6 +45,14 @@ ROWS = 64
 
 READ_CHUNKS = 8
 """Most chunks of one read, where all entries are outside of the times."""
+
+PATIENCE_SECONDS = 5.0
+"""For so long a read tries to open what it cannot for now."""
+
+RETRY_SECONDS = 0.05
+
+OF_FILE = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR})
+"""What waiting does not help: it is so until somebody changes the file."""
 
 T = TypeVar("T")
 
@@ -77,10 +90,17 @@ class Archive:
     Args:
         directory: of the state, with an index.
         max_cached_bytes: of blocks that are kept for the next reader.
+        patience: seconds for which a read tries to open what it cannot for now.
     """
 
-    def __init__(self, directory: Path, max_cached_bytes: int = MAX_CACHED_BYTES) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        max_cached_bytes: int = MAX_CACHED_BYTES,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._directory = directory
+        self._patience = patience
         self._cache = ChunkCache(max_cached_bytes)
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
@@ -116,7 +136,7 @@ class Archive:
         may end after ``until``.
 
         Raises:
-            StoreError: the index cannot be read.
+            StoreError: the index cannot be read, or nothing can be opened.
         """
         times = _Times(since_ns, until_ns)
         return self._retried(
@@ -134,7 +154,7 @@ class Archive:
         Return what is held before an id, newest first; see :meth:`relay.storage.Store.read_back`.
 
         Raises:
-            StoreError: the index cannot be read.
+            StoreError: the index cannot be read, or nothing can be opened.
         """
         times = _Times(since_ns, until_ns)
         return self._retried(channel, lambda reading: _backwards(reading, before, times))
@@ -150,25 +170,27 @@ class Archive:
 
     def _retried(self, channel: str, job: "Callable[[_Reading], T]") -> T:
         """Do a job; anew where the segments have changed meanwhile."""
+        until = time.monotonic() + self._patience
         try:
-            with self._connection() as connection:
+            with self._connection(until) as connection:
                 while True:
-                    with _Reading(channel, self._directory, connection, self._cache) as one:
+                    with _Reading(channel, self._directory, connection, self._cache, until) as one:
                         try:
                             return job(one)
                         except _MovedError:
                             continue
-        except sqlite3.Error as error:
-            raise StoreError(str(self._directory), f"cannot be read: {error}") from error
+        except (OSError, sqlite3.Error) as error:
+            problem = f"cannot be read: {problem_of(error)}"
+            raise StoreError(str(self._directory), problem) from error
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self, until: float) -> Iterator[sqlite3.Connection]:
         """Give a connection to the index that nobody else uses meanwhile."""
         with self._lock:
             closed = self._closed
             connection = self._idle.pop() if self._idle else None
         if connection is None:
-            connection = index.connect(self._directory / "index.db", readonly=True)
+            connection = self._connected(until)
         is_kept = False
         try:
             yield connection
@@ -180,6 +202,17 @@ class Archive:
                     self._idle.append(connection)
             if not is_kept:
                 connection.close()
+
+    def _connected(self, until: float) -> sqlite3.Connection:
+        path = self._directory / "index.db"
+        while True:
+            try:
+                return index.connect(path, readonly=True)
+            except sqlite3.OperationalError:
+                # SQLite does not say why.
+                if time.monotonic() >= until or not path.exists():
+                    raise
+            time.sleep(RETRY_SECONDS)
 
 
 class _MovedError(Exception):
@@ -196,12 +229,14 @@ class _Reading:
         directory: of the state.
         connection: to the index.
         cache: of chunks.
+        until: by the monotonic clock, how long to try to open what cannot be for now.
     """
 
     channel: str
     directory: Path
     connection: sqlite3.Connection
     cache: ChunkCache
+    until: float
     opened: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -229,17 +264,32 @@ class _Reading:
 
         Raises:
             _MovedError: its file is gone, and the index knows of it.
+            OSError: it cannot be opened for now, which says nothing of what it holds.
         """
-        try:
-            segment = open_segment(self.directory, row, self.cache)
-        except OSError as error:
-            # Rows go before their files do: one that still stands has lost its file.
-            if isinstance(error, FileNotFoundError) and not self._stands(row):
-                raise _MovedError from None
-            self.cache.warn(str(error))
-            return SegmentFile(row, None, self.cache)
-        self.opened.callback(segment.close)
-        return segment
+        while True:
+            try:
+                segment = open_segment(self.directory, row, self.cache)
+            except OSError as error:
+                # Rows go before their files do: one that still stands has lost its file.
+                if isinstance(error, FileNotFoundError) and not self._stands(row):
+                    raise _MovedError from None
+                if self._holds_nothing(error):
+                    self.cache.warn(str(error))
+                    return SegmentFile(row, None, self.cache)
+                if time.monotonic() >= self.until:
+                    raise
+            else:
+                self.opened.callback(segment.close)
+                return segment
+            time.sleep(RETRY_SECONDS)
+
+    def _holds_nothing(self, error: OSError) -> bool:
+        """Tell whether it is this file that cannot be read, now and later."""
+        if error.errno in OF_FILE:
+            return True
+        # A bad sector is no reason to give all other segments away, or to wait for it again.
+        is_over = time.monotonic() >= self.until or self.cache.has_warned(str(error))
+        return error.errno == errno.EIO and is_over
 
     def _stands(self, row: SegmentRow) -> bool:
         now = self.after(row.last_id - 1, 1)

@@ -88,6 +88,10 @@ class ChunkCache:
             self._warned.add(problem)
             log.warning("store: %s", problem)
 
+    def has_warned(self, problem: str) -> bool:
+        """Tell whether a problem was logged lately."""
+        return problem in self._warned
+
 
 class SegmentFile:
     """

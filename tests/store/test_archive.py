@@ -1,8 +1,13 @@
 """What is read of segments: everything once and in order, or missing by its count."""
 
+import os
+import pty
+import resource
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -421,6 +426,83 @@ def test_an_index_that_cannot_be_read(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"state.directory {tmp_path} cannot be read: file is not a database"
     )
+    archive.close()
+
+
+@contextmanager
+def no_descriptors(seconds: float = 60.0) -> Iterator[None]:
+    """Let no file be opened for so long, or to the end of the block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    least = os.open("/", os.O_RDONLY)
+    os.close(least)
+    end = threading.Timer(seconds, resource.setrlimit, (resource.RLIMIT_NOFILE, (soft, hard)))
+    end.start()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (least, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        end.cancel()
+
+
+@pytest.mark.parametrize("knows_index", [True, False])
+def test_descriptors_that_run_out_for_a_moment_cost_no_line(
+    disk: Disk, *, knows_index: bool
+) -> None:
+    """A reader would pass by the gap for good: it waits."""
+    disk.seal(lines(3, 10, 1))
+    if knows_index:
+        disk.archive.extent("web")
+    with no_descriptors(0.2):
+        stretch = disk.archive.read("web", 0, ALL)
+    assert told(stretch.items) == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("knows_index", [True, False])
+def test_descriptors_that_have_run_out_say_nothing_of_a_segment(
+    disk: Disk, *, knows_index: bool
+) -> None:
+    """It is an error of the store, as it is for the index."""
+    disk.seal(lines(3, 10, 1))
+    archive = Archive(disk.directory, patience=0.1)
+    if knows_index:
+        archive.extent("web")
+    with no_descriptors(), pytest.raises(StoreError) as caught:
+        archive.read("web", 0, ALL)
+    problem = "too many open files" if knows_index else "unable to open database file"
+    assert str(caught.value) == f"state.directory {disk.directory} cannot be read: {problem}"
+    archive.close()
+
+
+def test_what_waiting_does_not_help_is_missing_at_once(disk: Disk) -> None:
+    """As a file that is gone."""
+    disk.seal(lines(1, 10, 1))
+    path = index.path_of(disk.directory, disk.seal(lines(3, 20, 2)))
+    disk.seal(lines(1, 30, 5))
+    path.unlink()
+    path.symlink_to(path)
+    archive = Archive(disk.directory, patience=1e9)
+    stretch = archive.read("web", 10, ALL)
+    assert told(stretch.items) == [missing(11, 22, 3), "5"]
+    archive.close()
+
+
+def test_a_segment_on_a_bad_disk_is_waited_for_once(disk: Disk) -> None:
+    """Then it is missing by its count, and costs no other."""
+    disk.seal(lines(1, 10, 1))
+    path = index.path_of(disk.directory, disk.seal(lines(3, 20, 2)))
+    disk.seal(lines(1, 30, 5))
+    master, slave = pty.openpty()
+    os.close(master)
+    path.unlink()
+    path.symlink_to(f"/proc/self/fd/{slave}")  # Opening what is hung up is an EIO.
+    archive = Archive(disk.directory, patience=1.0)
+    for least, most in [(1.0, 60.0), (0.0, 1.0)]:
+        began = time.monotonic()
+        stretch = archive.read("web", 10, ALL)
+        assert least <= time.monotonic() - began < most
+        assert told(stretch.items) == [missing(11, 22, 3), "5"]
+    os.close(slave)
     archive.close()
 
 
