@@ -243,26 +243,15 @@ class Channel:
         for item in items or ():
             if item.last_id > marks.left_id:
                 self._lose(item)
-        self._lose_up_to(until.last_id + 1, until.last_seq + 1)
+        marks.last_seq = max(marks.last_seq, until.last_seq)
         self.lost_ns = max(until.newest_ns, self.lost_ns or until.newest_ns)
 
     def _lose(self, item: Block | DeclaredLoss | Missing) -> None:
-        marks = self.ring.marks
-        if isinstance(item, Block):
-            self._lose_up_to(item.first_id, item.first_seq)
-            marks.add(item)
-        elif isinstance(item, DeclaredLoss):
-            marks.add(item)
-        elif item.count is None:
-            # Entries are counted by their seqs; beside them a loss may lie that nobody knows.
-            marks.add_loss(item.last_id, None, 0)
-
-    def _lose_up_to(self, id_: int, seq: int) -> None:
-        """Mark what is missing before an entry: each has taken an id, the last ones at most."""
-        marks = self.ring.marks
-        missing = min(seq - 1 - marks.last_seq, id_ - 1 - marks.last_id)
-        if missing > 0:
-            marks.add_mark(id_ - missing, seq - missing, missing)
+        if isinstance(item, Missing):
+            # Where in it its entries were is not known: nobody who was inside can be told a count.
+            self.ring.marks.add_loss(item.last_id, None, 0)
+        else:
+            self.ring.marks.add(item)
 
     @property
     def has_stored(self) -> bool:

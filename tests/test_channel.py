@@ -54,29 +54,27 @@ def test_what_a_store_lets_go_of_is_marked_once() -> None:
     assert channel.stored_until(0) == 202
 
 
-def test_entries_that_were_missing_already_are_marked_by_their_seqs() -> None:
-    """Whatever else a hole in the store covers, such as a loss of untold size."""
+def test_what_was_missing_already_cannot_be_counted_any_more() -> None:
+    """Whoever had read so far is told that something is gone, with what is certain."""
     channel = stored_channel()
-    covering = Missing(204, 230, 1 << 60, 1 << 60, Reason.STORAGE, is_placed=False)
+    hole = Missing(204, 230, 2, 2, Reason.STORAGE, is_placed=False)
     items: list[Block | DeclaredLoss | Missing] = [
         block("a b c", 200, 1),
         DeclaredLoss(203, "web", Loss(Reason.SOURCE, 7, 7)),
-        covering,
+        hole,
         block("d", 231, 6),
     ]
     channel.lose(Lost(240, 8, NOW_NS), items)
-    assert missing_seqs(channel) == [
-        (200, 1),
-        (201, 2),
-        (202, 3),
-        (203, 3),
-        (229, 4),
-        (230, 5),
-        (231, 6),
-        (239, 7),
-        (240, 8),
+    marks = channel.ring.marks
+    assert [(gone.first_id, gone.last_id) for gone in marks.after(0)] == [
+        (200, 202),
+        (203, 203),
+        (230, 230),
+        (231, 231),
     ]
-    assert channel.ring.marks.losses_between(0, 300) == (7, 7)
+    assert marks.losses_between(0, 229) == (7, 7)
+    assert marks.losses_between(0, 240) == (None, 7)
+    assert (channel.lost_until, marks.last_seq) == (231, 8)
 
 
 def test_a_time_is_held_if_nothing_newer_was_let_go_of() -> None:
