@@ -35,7 +35,16 @@ from dataclasses import asdict, dataclass
 
 from relay.entry import Level
 
-__all__ = ["HEAD", "HEAD_LEVELS", "JSON", "JSON_SIGNS", "PLAIN_SIGNS", "WORST", "patterns"]
+__all__ = [
+    "DOUBT",
+    "HEAD",
+    "HEAD_LEVELS",
+    "JSON",
+    "JSON_SIGNS",
+    "PLAIN_SIGNS",
+    "WORST",
+    "patterns",
+]
 
 WORST = 7
 """A pattern's id is this less its level, so that the worse of two sorts first …"""
@@ -187,11 +196,12 @@ WORDS = {
 }
 
 
-_NUMBERS = r"[-\d:.,/+ \t\[\](]*+"
+# "0-9" makes it a set of bits; with "\d" it takes half as long again.
+_NUMBERS = r"[-0-9:.,/+ \t\[\](]*+"
 
 HEAD = re.compile(
     (
-        rf"{_NUMBERS}(?:(?<=\d)T{_NUMBERS})?+(?:(?<=\d)Z{_NUMBERS})?+"
+        rf"{_NUMBERS}(?:(?<=[0-9])T{_NUMBERS})?+(?:(?<=[0-9])Z{_NUMBERS})?+"
         r"(?:(?:(?<=[ \t\[(:])|(?<![^\n]))([A-Z]++)(?=[ :\]]))?+[^\n]*+\n"
     ).encode()
 )
@@ -200,13 +210,23 @@ Any one line; its group is the first word, where that is in capitals and only a 
 stands before it. No shape ends in such a time, so if the word is a level's it decides.
 """
 
-HEAD_LEVELS = {
-    word.encode(): level
-    for level, words in WORDS.items()
-    for word in words.capitals.split("|")
-    if word.isalpha()
-} | {b"DEBUG": Level.DEBUG}
-"""What such a word says."""
+DOUBT = 255
+"""In the place of a level that is still to be found."""
+
+
+class _HeadLevels(dict[bytes, int]):
+    def __missing__(self, word: bytes) -> int:
+        return DOUBT
+
+
+HEAD_LEVELS = _HeadLevels(
+    {
+        word.encode(): level
+        for level, words in WORDS.items()
+        for word in words.capitals.replace("[1-5]?", "").split("|")
+    }
+)
+"""What such a word says; of all others :data:`DOUBT`."""
 
 
 def patterns(levels: frozenset[Level]) -> Iterator[tuple[int, bytes]]:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from relay.entry import Level
 from relay.level_patterns import (
+    DOUBT,
     HEAD,
     HEAD_LEVELS,
     JSON,
@@ -44,13 +45,16 @@ ID_BITS = 4
 BRACE = ord("{")
 INFO = bytes([Level.INFO])
 SAMPLE_BYTES = 1024
-"""How much of a block is searched for its word for info, or for other levels."""
+"""How much of a block is searched for its word for info."""
+
+HEADS_BYTES = 4096
+"""How much of it is looked at to see how its lines begin."""
+
+FEW = 8
+"""If no more than one line in so many begins with another level than info, a scan is cheaper."""
 
 MANY = 16
 """Blocks of fewer lines are not worth a look at how they begin."""
-
-DOUBT = 255
-"""In the place of a level that is still to be found."""
 
 
 class Finder:
@@ -161,15 +165,14 @@ def _filled_in(levels: bytearray, doubtful: dict[int, bytes], defaults: bytes) -
 
 def _begin_with_levels(text: bytes) -> bool:
     """Tell whether many of a block's first lines begin with a level that is not info."""
-    words = HEAD.findall(text[: text.rfind(b"\n", 0, SAMPLE_BYTES) + 1])
-    unusual = [word for word in words if HEAD_LEVELS.get(word, Level.INFO) is not Level.INFO]
-    return len(unusual) * 4 > len(words)
+    words = HEAD.findall(text[: text.rfind(b"\n", 0, HEADS_BYTES) + 1])
+    unusual = [word for word in words if HEAD_LEVELS[word] not in (Level.INFO, DOUBT)]
+    return len(unusual) * FEW > len(words)
 
 
 def _by_heads(lines: Lines, defaults: bytes) -> bytes:
     """Return each line's level; only those that do not begin with one are judged."""
-    get = HEAD_LEVELS.get
-    levels = bytearray([get(word, DOUBT) for word in HEAD.findall(lines.text)])
+    levels = bytearray(map(HEAD_LEVELS.__getitem__, HEAD.findall(lines.text)))
     if DOUBT not in levels:
         return bytes(levels)
     pairs = zip(levels, lines.split(), strict=True)
