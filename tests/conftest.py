@@ -1,8 +1,10 @@
-"""What holds for all tests: the loop that the relay runs on, and that nothing is skipped in CI."""
+"""What holds for all tests: the relay's own loop, a small disk, and that CI skips nothing."""
 
 import asyncio
 import os
-from collections.abc import Callable, Generator
+import subprocess
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -21,3 +23,13 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own, which can be filled."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", path], check=True)
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)

@@ -35,9 +35,9 @@ class Kept:
         return self.durable.status
 
     @classmethod
-    def begin(cls, directory: Path, *, archive: bool = True) -> "Kept":
+    def begin(cls, directory: Path, *, archive: bool = True, min_free: str = "0B") -> "Kept":
         """Open a state directory."""
-        state = StateOptions.model_validate({"directory": str(directory), "min_free": "0B"})
+        state = StateOptions.model_validate({"directory": str(directory), "min_free": min_free})
         config = Config(state=state, channel=ChannelOptions(lines=2, archive=archive))
         durable = Durable(config)
         hub = Hub(config.channel_options, durable.store)

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,32 +9,7 @@ import pytest
 from relay.errors import StoreError
 from relay.status import StoreState
 from tests.kept import Kept
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own, which can be filled."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", path], check=True)
-    yield path
-    subprocess.run(["umount", "-l", path], check=True)
-
-
-def fill(disk: Path) -> None:
-    """Leave no room."""
-    with (disk / "ballast").open("ab", buffering=0) as ballast:
-        step = 1 << 20
-        while step:
-            try:
-                ballast.write(bytes(step))
-            except OSError:
-                step //= 2
-
-
-def remount(disk: Path, option: str) -> None:
-    """Let a disk be read-only, or not."""
-    subprocess.run(["mount", "-o", f"remount,{option}", disk], check=True)
+from tests.small_disk import fill, remount
 
 
 async def leave(directory: Path, *, clean: bool) -> None:

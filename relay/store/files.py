@@ -7,6 +7,7 @@ place in the file whatever an earlier attempt left there.
 
 import errno
 import os
+import sqlite3
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 
 __all__ = [
     "SegmentFiles",
+    "lacks_room",
     "make_directories",
     "problem_of",
     "remove_files",
@@ -220,3 +222,12 @@ def problem_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error).lower() or type(error).__name__
+
+
+def lacks_room(error: BaseException | None) -> bool:
+    """Tell whether something failed since the disk is full, as far as its error says."""
+    if isinstance(error, sqlite3.Error):
+        # Of its own files SQLite says no more than this, be they without room or without right.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -7,7 +7,6 @@ truth, but where it is older than the segments (its WAL was lost) or is none at 
 from them.
 """
 
-import errno
 import logging
 import os
 import sqlite3
@@ -23,7 +22,7 @@ from relay.errors import StoreError
 from relay.run import Run
 from relay.storage import Stored, StoredChannel
 from relay.store import index
-from relay.store.files import problem_of, remove_files
+from relay.store.files import lacks_room, problem_of, remove_files
 from relay.store.index import NO_OLDEST_NS, VERSION, ChannelRow, SegmentRow
 from relay.store.lock import take_lock
 from relay.store.repair import mend, orphans, rebuild
@@ -353,12 +352,7 @@ def _unwritten(directory: Path, error: Exception) -> StoreError:
 
 def _may_pass(directory: Path, error: Exception) -> bool:
     """Tell whether what cannot be written may be some time: the disk is full or read-only."""
-    if isinstance(error, sqlite3.Error):
-        # Of its own files SQLite says no more than this, be they without room or without right.
-        is_full = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-    else:
-        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return is_full or bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+    return lacks_room(error) or bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
 
 
 def _counted(number: int, noun: str) -> str:

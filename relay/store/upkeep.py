@@ -123,11 +123,23 @@ class Upkeep:
             except StoreError as error:
                 self._store.fail(str(error))
 
-    async def _attempt(self, job: Callable[[], object]) -> None:
-        """Do a job in the writer's thread; what fails is tried again some time later."""
+    async def _attempt(self, job: Callable[[], object]) -> bool:
+        """
+        Do a job in the writer's thread; what fails is tried again some time later.
+
+        Returns:
+            Whether it is done.
+        """
         try:
             await self._store.submit(job)
         except StoreError as error:
+            self._fail(error)
+            return False
+        return True
+
+    def _fail(self, error: StoreError) -> None:
+        """Let the store be failing; why it is already is what it says when it tries again."""
+        if not self._store.is_failing:
             self._store.fail(str(error))
 
     # What is not to be kept
@@ -139,19 +151,20 @@ class Upkeep:
                 if self._keeping(row.channel).archive:
                     self._to_compress.append(row)
                     self._sealed.set()
-            if not self._store.is_failing and not await self._prune_some():
-                await asyncio.sleep(TICK_SECONDS)
-            else:
-                await asyncio.sleep(0.01)
+            may_be_more = await self._prune_some()
+            await asyncio.sleep(0.01 if may_be_more else TICK_SECONDS)
 
     async def _prune_some(self) -> bool:
-        """Let some go; tell whether there may be more."""
-        status = self._store.status
+        """Let some go; tell whether there may be more that can."""
+        status, is_failing = self._store.status, self._store.is_failing
         try:
-            choose = partial(self._choose, self._clock.now_ns())
+            if is_failing:
+                # Of a directory that took the place of ours nothing may go.
+                await self._store.submit(self._writer.check)
+            choose = partial(self._choose, self._clock.now_ns(), is_failing=is_failing)
             status.free_bytes, rows = await in_thread("prune", choose)
         except StoreError as error:
-            self._store.fail(str(error))
+            self._fail(error)
             return False
         status.segments = self._retention.segments
         status.stored_bytes = self._retention.stored_bytes
@@ -161,12 +174,20 @@ class Upkeep:
             some = rows[start : start + PRUNED_AT_ONCE]
             for row in some:
                 await self._mark(row)
-            await self._attempt(partial(self._writer.prune, some))
+            if not await self._attempt(partial(self._writer.prune, some)):
+                return False
         return bool(rows)
 
-    def _choose(self, now_ns: int) -> tuple[int | None, list[SegmentRow]]:
-        """Return the room that is left, and what goes; asks the disk, which may hang."""
+    def _choose(self, now_ns: int, *, is_failing: bool) -> tuple[int | None, list[SegmentRow]]:
+        """
+        Return the room that is left, and what goes; asks the disk, which may hang.
+
+        While the store fails something goes only for want of room, without which it would fail
+        for ever.
+        """
         free = free_bytes(self._directory)
+        if is_failing and (free is None or free >= self._min_free_bytes):
+            return free, []
         return free, self._retention.choose(now_ns, free)
 
     def _has_left(self, row: SegmentRow) -> bool:

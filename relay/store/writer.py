@@ -24,7 +24,7 @@ from relay.errors import StoreError
 from relay.run import Run
 from relay.storage import Positions, StoredChannel
 from relay.store import index
-from relay.store.files import SegmentFiles, problem_of, remove_files, sync_file
+from relay.store.files import SegmentFiles, lacks_room, problem_of, remove_files, sync_file
 from relay.store.index import ChannelRow, SegmentRow
 from relay.store.lock import take_lock
 from relay.store.plan import Append, Now, Plan, is_old, plan_records
@@ -267,9 +267,22 @@ class Writer:
         """
         Remove sealed segments; those of a channel must be its oldest.
 
+        Where the disk is too full to say so in the index, the files go first: one that is missing
+        is a gap to readers, and its row goes when there is room.
+
         Raises:
-            StoreError: it could not be done, and nothing is.
+            StoreError: it could not be done; of the rows, nothing is.
         """
+        self.check()
+        try:
+            self._prune(rows)
+        except StoreError as error:
+            if not lacks_room(error.__cause__):
+                raise
+            remove_files(self.directory, [row.file for row in rows])
+            self._prune(rows)
+
+    def _prune(self, rows: Sequence[SegmentRow]) -> None:
         names = [row.file for row in rows]
         with self._changing() as connection:
             lost = {row.channel: row.last_id for row in rows if row.channel in self._rows}

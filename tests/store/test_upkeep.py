@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -14,6 +15,9 @@ from relay.entry import Gap, Reason
 from relay.store import plan, upkeep
 from relay.store.retention import Keeping
 from tests.kept import Kept
+from tests.small_disk import fill, remount
+
+T = TypeVar("T")
 
 TIMEOUT_SECONDS = 20.0
 COMMIT_SECONDS = 1.0
@@ -242,4 +246,54 @@ async def test_the_room_that_is_left_is_asked_for_beside_the_loop(
     async with looked_after(kept):
         await until(lambda: kept.status.free_bytes is not None)
     assert set(asked) == {"prune"}
+    await kept.close()
+
+
+async def test_a_disk_that_somebody_else_filled_heals(disk: Path) -> None:
+    """What min_free lets go of goes while the store fails, too; to readers it was evicted."""
+    kept = Kept.begin(disk / "state", min_free="1MiB", archive=False)
+    text = "x" * 100_000
+    for _ in range(20):
+        await kept.publish(text)
+    # Room that the index has already would hide what is to be seen.
+    kept.durable._writer._checkpoint(truncate=True)
+    fill(disk)
+    await kept.publish(text)
+    assert kept.store.is_failing
+    async with looked_after(kept):
+        await until(lambda: not kept.store.is_failing)
+        await until(lambda: (kept.status.free_bytes or 0) >= 1 << 20)
+        gap, *lines = await kept.told()
+    assert isinstance(gap, Gap)
+    assert gap.reason is Reason.EVICTED
+    assert gap.count is not None
+    assert gap.count + len(lines) == 21
+    assert (set(lines), len(files(disk / "state"))) == ({text}, len(lines))
+    await kept.close()
+
+
+async def test_a_store_that_fails_with_room_left_lets_go_of_nothing(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of what goes once it works; and it is not looked at all the time."""
+    monkeypatch.setattr(upkeep, "TICK_SECONDS", 0.2)
+    kept = Kept.begin(disk / "state", archive=False)
+    await kept.publish("a b c d e")
+    await kept.close()
+    remount(disk, "ro")
+    kept = Kept.begin(disk / "state", archive=False)
+    assert kept.store.is_failing
+    submit, asked = kept.store.submit, list[object]()
+
+    def noting(job: Callable[[], T]) -> "asyncio.Future[T]":
+        asked.append(job)
+        return submit(job)
+
+    monkeypatch.setattr(kept.store, "submit", noting)
+    async with looked_after(kept):
+        await asyncio.sleep(1.1)
+        assert await kept.told() == list("abcde")
+        assert len(asked) < 30
+        remount(disk, "rw")
+        await until(lambda: len(files(disk / "state")) == 2)
     await kept.close()

@@ -16,11 +16,13 @@ from relay.errors import StoreError
 from relay.run import Ending, Start
 from relay.span import Span
 from relay.storage import StoredChannel
-from relay.store import index
+from relay.store import index, plan
+from relay.store.index import SegmentRow
 from relay.store.recovery import open_store
 from relay.store.segment import render
 from relay.store.writer import Write, Writer
 from tests.building import block
+from tests.small_disk import fill
 
 NOW_NS = 1_795_255_350_123_456_789
 DAY_NS = 86_400_000_000_000
@@ -441,3 +443,60 @@ def test_a_value_that_sqlite_cannot_take_fails_a_commit_wholly(
     assert files(writer) == {
         f"web/{DATE}/1000.ndjson": render([lines("a", 1000, 1), lines("c", 1001, 2)])
     }
+
+
+@pytest.fixture
+def full(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Writer, list[SegmentRow]]]:
+    """A full disk with three sealed segments, and an index that has to grow with any change."""
+    monkeypatch.setattr(plan, "SEGMENT_BYTES", 1)
+    writer, _ = open_store(disk / "state", "never")
+    for number in range(3):
+        writer.commit(Write([lines(["x" * 100_000], 1000 + number, 1 + number)]))
+    rows = writer.take_sealed()
+    (disk / "state" / rows[2].file).write_bytes(b"")
+    writer._checkpoint(truncate=True)
+    fill(disk)
+    yield writer, rows
+    writer.close()
+
+
+def test_what_goes_from_a_full_disk_makes_the_room_to_say_so(
+    full: tuple[Writer, list[SegmentRow]],
+) -> None:
+    """Where the index cannot grow, files go before their rows."""
+    writer, rows = full
+    writer.prune(rows[:1])
+    assert [row[0] for row in segments(writer)] == [1001, 1002]
+    assert not (writer.directory / rows[0].file).exists()
+    assert (writer.directory / rows[1].file).exists()
+
+
+def test_a_row_without_its_file_goes_when_there_is_room(
+    full: tuple[Writer, list[SegmentRow]], disk: Path
+) -> None:
+    """Here the file was empty: without it there is no more room than before."""
+    writer, rows = full
+    with pytest.raises(StoreError, match="is full"):
+        writer.prune(rows[2:])
+    assert not (writer.directory / rows[2].file).exists()
+    assert [row[0] for row in segments(writer)] == [1000, 1001, 1002]
+    (disk / "ballast").unlink()
+    writer.prune(rows[2:])
+    assert [row[0] for row in segments(writer)] == [1000, 1001]
+
+
+def test_nothing_goes_from_a_directory_that_took_the_place_of_ours(writer: Writer) -> None:
+    """Its files may have the same names."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    writer.seal_old(DAY_NS)
+    ours = writer.directory.with_name("ours")
+    shutil.copytree(writer.directory, ours)
+    ours.rename(writer.directory.with_name("copy"))
+    writer.directory.rename(ours)
+    writer.directory.with_name("copy").rename(writer.directory)
+    with pytest.raises(StoreError) as caught:
+        writer.prune(writer.take_sealed())
+    assert str(caught.value) == (
+        f"state.directory {writer.directory} is not the one that was opened"
+    )
+    assert len(files(writer)) == 1
