@@ -149,7 +149,10 @@ class DeleteIndex(_Down):
             (scene.state / name).unlink(missing_ok=True)
         for stream in scene.record.streams.values():
             stream.rewinds += 1
+        counts = scene.record.counts()
         await scene.start()
+        # Until they are read files are new to it, and so are copies of them.
+        await scene.wait_for(scene.prompt_readers(), counts, "files are not read anew")
 
 
 class StepClock(_Down):
