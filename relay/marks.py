@@ -186,10 +186,24 @@ class Marks:
             ``None`` where the cursor lies before the oldest mark and entries were forgotten.
         """
         index = bisect_right(self._ids, cursor) - 1
+        if self._is_behind_hole(index, cursor):
+            return self._seqs[index + 1] - 1
         if index < 0:
             return self.forgotten_seq if cursor >= self.forgotten_id else None
         passed = min(cursor - self._ids[index] + 1, self._counts[index])
         return self._seqs[index] + passed - 1
+
+    def _is_behind_hole(self, index: int, cursor: int) -> bool:
+        """Tell whether entries that nobody can place are missing after a mark, and passed."""
+        if index + 1 >= len(self._ids):
+            return False
+        end_id, end_seq = self.forgotten_id, self.forgotten_seq
+        if index >= 0:
+            end_id = self._ids[index] + self._counts[index] - 1
+            end_seq = self._seqs[index] + self._counts[index] - 1
+        return self._seqs[index + 1] != end_seq + 1 and any(
+            loss.count is None and end_id < loss.last_id <= cursor for loss in self._losses
+        )
 
     def after(self, cursor: int) -> Iterator[Missing]:
         """Iterate over what is marked with an id greater than ``cursor``, in order of ids."""
