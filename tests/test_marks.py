@@ -70,3 +70,13 @@ def test_a_missing_run_is_cut() -> None:
         Missing(100, 102, 3, 3),
         Missing(103, 109, 7, 7),
     )
+
+
+def test_behind_a_hole_the_seq_is_known() -> None:
+    """It is a loss of untold size among the ids, and a jump among the seqs."""
+    marks = Marks()
+    marks.add_loss(150, None, 0)
+    marks.add(block("a b", 200, 4))
+    assert marks.seq_at(149) == 0
+    assert marks.seq_at(150) == 3
+    assert marks.seq_at(200) == 4
