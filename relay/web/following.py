@@ -80,6 +80,23 @@ class Follower:
         cursor: the id after which it starts.
     """
 
+    __slots__ = (
+        "_asked",
+        "_connection",
+        "_connections",
+        "_cursor",
+        "_encoder",
+        "_end",
+        "_hub",
+        "_is_due",
+        "_loop",
+        "_lost",
+        "_renderer",
+        "_subscription",
+        "_taken",
+        "_writer",
+    )
+
     def __init__(
         self,
         request: web.Request,

@@ -95,6 +95,8 @@ class Socket:
         request: that asks for it, by ``Upgrade``.
     """
 
+    __slots__ = ("_receiving", "_request", "on_message", "ref", "response", "writer")
+
     def __init__(self, request: web.Request) -> None:
         self.response = _Handshake(
             compress=False, autoping=False, autoclose=False, max_msg_size=MAX_READ_BYTES

@@ -17,7 +17,6 @@ from relay.web.writer import StreamWriter, end_by_closing
 __all__ = ["stream"]
 
 EVENT_STREAM = "text/event-stream"
-NEVER_SECONDS = 86_400.0 * 365
 
 
 async def stream(request: web.Request) -> web.StreamResponse:
@@ -30,6 +29,9 @@ async def stream(request: web.Request) -> web.StreamResponse:
     response = _response(encoder)
     end_by_closing(request, response)
     await response.prepare(request)
+    if isinstance(response, EventSourceResponse):
+        # Our own heartbeat carries the cursor: the library's would be a task for each client.
+        response.stop_streaming()
     try:
         if request.method == "HEAD":
             return response
@@ -44,18 +46,12 @@ async def stream(request: web.Request) -> web.StreamResponse:
         await response.write_eof()
     except ConnectionResetError:
         pass  # The client is gone: nothing is left to be said to it.
-    finally:
-        if isinstance(response, EventSourceResponse):
-            response.stop_streaming()
     return response
 
 
 def _response(encoder: Encoder) -> web.StreamResponse:
     if encoder.content_type == EVENT_STREAM:
-        # Our own heartbeat carries the cursor: the library's ping is put off for good.
-        return EventSourceResponse(
-            ping_interval=NEVER_SECONDS, send_timeout=None, allow_all_methods=True
-        )
+        return EventSourceResponse(send_timeout=None, allow_all_methods=True)
     return web.StreamResponse(
         headers={
             "Content-Type": encoder.content_type,

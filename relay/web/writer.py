@@ -51,6 +51,8 @@ class StreamWriter:
             is not.
     """
 
+    __slots__ = ("_payload", "_timeout_seconds", "_transport", "chunked")
+
     def __init__(
         self, request: web.Request, timeout_seconds: float, *, chunked: bool = True
     ) -> None:
