@@ -204,6 +204,11 @@ class Hub:
                     published.set_result(None)
         self._committer = None
 
+    async def settle(self) -> None:
+        """Return when all that was published is visible."""
+        if self._committer is not None:
+            await asyncio.wait([self._committer])
+
     def note_stored(self, group: Group) -> None:
         """Take note that the store has a group that is visible."""
         for item in group.items:

@@ -86,6 +86,7 @@ class DurableStore:
         """Positions that wait until what was published without the store is caught up."""
         self._forgotten: dict[str, StoredChannel] = {}
         self._forgotten_runs: list[tuple[str, str]] = []
+        self._is_closed = False
 
     def connect(self, hub: Hub) -> None:
         """Serve a hub; called once, inside the loop."""
@@ -98,6 +99,10 @@ class DurableStore:
     def is_failing(self) -> bool:
         """Whether groups are published without it."""
         return self.status.state is StoreState.FAILING
+
+    @property
+    def _is_left_out(self) -> bool:
+        return self.is_failing or self._is_closed
 
     def submit(self, job: Callable[[], T]) -> "asyncio.Future[T]":
         """Do a job in the writer's thread, after those before it."""
@@ -113,7 +118,7 @@ class DurableStore:
 
     async def commit(self, group: Group) -> bool:
         """Make a group durable; see :meth:`relay.storage.Store.commit`."""
-        if self.is_failing:
+        if self._is_left_out:
             self._keep(group.positions)
             return False
         began = time.monotonic()
@@ -127,7 +132,7 @@ class DurableStore:
             self._fail_slow()
             self._keep(group.positions)
             return False
-        if self.is_failing:
+        if self._is_left_out:
             # It began to while this waited: what is written now would pass by what was not.
             self._lock.release()
             self._keep(group.positions)
@@ -370,11 +375,17 @@ class DurableStore:
         try:
             async with asyncio.timeout(2 * self._timeout):
                 await self._end_last()
+                if self._hub is not None:
+                    await self._hub.settle()
+                async with self._lock:
+                    pass  # What was too slow is no longer on its way.
                 if self.is_failing:
                     await self._recover()
-                self._forget_now()
-                self._archive.close()
-                await self.submit(self._writer.close)
+                async with self._lock:
+                    self._is_closed = True
+                    self._forget_now()
+                    self._archive.close()
+                    await self.submit(self._writer.close)
         except TimeoutError:
             log.error("store: closed without it: slower than %g s", 2 * self._timeout)
         except (StoreError, OSError) as error:

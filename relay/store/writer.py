@@ -103,6 +103,7 @@ class Writer:
         self._keys_ns = 0
         self._sealed: list[SegmentRow] = []
         self._connection: sqlite3.Connection | None = None
+        self._is_closed = False
         self._syncing = threading.Lock()
         self._sync_connection: sqlite3.Connection | None = None
         self._commits = self._synced_commits = self._checkpointed_commits = 0
@@ -386,6 +387,7 @@ class Writer:
             StoreError: it could not be done; the next call tries again.
         """
         with self._syncing:
+            self._refuse_closed()
             commits = self._commits
             try:
                 if self._fsync != "never":
@@ -446,6 +448,7 @@ class Writer:
         Raises:
             StoreError: it cannot be used yet.
         """
+        self._refuse_closed()
         try:
             self._restore()
             self._load()
@@ -485,6 +488,7 @@ class Writer:
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
+            self._refuse_closed()
             synchronous = {"1s": "NORMAL", "always": "FULL", "never": "OFF"}[self._fsync]
             prepared = self._prepare() if self._prepare is not None else None
             try:
@@ -495,6 +499,11 @@ class Writer:
             self._prepare = None
             self._load()
         return self._connection
+
+    def _refuse_closed(self) -> None:
+        """Leave the directory alone that may be another relay's by now."""
+        if self._is_closed:
+            raise StoreError(str(self.directory), "is closed")
 
     def _load(self) -> None:
         """Take what the index says as the truth."""
@@ -512,7 +521,7 @@ class Writer:
 
     def close(self) -> None:
         """
-        Sync, mark that all is well, and close; called once, at the end.
+        Sync, mark that all is well, and close; called once, at the end: all else fails then.
 
         Raises:
             StoreError: what was written may not be on the disk.
@@ -526,8 +535,10 @@ class Writer:
         except (OSError, sqlite3.Error) as error:
             raise self._error("cannot be synced", error) from error
         finally:
-            with suppress(sqlite3.Error):
-                self._drop_sync_connection()
+            with self._syncing:
+                self._is_closed = True
+                with suppress(sqlite3.Error):
+                    self._drop_sync_connection()
             self._disconnect()
             os.close(self._lock)
 

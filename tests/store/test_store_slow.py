@@ -1,6 +1,7 @@
 """A disk that is slow: here somebody else holds the index, so that each commit waits for it."""
 
 import asyncio
+import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,29 @@ async def test_lines_are_shown_after_the_timeout(tmp_path: Path) -> None:
     await recovered(world)
     assert world.hub.channels["web"].stored_seq == 3
     await world.close()
+    assert last_position(tmp_path) == "three"
+
+
+async def test_what_is_on_its_way_is_stored_before_it_closes(tmp_path: Path) -> None:
+    """Also what waits for it; what comes later leaves the directory alone."""
+    world = World(tmp_path)
+    await world.publish("one")
+    world.hold()
+    waiting = [asyncio.create_task(world.publish("two"))]
+    while world.hub.channels["web"].numbered_seq < 2:
+        await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(world.publish("three")))
+    closing = asyncio.create_task(world.store.close())
+    await asyncio.sleep(TIMEOUT_SECONDS / 4)
+    assert not closing.done()
+    world.release()
+    await asyncio.gather(*waiting, closing)
+    assert world.status.other is not None
+    world.status.other.close()
+    assert world.hub.channels["web"].stored_seq == 3
+    await world.publish("four")
+    assert world.hub.channels["web"].last_seq == 4
+    assert sorted(os.listdir(tmp_path)) == ["channels", "index.db", "lock"]
     assert last_position(tmp_path) == "three"
 
 

@@ -4,7 +4,7 @@ import os
 import resource
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -500,3 +500,28 @@ def test_nothing_goes_from_a_directory_that_took_the_place_of_ours(writer: Write
         f"state.directory {writer.directory} is not the one that was opened"
     )
     assert len(files(writer)) == 1
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda writer: writer.commit(Write([lines("b", 2000, 2)])),
+        lambda writer: writer.put_values({"age_ns": 5}),
+        Writer.sync,
+        Writer.reopen,
+    ],
+    ids=["commit", "change", "sync", "reopen"],
+)
+def test_a_writer_that_is_closed_leaves_the_directory_alone(
+    tmp_path: Path, use: Callable[[Writer], None]
+) -> None:
+    """It may be another relay's, which has taken the lock."""
+    writer, _ = open_store(tmp_path)
+    writer.commit(Write([lines("a", 1000, 1)]))
+    writer.close()
+    before = files(writer)
+    with pytest.raises(StoreError) as caught:
+        use(writer)
+    assert str(caught.value) == f"state.directory {tmp_path} is closed"
+    assert files(writer) == before
+    assert sorted(os.listdir(tmp_path)) == ["channels", "index.db", "lock"]
