@@ -221,6 +221,10 @@ class Subscription:
             )
             # What was pruned meanwhile may be missing from it, and is marked now.
             if channel.lost_until <= after:
+                if stretch.reach <= after:
+                    # It knows of nothing where it should: no reader may ask for it for ever.
+                    lost = Missing(after + 1, until, None, 0, Reason.STORAGE, is_placed=False)
+                    stretch = Stretch([lost], until)
                 return replace(stretch, after=after)
             after = channel.lost_until
             until = max(until, after + 1)
