@@ -88,6 +88,15 @@ class Durable:
             self._clock,
         )
 
+    @property
+    def silence(self) -> dict[str, tuple[int, float]]:
+        """For channels of earlier lives the last id, and how many seconds nothing came after."""
+        now_ns = self._clock.now_ns()
+        return {
+            one.name: (one.last_id, max(0, now_ns - one.written_ns) / 1e9)
+            for one in self.stored.channels
+        }
+
     async def run(self) -> None:
         """Look after the store until cancelled."""
         await self._upkeep.run()

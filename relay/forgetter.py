@@ -7,9 +7,10 @@ Without it every container, file and job that ever was would stay a channel for 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 
+from relay.channel import Channel
 from relay.hub import Hub
 
 __all__ = ["Forgetter"]
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 LONGEST_WAIT_SECONDS = 30.0
 LEAST_WAIT_SECONDS = 0.1
+
+SETTLING_SECONDS = 3600.0
+"""No channel of an earlier life is dropped sooner: its source may take a while to come back."""
 
 
 class Forgetter:
@@ -28,16 +32,23 @@ class Forgetter:
         hub: whose channels.
         after: for a channel's name, after how many seconds it is dropped; 0: never.
         feeds: the channels that are read from somewhere now, however silent.
+        silence: for channels of earlier lives the last id, and how many seconds nothing came
+            after it.
     """
 
     def __init__(
-        self, hub: Hub, after: Callable[[str], float], feeds: Callable[[], AbstractSet[str]]
+        self,
+        hub: Hub,
+        after: Callable[[str], float],
+        feeds: Callable[[], AbstractSet[str]],
+        silence: Mapping[str, tuple[int, float]] | None = None,
     ) -> None:
         self._hub = hub
         self._after = after
         self._feeds = feeds
         self._silent: dict[str, tuple[int, float]] = {}
         """For each channel its last id, and since when nothing came after it."""
+        self._silence = silence or {}
 
     async def run(self) -> None:
         """Look at all channels from time to time, until cancelled."""
@@ -56,14 +67,20 @@ class Forgetter:
         silent = self._silent
         self._silent = {}
         for name, channel in list(self._hub.channels.items()):
-            last_id, since = silent.get(name, (channel.last_id, now))
+            after = self._after(name)
+            last_id, since = silent.get(name) or self._before(channel, now, after)
             if channel.last_id != last_id or name in fed:
                 since = now
             self._silent[name] = channel.last_id, since
-            after = self._after(name)
             if after and now - since >= after:
                 log.info("channel %s: forgotten, it has been silent for %.0f s", name, now - since)
                 self._hub.forget(name)
+        self._silence = {}
+
+    def _before(self, channel: Channel, now: float, after: float) -> tuple[int, float]:
+        """Return the last id of a channel that is new here, and since when it is that."""
+        last_id, seconds = self._silence.get(channel.name, (channel.last_id, 0.0))
+        return last_id, now - min(seconds, max(0.0, after - SETTLING_SECONDS))
 
     def _wait(self) -> float:
         """Return how many seconds to wait for the next look: a part of the shortest time."""

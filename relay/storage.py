@@ -100,6 +100,7 @@ class StoredChannel:
         oldest_ns: oldest timestamp of what is held; ``None`` where nothing is.
         forgotten_ns: where it was forgotten, the newest timestamp of what it held then.
         lost_id: of the last entry or loss that is held no more; 0: it is not known.
+        written_ns: when something was last written to it, by the store's age clock.
     """
 
     name: str
@@ -111,6 +112,7 @@ class StoredChannel:
     oldest_ns: int | None = None
     forgotten_ns: int | None = None
     lost_id: int = 0
+    written_ns: int = 0
 
 
 @dataclass(slots=True)

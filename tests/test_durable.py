@@ -2,12 +2,15 @@
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from relay.durable import DAY_NS
 from relay.errors import StoreError
 from relay.status import StoreState
+from relay.store.upkeep import AGE
 from tests.kept import Kept
 from tests.small_disk import fill, remount
 
@@ -87,4 +90,24 @@ async def test_what_is_not_whole_is_not_begun_with(disk: Path, damage: str) -> N
     remount(disk, "rw")
     kept = Kept.begin(disk / "state")
     assert await kept.lines() == list("abcde")
+    await kept.close()
+
+
+async def test_how_long_channels_were_silent_outlives_a_restart(tmp_path: Path) -> None:
+    """By the age clock: of open segments, of sealed ones, and of what holds nothing."""
+    kept = Kept.begin(tmp_path)
+    await kept.publish("a", "sealed")
+    began_ns = kept.durable._clock.now_ns()
+    await kept.publish("b", "forgotten")
+    await kept.store.submit(partial(kept.durable._writer.seal_old, began_ns + 2 * DAY_NS))
+    await kept.publish("c", "open")
+    kept.hub.forget("forgotten")
+    await kept.store.submit(partial(kept.durable._writer.put_values, {AGE: began_ns + 2 * DAY_NS}))
+    await kept.close()
+    kept = Kept.begin(tmp_path)
+    for name in ("sealed", "forgotten", "open"):
+        last_id, seconds = kept.durable.silence[name]
+        assert 2 * 86_400 - 20 < seconds < 2 * 86_400 + 20
+        known = kept.hub.channels.get(name)
+        assert known is None or known.last_id == last_id
     await kept.close()

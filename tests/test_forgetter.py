@@ -194,3 +194,29 @@ async def test_lines_on_their_way_keep_a_channel() -> None:
     store.let.set()
     await publishing
     assert hub.channels["web"].ring.lines == 1
+
+
+async def test_how_long_a_channel_was_silent_before_a_restart_counts() -> None:
+    """But it is not dropped within an hour; news make what was before count no more."""
+    hub = Hub(lambda name: BOUNDS)
+    for name in ("long", "short", "news", "fed"):
+        await hub.publish([batch(name, "a")])
+    before = {"long": 1e9, "short": 1000.0, "news": 1e9, "fed": 1e9}
+    silence = {name: (hub.channels[name].last_id, seconds) for name, seconds in before.items()}
+    await hub.publish([batch("news", "b")])
+    fed = {"fed"}
+    forgetter = Forgetter(hub, lambda name: 10_000.0, lambda: fed, silence)
+    left = {}
+    for now in (0.0, 3599.0, 3600.0, 8999.0, 9000.0, 9999.0):
+        forgetter.sweep(now)
+        left[now] = list(hub.channels)
+    assert left == {
+        0.0: ["long", "short", "news", "fed"],
+        3599.0: ["long", "short", "news", "fed"],
+        3600.0: ["short", "news", "fed"],
+        8999.0: ["short", "news", "fed"],
+        9000.0: ["news", "fed"],
+        9999.0: ["news", "fed"],
+    }
+    forgetter.sweep(10_000.0)
+    assert list(hub.channels) == ["fed"]

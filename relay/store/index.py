@@ -64,6 +64,7 @@ __all__ = [
     "uncompressed_segments",
     "values",
     "version",
+    "written",
 ]
 
 VERSION = 1
@@ -523,6 +524,18 @@ def first_segments(connection: sqlite3.Connection) -> dict[str, SegmentRow]:
     opened = connection.execute(f"SELECT {_OPEN}, 0 FROM channels WHERE open_first_id IS NOT NULL")
     found = {row.channel: row for row in _segments(opened)}
     return found | {row.channel: row for row in _segments(sealed)}
+
+
+def written(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return for each channel with a segment when something was last written, by age."""
+    sealed = connection.execute(
+        "SELECT c.name, s.written_ns FROM channels c CROSS JOIN segments s ON s.channel = c.name"
+        " AND s.last_id = (SELECT max(last_id) FROM segments WHERE channel = c.name)"
+    )
+    opened = connection.execute(
+        "SELECT name, open_written_ns FROM channels WHERE open_first_id IS NOT NULL"
+    )
+    return dict(sealed.fetchall()) | dict(opened.fetchall())
 
 
 def oldest_segments(connection: sqlite3.Connection, channel: str, limit: int) -> list[SegmentRow]:

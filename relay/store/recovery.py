@@ -338,9 +338,16 @@ class _Opening:
         stored.positions = index.positions(self._connection)
         ends = _ends_of(stored.runs)
         first = index.first_segments(self._connection)
+        written = index.written(self._connection)
         rows = index.channels(self._connection)
         stored.channels = [
-            _channel(row, first.get(row.name), max(row.last_id, ends.get(row.name, 0)))
+            _channel(
+                row,
+                first.get(row.name),
+                max(row.last_id, ends.get(row.name, 0)),
+                # An id is a time, too.
+                written.get(row.name, 1000 * row.last_id),
+            )
             for row in sorted(rows, key=lambda row: row.last_id)
         ]
         stored.last_id = max([last_id, *[channel.last_id for channel in stored.channels]])
@@ -368,7 +375,9 @@ def _ends_of(runs: list[Run]) -> dict[str, int]:
     return ends
 
 
-def _channel(row: ChannelRow, first: SegmentRow | None, last_id: int) -> StoredChannel:
+def _channel(
+    row: ChannelRow, first: SegmentRow | None, last_id: int, written_ns: int
+) -> StoredChannel:
     has_times = first is not None and first.oldest_ns != NO_OLDEST_NS
     return StoredChannel(
         name=row.name,
@@ -380,4 +389,5 @@ def _channel(row: ChannelRow, first: SegmentRow | None, last_id: int) -> StoredC
         oldest_ns=first.oldest_ns if first and has_times else None,
         forgotten_ns=row.forgotten_ns,
         lost_id=row.lost_id,
+        written_ns=written_ns,
     )
