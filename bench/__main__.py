@@ -83,7 +83,7 @@ def run(row: Row, scale: Scale) -> Result:
     relay, floor, discarded = [], [], 0
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:
         workspace = Workspace(Path(folder))
-        for _ in range(scale.pairs):
+        for _ in range(min(scale.pairs, row.most_pairs or scale.pairs)):
             sample, _ = attempt(row.relay, workspace, scale)
             relay.append(sample)
             if row.floor is not None:

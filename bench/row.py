@@ -144,6 +144,7 @@ class Row:
         figures: what it tells.
         relay: one run of the relay.
         floor: one run of the floor; ``None`` where there is none.
+        most_pairs: for what takes long and does not vary; ``None``: as many as are asked for.
     """
 
     name: str
@@ -151,3 +152,4 @@ class Row:
     figures: tuple[Figure, ...]
     relay: Measure
     floor: Measure | None = None
+    most_pairs: int | None = None

@@ -82,4 +82,5 @@ SINGLE = Row(
     "the same, one line at a time, stdout and stderr by turns",
     FIGURES,
     measure_single,
+    most_pairs=2,
 )
