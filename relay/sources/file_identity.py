@@ -138,6 +138,10 @@ class Content:
         tail = os.pread(fd, self.tail_bytes, self.offset - self.tail_bytes)
         return not self.tail_bytes or head_hash(tail) == self.tail_hash
 
+    def is_held(self, fd: int) -> bool:
+        """Tell whether the file begins with this head, and holds all that was read."""
+        return self.starts(fd) and self.reaches(fd)
+
 
 @dataclass(frozen=True, slots=True)
 class FilePosition:
@@ -159,6 +163,7 @@ class FilePosition:
             what came into its place since was written later.
         tail_bytes: how many bytes before ``offset`` are known.
         tail_hash: hash of these.
+        seen_ns: a copy of all that was read was written no earlier.
     """
 
     path: str
@@ -173,6 +178,7 @@ class FilePosition:
     modified_ns: int = 0
     tail_bytes: int = 0
     tail_hash: str = ""
+    seen_ns: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -233,8 +239,8 @@ def find_copy(
         directories: where to look; at most 1,000 files are compared.
         content: what it must hold.
         skip: files that are known to be others.
-        since_ns: when, by their time of modification, copies were written at the earliest: what
-            is older holds nothing new, or is the copy of an earlier life that began alike.
+        since_ns: when, by its time of modification, a copy of all that was read was written at
+            the earliest: what is older and as long is the copy of a life that began alike.
 
     Returns:
         An open file; its size may be below ``content.offset``: then the copy was made before
@@ -245,18 +251,16 @@ def find_copy(
     files = [
         (found.st_mtime_ns, path)
         for path, found in regular_files(directories)
-        if found.st_size >= content.head_bytes
-        and key_of(found) not in skip
-        and _is_since(found.st_mtime_ns, since_ns)
+        if found.st_size >= content.head_bytes and key_of(found) not in skip
     ]
     shorter: OpenFile | None = None
-    for _, path in sorted(files, reverse=True)[:MAX_CANDIDATES]:
+    for modified_ns, path in sorted(files, reverse=True)[:MAX_CANDIDATES]:
         file = open_quietly(path)
         if file is None:
             continue
         if not content.starts(file.fd) or file.key in skip:
             file.close()
-        elif content.reaches(file.fd):
+        elif _is_since(modified_ns, since_ns) and content.reaches(file.fd):
             if shorter is not None:
                 shorter.close()
             return file

@@ -125,8 +125,9 @@ class FileReader:
         self.size, self.changed_ns = file.size, file.modified_ns
         self.modified_ns = file.modified_ns
         """When it was last written, as its position says."""
-        self.seen_ns = file.modified_ns
-        """When it was last written before it was read: a copy of what was read is no older."""
+        self.seen_ns = 0
+        """When the last bytes were written that were read: a copy of them all is no older. Or
+        earlier, where more was there than was read."""
         self.decoder = settings.decoding.decoder()
         self.head = b""
         self.head_hash = ""
@@ -210,13 +211,14 @@ class FileReader:
             At most ``most`` bytes, none at the end of the file; ``None`` where the file is not
             what it was: it was truncated.
         """
-        seen_ns = os.fstat(self.fd).st_mtime_ns
+        found = os.fstat(self.fd)
         data = os.pread(self.fd, most, self.offset)
         # After the data: a file that was truncated and grew again between two reads is found
         # out by its head, or where that is the same (a banner) by the bytes before the offset.
         if not self.is_intact():
             return None
-        self.seen_ns = seen_ns
+        if self.offset + len(data) >= found.st_size:
+            self.seen_ns = found.st_mtime_ns
         return data
 
     def is_intact(self) -> bool:
@@ -298,12 +300,16 @@ class FileReader:
         )
 
     def position(self) -> Position:
+        """Return where it stands, as it is kept."""
+        return Position(self.stands().text())
+
+    def stands(self) -> FilePosition:
         """Return where it stands; bytes that the decoder holds lie after it."""
         if not self.head_hash:
             self.head_hash = head_hash(self.head)
         held = self.decoder.held_bytes
         tail = self.tail[: max(0, len(self.tail) - held)]
-        stands = FilePosition(
+        return FilePosition(
             self.path,
             *self.key,
             len(self.head),
@@ -315,8 +321,8 @@ class FileReader:
             self.modified_ns,
             len(tail),
             head_hash(tail),
+            self.seen_ns,
         )
-        return Position(stands.text())
 
     def content(self) -> Content:
         """Return what a copy of this file must hold."""

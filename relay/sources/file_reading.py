@@ -150,7 +150,11 @@ class Reading:
 
     def _finish(self, reader: FileReader, batches: list[Batch]) -> None:
         reader.done = True
-        batches.append(reader.end(forget=self._finished(reader) and not self._is_last(reader)))
+        is_finished = self._finished(reader)
+        is_last = is_finished and self._is_last(reader)
+        batches.append(reader.end(forget=is_finished and not is_last))
+        if is_last:
+            self._files.leave(reader.path, reader.name, reader.stands())
         follower, reader.after = reader.after, None
         if follower is not None:
             follower.before = None
@@ -159,10 +163,7 @@ class Reading:
     def _is_last(self, reader: FileReader) -> bool:
         """Tell whether its path leads nowhere: then its position is kept until it does."""
         place = self._files.places.get(reader.path)
-        if reader.after is not None or (place is not None and place.current is not None):
-            return False
-        self._files.leave(reader.path, reader.name)
-        return True
+        return reader.after is None and (place is None or place.current is None)
 
     # Truncated, rotated, gone
 
@@ -174,7 +175,6 @@ class Reading:
 
     def _truncated(self, reader: FileReader, now: float) -> bool:
         """Begin a new life of a truncated file; return whether the old one goes on in a copy."""
-        seen_ns = os.fstat(reader.fd).st_mtime_ns if reader.fd >= 0 else 0
         head = os.pread(reader.fd, HEAD_BYTES, 0) if reader.fd >= 0 else b""
         if self._files.watch is not None:
             # After the head: a copy of anything before it has been created by now.
@@ -186,20 +186,20 @@ class Reading:
         skip = {*others, reader.key}
         directories = directories_of(reader.path)
         copy = find_copy(directories, reader.content(), skip, reader.seen_ns)
+        is_whole = copy is not None and copy.size >= reader.offset
         reader.lossy |= (
             now - reader.grown_at < RECENT_SECONDS
             or now - reader.looked_at > UNSEEN_SECONDS
-            or (copy.size if copy else max(reader.size, len(reader.head))) > reader.offset
+            or (copy.size if copy and is_whole else max(reader.size, len(reader.head)))
+            > reader.offset
         )
-        self._begin_again(reader, head, seen_ns, self._copies_between(reader, head, copy))
+        self._begin_again(reader, head, self._copies_between(reader, head, copy))
         reader.left_at, reader.grace_seconds = now, 0.0
         if copy is not None:
             self._move_to_copy(reader, copy)
         return copy is not None
 
-    def _begin_again(
-        self, reader: FileReader, head: bytes, seen_ns: int, between: list[OpenFile]
-    ) -> None:
+    def _begin_again(self, reader: FileReader, head: bytes, between: list[OpenFile]) -> None:
         """Give the file, which is empty or another now, to a reader of its own."""
         places = [place for place in self._files.places.values() if place.current is reader]
         if not places or reader.fd < 0:
@@ -214,7 +214,7 @@ class Reading:
                 self._take_over(missed, other)
         live = self._files.new_life(places[0], self._files.detach(reader))
         # If it is another again by now, its first turn finds that out.
-        live.head, live.seen_ns = head or live.head, seen_ns
+        live.head, live.seen_ns = head or live.head, reader.seen_ns
         for place in places:
             place.current = live
         live.places, reader.places = reader.places, 0

@@ -94,12 +94,12 @@ def _take_up(
     directories = directories_of(position.path)
     file = open_key(position.path, position.key) or find_key(directories, position.key)
     if file is not None:
-        if is_same and _is_same(file, position) and file.key not in files.known:
+        if is_same and position.content.is_held(file.fd) and file.key not in files.known:
             _go_on(files, file, name, position)
             return True
         file.close()
     skip = {*files.known, position.key}
-    copy = find_copy(directories, position.content, skip, position.modified_ns)
+    copy = find_copy(directories, position.content, skip, position.seen_ns)
     if copy is None:
         return False
     is_in_place = copy.path == position.path
@@ -131,7 +131,7 @@ def _was_truncated(files: FileSet, siblings: Siblings, position: FilePosition) -
     file = None if position.done else open_key(position.path, position.key)
     if file is None:
         return False
-    is_same = file.modified_ns != position.modified_ns and _is_same(file, position)
+    is_same = file.modified_ns != position.modified_ns and position.content.is_held(file.fd)
     file.close()
     if not is_same or not siblings.is_any_newer(position):
         return False
@@ -166,7 +166,7 @@ def _may_be_copy(path: str, position: FilePosition) -> bool:
     if file is None:
         return False
     try:
-        return _is_same(file, position)
+        return position.content.is_held(file.fd)
     finally:
         file.close()
 
@@ -200,15 +200,12 @@ def _give_up(files: FileSet, name: str, position: FilePosition) -> None:
     files.turns.put(loss)
 
 
-def _is_same(file: OpenFile, position: FilePosition) -> bool:
-    return position.content.starts(file.fd) and position.content.reaches(file.fd)
-
-
 def _go_on(files: FileSet, file: OpenFile, name: str, position: FilePosition) -> FileReader:
     place = files.place(position.path)
     reader = files.reader(place, file, name)
     reader.go_on(min(position.offset, file.size), in_part=position.in_part)
     reader.lossy, reader.modified_ns = position.lossy, position.modified_ns
+    reader.seen_ns = position.seen_ns
     files.queue(place, reader)
     files.keep(reader)
     if file.path != position.path:

@@ -18,6 +18,7 @@ from relay.entry import Batch, Loss, Origin, Position, Reason
 from relay.sources.base import ReaderStatus, SourceState
 from relay.sources.file_identity import (
     FileKey,
+    FilePosition,
     OpenFile,
     directories_of,
     find_key,
@@ -91,6 +92,8 @@ class FileSet:
         """Paths at which a file was created that was not opened yet."""
         self.left: dict[str, str] = {}
         """For a path that leads nowhere the reader whose position says so; see :meth:`leave`."""
+        self.stands: dict[str, FilePosition] = {}
+        """What the positions of these readers say, where a file was read to its end."""
         self.born_ns = 0
         """When the newest reader was made; later ones are younger whatever the clock shows."""
         self.born: dict[str, float] = {}
@@ -161,12 +164,12 @@ class FileSet:
             file.close()
         else:
             try:
-                reader = self.new_life(place, file)
+                reader = self._again(place, file) or self.new_life(place, file)
             except OSError as error:
                 file.close()
                 self._say(place, "unreadable", error.strerror)
                 return
-            reader.appeared = self.running
+            reader.appeared = self.running and not reader.offset
         self._put_in(place, reader)
 
     def _put_in(self, place: Place, reader: FileReader) -> None:
@@ -224,12 +227,27 @@ class FileSet:
         self.turns.announce(reader)
         return reader
 
+    def _again(self, place: Place, file: OpenFile) -> FileReader | None:
+        """Read on a file that was read to its end and has come back to its name since."""
+        stands = self.stands.get(place.path)
+        if stands is None or stands.key != file.key or not stands.content.is_held(file.fd):
+            return None
+        name = self.left.pop(place.path)
+        del self.stands[place.path]
+        reader = self.reader(place, file, name)
+        reader.go_on(stands.offset, in_part=stands.in_part)
+        self.queue(place, reader)
+        self.keep(reader)
+        self.turns.put(reader.batch())
+        self.turns.mark(reader)
+        return reader
+
     def new_name(self, key: FileKey) -> str:
         """Return a name for a reader that is made now."""
         self.born_ns = max(time.time_ns(), self.born_ns + 1)
         return FileReader.new_name(key, self.born_ns)
 
-    def leave(self, path: str, name: str) -> None:
+    def leave(self, path: str, name: str, stands: FilePosition | None = None) -> None:
         """
         Keep the last position of a path that leads nowhere now.
 
@@ -240,6 +258,8 @@ class FileSet:
         if self.left.get(path) != name:
             self.come_back(path)
         self.left[path] = name
+        if stands is not None:
+            self.stands[path] = stands
         gone = [path for path in self.left if not self.patterns.is_plain(path)]
         for path in gone[:-MOST_LEFT]:
             self.come_back(path)
@@ -247,6 +267,7 @@ class FileSet:
     def come_back(self, path: str) -> None:
         """Forget the position that was kept for a path."""
         name = self.left.pop(path, None)
+        self.stands.pop(path, None)
         if name is not None:
             self.turns.put(replace(self.loss(path, name, FORGOTTEN), loss=None))
 

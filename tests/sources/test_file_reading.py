@@ -81,6 +81,31 @@ async def test_a_finished_reader_is_forgotten(tmp_path: Path) -> None:
         assert first not in follower.positions
 
 
+@WATCH
+async def test_a_file_that_comes_back_to_its_name(tmp_path: Path, watch: str) -> None:
+    """Also after it was finished nothing is read again, unless it is another."""
+    log = tmp_path / "a.log"
+    append(log, "one\nhal")
+    async with Follower(log, watch=watch) as follower:
+        for end in ("two\n", "three\n"):
+            await follower.until(lambda: follower.lines)
+            log.rename(tmp_path / "b")
+            await follower.until(lambda: '"done": true' in str(follower.positions))
+            append(tmp_path / "b", end)
+            (tmp_path / "b").rename(log)
+            await follower.until(lambda: '"done": true' not in str(follower.positions))
+        append(log, "four\n")
+        await follower.until_lines("one", "hal", "two", "three", "four")
+        assert len(follower.positions) == 1
+        log.rename(tmp_path / "b")
+        await follower.until(lambda: '"done": true' in str(follower.positions))
+        (tmp_path / "b").write_text("five\n")
+        (tmp_path / "b").rename(log)
+        await follower.until_lines("one", "hal", "two", "three", "four", "five")
+        await follower.until(lambda: len(follower.positions) == 1)
+    assert follower.losses == 0
+
+
 async def test_a_symlink_that_leads_elsewhere(tmp_path: Path) -> None:
     """Pointing a symlink to another file is a rotation."""
     link = tmp_path / "current"
