@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,6 +45,11 @@ def lines(text: str, first_id: int, first_seq: int, channel: str = "web") -> Spa
     """Return a span of the words of a text."""
     one = block(text, first_id, first_seq, channel=channel)
     return Span(one, 0, one.count)
+
+
+def undated(stored: Stored) -> list[StoredChannel]:
+    """Return channels without when they were written to: of rebuilt ones their files say it."""
+    return [replace(channel, written_ns=0) for channel in stored.channels]
 
 
 def kill(writer: Writer) -> None:
@@ -116,8 +122,8 @@ def test_all_that_was_committed_comes_back(
     assert stored == Stored(
         last_id=NOW_NS // 1000 + 60_000_000,
         channels=[
-            StoredChannel("web", 999, 1002, 2, 1000, 1, 1_000_000),
-            StoredChannel("api", 1002, 1003, 0, 1003, 1, None),
+            StoredChannel("web", 999, 1002, 2, 1000, 1, 1_000_000, written_ns=2),
+            StoredChannel("api", 1002, 1003, 0, 1003, 1, None, written_ns=2),
         ],
         runs=[run],
         positions={("app", "f"): Position("2", keys[0] + keys[1])},
@@ -385,7 +391,7 @@ def test_a_lost_wal_costs_no_line_that_is_in_a_segment(
     writer, stored = opened(directory, fsync)
     next_id = NOW_NS // 1000 + 60_000_001
     assert held(writer) == [*ENTRIES, ("loss", next_id, -1)]
-    assert stored.channels == [StoredChannel("web", 999, next_id, 6, 1000, 1, 1_000_000)]
+    assert undated(stored) == [StoredChannel("web", 999, next_id, 6, 1000, 1, 1_000_000)]
     assert stored.last_id == next_id
     assert stored.news == [
         "the index has lost what was last written to it",
@@ -450,7 +456,7 @@ def test_an_index_that_cannot_be_used_is_made_from_the_segments(
         ("loss", next_id + 1, -1),
     ]
     assert held(writer, "api") == [("entry", 1006, 1), ("loss", next_id, -1)]
-    assert stored.channels == [
+    assert undated(stored) == [
         StoredChannel("web", 999, next_id + 1, 3, 1000, 1, 1_000_000),
         StoredChannel("api", 1005, next_id, 1, 1006, 1, 1_006_000),
     ]
@@ -477,7 +483,9 @@ def test_files_that_were_to_be_removed_are_removed(tmp_path: Path) -> None:
     kill(writer)
     writer, stored = opened(tmp_path)
     assert os.listdir(tmp_path / "channels") == []
-    assert stored.channels == [StoredChannel("web", 999, 1001, 2, 1002, 3, None)]
+    # Nothing is held: its last id says when it was.
+    channel = StoredChannel("web", 999, 1001, 2, 1002, 3, None, written_ns=1_001_000)
+    assert stored.channels == [channel]
     writer.close()
 
 
