@@ -76,7 +76,6 @@ class _Down(Fault):
             await fault.strike_file(scene, writer)
             await scene.flow(scene.rng.randrange(DOWN_LINES))
         await self.begin(scene)
-        scene.unseen.clear()
 
     async def fall(self, scene: Scene) -> None:
         """Let the relay end; what its program had in the pipe then is gone."""

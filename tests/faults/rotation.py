@@ -52,7 +52,7 @@ class Rename(FileFault):
     async def strike_file(self, scene: Scene, writer: FileWriter) -> None:
         writer.path.rename(scene.rotated_path(writer))
         await scene.flow(scene.rng.randrange(FEW_LINES))
-        await _reopen(scene, writer)
+        await scene.reopen(writer)
 
 
 class Delete(FileFault):
@@ -67,7 +67,7 @@ class Delete(FileFault):
         seen, held = stream.seen, _held_unseen(scene, writer)
         path.unlink()
         await scene.flow(scene.rng.randrange(FEW_LINES))
-        await _reopen(scene, writer)
+        await scene.reopen(writer)
         first = await _first_number(scene, writer)
         if held is not None:
             stream.unseen.update(range(held, first))
@@ -83,9 +83,9 @@ class CopyTruncate(FileFault):
     kind = "copytruncate"
 
     async def strike_file(self, scene: Scene, writer: FileWriter) -> None:
-        copy = scene.rotated_path(writer)
+        copy, is_unseen = scene.rotated_path(writer), scene.is_unseen(writer)
         await asyncio.to_thread(_copy_and_truncate, writer.path, copy)
-        await allow_between(scene, writer, copy)
+        await allow_between(scene, writer, copy, is_unseen=is_unseen)
 
 
 def _copy_and_truncate(path: Path, copy: Path) -> None:
@@ -93,15 +93,19 @@ def _copy_and_truncate(path: Path, copy: Path) -> None:
     os.truncate(path, 0)
 
 
-async def allow_between(scene: Scene, writer: FileWriter, copy: Path) -> None:
-    """Note what was written after a copy was made and before the file was truncated."""
+async def allow_between(scene: Scene, writer: FileWriter, copy: Path, *, is_unseen: bool) -> None:
+    """
+    Note what was written after a copy was made and before the file was truncated.
+
+    Where the relay has not seen the file before, nothing tells it that there was anything.
+    """
     first = await _first_number(scene, writer)
     last = numbers_in(await asyncio.to_thread(copy.read_bytes))
     if not last:
         # Of an empty file: what was written since is gone.
         last = [_before_copy(writer.stream, first)]
     writer.stream.allow("source", last[-1] + 1, first)
-    if writer in scene.unseen:
+    if is_unseen:
         writer.stream.unseen.update(range(last[-1] + 1, first))
 
 
@@ -122,16 +126,9 @@ async def _first_number(scene: Scene, writer: FileWriter) -> int:
     return found[0]
 
 
-async def _reopen(scene: Scene, writer: FileWriter) -> None:
-    """Let a writer open its path anew, which is another file then."""
-    await writer.reopen()
-    if not scene.relay.is_running:
-        scene.unseen.add(writer)
-
-
 def _held_unseen(scene: Scene, writer: FileWriter) -> int | None:
     """Return the first line of a file that the relay has never seen; ``None`` of others."""
-    if writer not in scene.unseen:
+    if not scene.is_unseen(writer):
         return None
     return next(iter(numbers_in(writer.path.read_bytes())), writer.stream.count())
 
@@ -159,7 +156,7 @@ class LogRotate(FileFault):
     async def strike_file(self, scene: Scene, writer: FileWriter) -> None:
         await _run_logrotate(scene.folder, writer.path, self.how)
         await scene.flow(scene.rng.randrange(FEW_LINES))
-        await _reopen(scene, writer)
+        await scene.reopen(writer)
 
 
 class LogRotateCopy(FileFault):
@@ -169,8 +166,10 @@ class LogRotateCopy(FileFault):
     how = "copytruncate"
 
     async def strike_file(self, scene: Scene, writer: FileWriter) -> None:
+        is_unseen = scene.is_unseen(writer)
         await _run_logrotate(scene.folder, writer.path, self.how)
-        await allow_between(scene, writer, writer.path.with_name(f"{writer.path.name}.1"))
+        copy = writer.path.with_name(f"{writer.path.name}.1")
+        await allow_between(scene, writer, copy, is_unseen=is_unseen)
 
 
 async def _run_logrotate(folder: Path, path: Path, how: str) -> None:

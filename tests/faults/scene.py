@@ -98,8 +98,8 @@ class Scene:
         self.state = (folder if self.disk is None else self.disk.path) / "state"
         self.pulse = Pulse(folder, self._logs / "pulse.log")
         self._has_store = has_store
-        self.unseen: set[FileWriter] = set()
-        """Whose files were made since the relay went down."""
+        self._reopened: dict[FileWriter, int] = {}
+        """How many lines there were when each began to write to the file that it writes to."""
         self._gone: list[tuple[Stream, int]] = []
         self._fading = [UNARCHIVED] if has_store else list(self.record.streams)
         module = "tests.faults.launch" if has_store else "relay"
@@ -267,6 +267,15 @@ class Scene:
         self._rotated.append(path)
         return path
 
+    async def reopen(self, writer: FileWriter) -> None:
+        """Let a writer open its path anew, where another file is now."""
+        await writer.reopen()
+        self._reopened[writer] = writer.stream.count()
+
+    def is_unseen(self, writer: FileWriter) -> bool:
+        """Tell whether the relay may never have looked at the file that is written to."""
+        return writer.stream.seen <= self._reopened.get(writer, -1)
+
     def forget_rotated(self) -> None:
         """Remove all files that were rotated away."""
         for writer in self.writers:
@@ -383,7 +392,6 @@ class Scene:
 
     def allow_gone(self) -> None:
         """Note that the relay goes down: what it has open and was deleted is gone too."""
-        self.unseen.clear()
         for stream, number in self._gone:
             stream.allow("source", min(stream.seen, number), number)
         self._gone = [(stream, number) for stream, number in self._gone if number >= stream.seen]
