@@ -16,7 +16,7 @@ import orjson
 
 from relay.block import MAX_ORIGINS, Block
 from relay.entry import Level, Origin
-from relay.pattern import Pattern, compile_pattern, literal
+from relay.pattern import Literal, Pattern, compile_pattern, literal
 from relay.query import Query, names_match
 from relay.selection import ALL, NONE, Selection, Whole, both, count, of, without
 
@@ -138,13 +138,12 @@ def _column_conditions(query: Query) -> Iterator[Condition]:
 
 
 def _text_conditions(query: Query) -> Iterator[Condition]:
-    patterns = [literal(text) for text in query.text]
-    patterns += [compile_pattern(text) for text in query.regex]
-    for pattern in patterns:
+    literals = [literal(text) for text in query.text]
+    for pattern in [*literals, *(compile_pattern(text) for text in query.regex)]:
         yield partial(_select_pattern, pattern)
 
 
-def _select_pattern(pattern: Pattern, block: Block) -> Selection:
+def _select_pattern(pattern: Pattern | Literal, block: Block) -> Selection:
     return pattern.select(block.lines)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from relay.errors import QueryError
 from relay.lines import Lines
 from relay.pattern import compile_pattern, literal
-from relay.selection import ALL, NONE, Selection
+from relay.selection import ALL, NONE, Selection, of
 
 TEXT = "abA é1 .-\r\t"
 """What the entries and patterns of the properties are made of."""
@@ -274,3 +274,15 @@ def test_text_is_found_where_python_finds_it(text: str, entries: list[str]) -> N
     assert as_mask(selection, len(entries)) == bytes(
         text.lower() in entry.lower() for entry in entries
     )
+
+
+@given(
+    st.sampled_from(["k", "S", "ask", "a.b", "é", "x y"]),
+    st.lists(st.text("kKsSaſK.bxy éÉ", max_size=6), min_size=1),
+)
+def test_text_is_found_in_lines_as_in_each_alone(wanted: str, entries: list[str]) -> None:
+    """In any case, also where a letter's other case is not ASCII."""
+    sought = literal(wanted)
+    lines = [entry.encode() for entry in entries]
+    expected = of(bytes(sought.matches(line) for line in lines))
+    assert sought.select(Lines.of(lines)) == expected
