@@ -5,11 +5,13 @@ One LRU for the hub, bounded in bytes; with HTTP chunk framing where the connect
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import compress
 
 from relay.encode import Encoder
 from relay.matcher import MatchCache
 from relay.query import Query
-from relay.selection import ALL, NONE
+from relay.selection import ALL, NONE, Selection
 from relay.span import Span
 
 __all__ = ["Renderer", "chunk"]
@@ -20,7 +22,20 @@ MAX_CACHED_BYTES = 40 * 1024 * 1024
 _ENTRY_BYTES = 300
 """What a cached rendering costs besides its bytes."""
 
+MAX_APART_BYTES = 4 * 1024 * 1024
+"""Of entries that are kept each for itself: of the newest blocks, while many filters read them."""
+
+MANY_QUERIES = 3
+"""So many select from a span before its entries are made each for itself: then a selection costs
+a quarter."""
+
+_APART_BYTES = 41
+"""What an entry of these costs besides its bytes."""
+
 _Key = tuple[int, int, int, str, bool, Query | None]
+_ApartKey = tuple[int, int, int, str]
+_Apart = tuple[Sequence[bytes] | None, int, int]
+"""All entries of a span once they are made, how often some were selected, and their size."""
 
 
 class Renderer:
@@ -39,6 +54,8 @@ class Renderer:
         self._kept_bytes = 0
         self.renderings = 0
         """How often an encoder ran."""
+        self._apart: OrderedDict[_ApartKey, _Apart] = OrderedDict()
+        self._apart_bytes = 0
 
     def render(self, span: Span, query: Query, encoder: Encoder, *, chunked: bool) -> bytes:
         """
@@ -62,12 +79,35 @@ class Renderer:
         if kept is not None:
             self._kept.move_to_end(key)
             return kept
-        body = encoder.entries(span, selection)
-        self.renderings += 1
+        body = self._selected(span, selection, encoder)
         if chunked:
             body = chunk(body)
         self._keep(key, body)
         return body
+
+    def _selected(self, span: Span, selection: Selection, encoder: Encoder) -> bytes:
+        entries = self._entries(span, encoder) if isinstance(selection, bytes) else None
+        if entries is None:
+            self.renderings += 1
+            return encoder.entries(span, selection)
+        assert isinstance(selection, bytes)
+        return b"".join(compress(entries, selection[span.start : span.stop]))
+
+    def _entries(self, span: Span, encoder: Encoder) -> Sequence[bytes] | None:
+        """Return all entries of a span, if other queries have selected some of it before."""
+        key = span.block.key, span.start, span.stop, encoder.name
+        entries, times, size = self._apart.pop(key, (None, 0, 0))
+        self._apart_bytes -= size
+        if entries is None:
+            times, size = times + 1, _ENTRY_BYTES
+            if times >= MANY_QUERIES and (entries := encoder.each(span)) is not None:
+                self.renderings += 1
+                size += sum(map(len, entries)) + _APART_BYTES * len(entries)
+        self._apart[key] = entries, times, size
+        self._apart_bytes += size
+        while self._apart_bytes > MAX_APART_BYTES and len(self._apart) > 1:
+            self._apart_bytes -= self._apart.popitem(last=False)[1][2]
+        return entries
 
     def _keep(self, key: _Key, body: bytes) -> None:
         self._kept[key] = body

@@ -1,6 +1,7 @@
 """Renderings are made once and shared."""
 
 from relay.encode import ENCODERS
+from relay.encode.websocket import WebSocketEncoder
 from relay.entry import Level
 from relay.matcher import MatchCache
 from relay.query import Query
@@ -34,6 +35,21 @@ def test_a_filter_that_all_pass_shares_with_no_filter() -> None:
     assert renderer.render(span, ERRORS, SSE, chunked=True) is renderer.render(
         span, Query(), SSE, chunked=True
     )
+
+
+def test_many_filters_share_the_entries_that_they_select() -> None:
+    """From the third query on entries are made once for all; the bytes are the same."""
+    span = Span(block("a b c d", levels=b"\3\5\2\5"), 1, 4)
+    queries = [Query(levels=frozenset([level])) for level in (Level.ERROR, Level.DEBUG)]
+    queries += [Query(text=(text,)) for text in ("b", "c", "d", "x")]
+    for encoder in (SSE, NDJSON, ENCODERS["text"], WebSocketEncoder(), WebSocketEncoder(2)):
+        matches = MatchCache()
+        renderer = Renderer(matches)
+        for query in queries:
+            expected = encoder.entries(span, matches.select(span.block, query))
+            assert renderer.render(span, query, encoder, chunked=False) == expected
+        apart = encoder.each(span) is not None
+        assert renderer.renderings == (3 if apart else 5)
 
 
 def test_the_oldest_renderings_leave() -> None:

@@ -33,6 +33,14 @@ class Encoder(Protocol):
             selection: of the whole block, as its matcher gave it.
         """
 
+    def each(self, span: Span) -> Sequence[bytes] | None:
+        """
+        Encode all entries of a span, each for itself; what is selected of them is joined.
+
+        Returns:
+            ``None`` where entries are not told apart.
+        """
+
     def gap(self, gap: Gap) -> bytes:
         """Encode what is missing."""
 

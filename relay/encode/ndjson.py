@@ -11,6 +11,7 @@ from relay.encode.objects import (
     gap_object,
     hello_object,
     object_columns,
+    rows,
     side_by_side,
 )
 from relay.entry import Gap
@@ -34,11 +35,14 @@ class NdjsonEncoder:
     def entries(self, span: Span, selection: Selection) -> bytes:
         """Encode the selected entries of a span; all of one is soon wanted in other formats."""
         if selection is ALL:
-            cells = object_columns(span, is_remembered=True)
-            return side_by_side([*cells, [b"}\n"] * (span.stop - span.start)])
+            return side_by_side(_columns(span, is_remembered=True))
         return b"".join(
             [b'{"type":"log","id":%d,"seq":%d%b%b}\n' % row for row in columns(span, selection)]
         )
+
+    def each(self, span: Span) -> Sequence[bytes]:
+        """Encode each entry of a span."""
+        return rows(_columns(span))
 
     def gap(self, gap: Gap) -> bytes:
         """Encode what is missing."""
@@ -55,3 +59,8 @@ class NdjsonEncoder:
     def error(self, code: str, message: str) -> bytes:
         """Encode why a stream ends early."""
         return error_object(code, message) + b"\n"
+
+
+def _columns(span: Span, *, is_remembered: bool = False) -> list[Sequence[bytes]]:
+    cells = object_columns(span, is_remembered=is_remembered)
+    return [*cells, [b"}\n"] * (span.stop - span.start)]

@@ -33,6 +33,7 @@ __all__ = [
     "gap_object",
     "hello_object",
     "object_columns",
+    "rows",
     "side_by_side",
     "timestamp",
     "timestamps",
@@ -120,6 +121,11 @@ def side_by_side(columns: Sequence[Sequence[bytes]]) -> bytes:
     for place, column in enumerate(columns):
         cells[place::width] = column
     return b"".join(cells)
+
+
+def rows(columns: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """Return the rows of columns, which are equally long."""
+    return list(map(b"".join, zip(*columns, strict=True)))
 
 
 def _messages(block: Block, start: int, stop: int, selection: Selection) -> Sequence[bytes]:

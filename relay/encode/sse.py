@@ -20,6 +20,7 @@ from relay.encode.objects import (
     gap_object,
     hello_object,
     object_columns,
+    rows,
     side_by_side,
 )
 from relay.entry import Gap
@@ -49,9 +50,7 @@ class SseEncoder:
     def entries(self, span: Span, selection: Selection) -> bytes:
         """Encode the selected entries of a span."""
         if selection is ALL:
-            ids = digits(span.block.id_range(span.start, span.stop), b"id: ")
-            cells = object_columns(span, b"\nevent: log\ndata: ")
-            return side_by_side([*ids, *cells, [b"}\n\n"] * (span.stop - span.start)])
+            return side_by_side(_columns(span))
         return b"".join(
             [
                 b'id: %d\nevent: log\ndata: {"type":"log","id":%d,"seq":%d%b%b}\n\n'
@@ -59,6 +58,10 @@ class SseEncoder:
                 for id_, seq, head, message in columns(span, selection)
             ]
         )
+
+    def each(self, span: Span) -> Sequence[bytes]:
+        """Encode each entry of a span."""
+        return rows(_columns(span))
 
     def gap(self, gap: Gap) -> bytes:
         """Encode what is missing."""
@@ -75,6 +78,12 @@ class SseEncoder:
     def error(self, code: str, message: str) -> bytes:
         """Encode why a stream ends early; without an id, so that the reader may resume."""
         return b"event: error\ndata: %b\n\n" % error_object(code, message)
+
+
+def _columns(span: Span) -> list[Sequence[bytes]]:
+    ids = digits(span.block.id_range(span.start, span.stop), b"id: ")
+    cells = object_columns(span, b"\nevent: log\ndata: ")
+    return [*ids, *cells, [b"}\n\n"] * (span.stop - span.start)]
 
 
 def _event(kind: bytes, id_: int, data: bytes) -> bytes:

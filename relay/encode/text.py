@@ -45,6 +45,9 @@ class TextEncoder:
         chosen = list(compress(lines.split(), selection[span.start : span.stop]))
         return b"\n".join(chosen) + b"\n" if chosen else b""
 
+    def each(self, span: Span) -> None:
+        """Nothing: a selected message is as good as ready."""
+
     def gap(self, gap: Gap) -> bytes:
         """Return a marker line where they are asked for."""
         if not self._gaps:

@@ -24,7 +24,7 @@ from relay.encode.objects import (
 )
 from relay.entry import Gap
 from relay.run import Ending
-from relay.selection import Selection
+from relay.selection import ALL, Selection
 from relay.span import Span
 
 __all__ = ["WebSocketEncoder", "close_frame", "pong_frame", "text_frame"]
@@ -70,6 +70,13 @@ class WebSocketEncoder:
             objects = list(_arrays(objects, self._batch))
         headers = map(_headers.__getitem__, map(len, objects))
         return b"".join(chain.from_iterable(zip(headers, objects, strict=True)))
+
+    def each(self, span: Span) -> Sequence[bytes] | None:
+        """Encode each entry of a span; which of them share an array depends on the selection."""
+        if self._batch is not None:
+            return None
+        objects = [b'{"type":"log","id":%d,"seq":%d%b%b}' % row for row in columns(span, ALL)]
+        return [_headers[len(one)] + one for one in objects]
 
     def gap(self, gap: Gap) -> bytes:
         """Encode what is missing."""
