@@ -178,11 +178,11 @@ class Pattern:
             match = next(matches, None)
             if match is None:
                 return found
-            if match.start() < start:
+            begin, end = match.span()
+            if begin < start:
                 # The second in its line. Going on costs a third less than searching anew.
                 matches = self._line.finditer(text, start, stop)
                 continue
-            end = match.end()
             found.append((end, end))
             start = text.find(b"\n", end) + 1
             if start > stop:

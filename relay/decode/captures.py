@@ -58,8 +58,8 @@ class Captures:
         last = len(text) - 1
         found: Iterator[Match] = self._line.finditer(text, 0, last)
         while start <= last and (match := next(found, None)) is not None:
-            end = match.end()
-            if match.start() < start:
+            begin, end = match.span()
+            if begin < start:
                 # The second in its line. Going on costs a third less than searching anew.
                 found = self._line.finditer(text, start, last)
                 continue
