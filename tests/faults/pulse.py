@@ -96,17 +96,21 @@ class Pulse:
     def waits(self) -> dict[str, Waits]:
         """Return for each kind of fault how long lines waited."""
         text = self._times.read_text() if self._times.exists() else ""
-        times = [tuple(map(int, line.split())) for line in text.split("\n")[:-1]]
+        times: dict[int, int] = {}
+        for line in text.split("\n")[:-1]:
+            sent_ns, came_ns = map(int, line.split())
+            # What is read anew, where nobody knows any more how far it was, comes again.
+            times.setdefault(sent_ns, came_ns)
         return {
             kind: self._waits(times, [one for one in self.windows if one.kind == kind])
             for kind in sorted({one.kind for one in self.windows})
         }
 
-    def _waits(self, times: list[tuple[int, ...]], windows: list[Window]) -> Waits:
+    def _waits(self, times: dict[int, int], windows: list[Window]) -> Waits:
         all_waits: list[int] = []
         failing: list[int] = []
         for window in windows:
-            for sent_ns, came_ns in times:
+            for sent_ns, came_ns in times.items():
                 if window.began_ns <= sent_ns < window.ended_ns:
                     all_waits.append(came_ns - sent_ns)
                     if sent_ns >= window.failing_ns:
