@@ -79,6 +79,8 @@ class Channel:
         """Seq of the last entry that the store has taken."""
         self.stored_oldest_ns: int | None = None
         """Oldest timestamp that the store held when the relay started."""
+        self.newest_ns: int | None = None
+        """Newest timestamp of its last block."""
         self.lost_ns: int | None = None
         """Newest timestamp of what the store has let go of since."""
         self.runs: dict[str, Run] = {}
@@ -96,6 +98,7 @@ class Channel:
         self.numbered_seq = self.last_seq = self.stored_seq = stored.last_seq
         self.last_id = self.before_latest_id = self.stored_id = stored.last_id
         self.forgotten_ns, self.stored_oldest_ns = stored.forgotten_ns, stored.oldest_ns
+        self.newest_ns = stored.newest_ns
         self.ring.left.begin_after(stored.last_id, stored.last_seq)
         if stored.first_seq > 1 or stored.lost_id:
             lost_id = stored.lost_id or stored.first_id - 1
@@ -108,6 +111,7 @@ class Channel:
         self.last_id = item.last_id
         if isinstance(item, Block):
             self.last_seq = item.last_seq
+            self.newest_ns = item.newest_ns
             self.latest = [Span(item, 0, item.count)]
 
     def end(self, ending: Ending) -> None:
@@ -202,6 +206,29 @@ class Channel:
     def missing_after(self, cursor: int) -> Iterator[Missing]:
         """Iterate over what left with an id greater than ``cursor`` and is still marked."""
         return self.ring.marks.after(cursor)
+
+    @property
+    def held_lines(self) -> int:
+        """How many entries are held, in the ring and in the store, but for holes."""
+        return self.last_seq - self.ring.marks.last_seq
+
+    @property
+    def first_id(self) -> int:
+        """Nothing that is held has a lesser id."""
+        first = self.ring.first_block
+        if self.ring.left is None and first is not None:
+            return first.first_id
+        return max(self.lost_until, self.born_id) + 1
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """Oldest timestamp of what is held, about; ``None`` where nothing is."""
+        if not self.held_lines:
+            return None
+        if self.has_stored and (self.lost_ns or self.stored_oldest_ns) is not None:
+            return self.lost_ns or self.stored_oldest_ns
+        first = self.ring.first_block
+        return None if first is None else first.oldest_ns
 
     def holds_since(self, since_ns: int) -> bool:
         """Tell whether everything from a time on is held, as far as anybody knows."""

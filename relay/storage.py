@@ -98,6 +98,7 @@ class StoredChannel:
         first_id: of the first entry that is held; ``last_id + 1`` where none is.
         first_seq: its seq; ``last_seq + 1`` where none is.
         oldest_ns: oldest timestamp of what is held; ``None`` where nothing is.
+        newest_ns: newest timestamp of what was stored last; ``None``: it is not known.
         forgotten_ns: where it was forgotten, the newest timestamp of what it held then.
         lost_id: of the last entry or loss that is held no more; 0: it is not known.
         written_ns: when something was last written to it, by the store's age clock.
@@ -113,6 +114,7 @@ class StoredChannel:
     forgotten_ns: int | None = None
     lost_id: int = 0
     written_ns: int = 0
+    newest_ns: int | None = None
 
 
 @dataclass(slots=True)

@@ -526,16 +526,22 @@ def first_segments(connection: sqlite3.Connection) -> dict[str, SegmentRow]:
     return found | {row.channel: row for row in _segments(sealed)}
 
 
-def written(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return for each channel with a segment when something was last written, by age."""
+def written(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """
+    Return for each channel with a segment when something was last written, by age.
+
+    And the newest timestamp of its last segment; :data:`NO_NEWEST_NS` where that has no entry.
+    """
     sealed = connection.execute(
-        "SELECT c.name, s.written_ns FROM channels c CROSS JOIN segments s ON s.channel = c.name"
+        "SELECT c.name, s.written_ns, s.newest_ns FROM channels c CROSS JOIN segments s"
+        " ON s.channel = c.name"
         " AND s.last_id = (SELECT max(last_id) FROM segments WHERE channel = c.name)"
     )
     opened = connection.execute(
-        "SELECT name, open_written_ns FROM channels WHERE open_first_id IS NOT NULL"
+        "SELECT name, open_written_ns, open_newest_ns FROM channels"
+        " WHERE open_first_id IS NOT NULL"
     )
-    return dict(sealed.fetchall()) | dict(opened.fetchall())
+    return {name: (ns, newest_ns) for rows in (sealed, opened) for name, ns, newest_ns in rows}
 
 
 def oldest_segments(connection: sqlite3.Connection, channel: str, limit: int) -> list[SegmentRow]:

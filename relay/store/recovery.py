@@ -23,7 +23,7 @@ from relay.run import Run
 from relay.storage import Stored, StoredChannel
 from relay.store import index
 from relay.store.files import lacks_room, problem_of, remove_files
-from relay.store.index import NO_OLDEST_NS, VERSION, ChannelRow, SegmentRow
+from relay.store.index import NO_NEWEST_NS, NO_OLDEST_NS, VERSION, ChannelRow, SegmentRow
 from relay.store.lock import take_lock
 from relay.store.repair import mend, orphans, rebuild
 from relay.store.writer import Fsync, Write, Writer
@@ -346,7 +346,7 @@ class _Opening:
                 first.get(row.name),
                 max(row.last_id, ends.get(row.name, 0)),
                 # An id is a time, too.
-                written.get(row.name, 1000 * row.last_id),
+                written.get(row.name, (1000 * row.last_id, NO_NEWEST_NS)),
             )
             for row in sorted(rows, key=lambda row: row.last_id)
         ]
@@ -376,8 +376,9 @@ def _ends_of(runs: list[Run]) -> dict[str, int]:
 
 
 def _channel(
-    row: ChannelRow, first: SegmentRow | None, last_id: int, written_ns: int
+    row: ChannelRow, first: SegmentRow | None, last_id: int, written: tuple[int, int]
 ) -> StoredChannel:
+    written_ns, newest_ns = written
     has_times = first is not None and first.oldest_ns != NO_OLDEST_NS
     return StoredChannel(
         name=row.name,
@@ -387,6 +388,7 @@ def _channel(
         first_id=first.first_id if first else last_id + 1,
         first_seq=first.first_seq if first else row.last_seq + 1,
         oldest_ns=first.oldest_ns if first and has_times else None,
+        newest_ns=None if newest_ns == NO_NEWEST_NS else newest_ns,
         forgotten_ns=row.forgotten_ns,
         lost_id=row.lost_id,
         written_ns=written_ns,

@@ -4,7 +4,6 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.block import Block
 from relay.channel import Channel
 from relay.encode.objects import timestamp
 from relay.web.answers import answer
@@ -26,20 +25,20 @@ async def one_channel(request: web.Request) -> web.Response:
 
 def channel_object(channel: Channel) -> dict[str, Any]:
     """Return a channel as JSON shows it: what is held, what came, how fast."""
-    ring = channel.ring
-    first, last = ring.first_block, ring.last_block
+    ring, held = channel.ring, channel.held_lines
     return {
         "name": channel.name,
-        "first_id": first.first_id if first else None,
-        "last_id": last.last_id if last else None,
-        "first_seq": first.first_seq if first else None,
+        "first_id": channel.first_id if held else None,
+        "first_seq": channel.last_seq - held + 1 if held else None,
         "last_seq": channel.last_seq,
-        "held_lines": ring.lines,
-        "held_bytes": ring.bytes,
+        "last_id": channel.last_id if held else None,
+        "held_lines": held,
+        "memory_lines": ring.lines,
+        "memory_bytes": ring.bytes,
         "max_lines": ring.max_lines,
         "max_bytes": ring.max_bytes,
-        "oldest": _time(first),
-        "newest": timestamp(last.newest_ns).decode() if last else None,
+        "oldest": _time(channel.oldest_ns),
+        "newest": _time(channel.newest_ns) if held else None,
         "lines": channel.lines.total,
         "bytes": channel.bytes.total,
         "lines_per_second": round(channel.lines.per_second(), 1),
@@ -48,5 +47,5 @@ def channel_object(channel: Channel) -> dict[str, Any]:
     }
 
 
-def _time(block: Block | None) -> str | None:
-    return timestamp(block.oldest_ns).decode() if block else None
+def _time(ns: int | None) -> str | None:
+    return None if ns is None else timestamp(ns).decode()

@@ -215,5 +215,8 @@ def test_a_relay_that_is_stopped_goes_on(lives: Callable[[], Relay], tmp_path: P
         wait_for(relay, len(lines))
         assert relay.stop() == 0
     relay = lives()
+    channel = relay.get("/api/v1/channels/app")
+    assert (channel["held_lines"], channel["memory_lines"]) == (len(lines), 0)
+    assert channel["oldest"] <= channel["newest"]
     assert pages(relay, 0)[0] == lines
     assert relay.get("/api/v1/status")["store"]["recovered"] == []

@@ -49,7 +49,7 @@ def lines(text: str, first_id: int, first_seq: int, channel: str = "web") -> Spa
 
 def undated(stored: Stored) -> list[StoredChannel]:
     """Return channels without when they were written to: of rebuilt ones their files say it."""
-    return [replace(channel, written_ns=0) for channel in stored.channels]
+    return [replace(channel, written_ns=0, newest_ns=None) for channel in stored.channels]
 
 
 def kill(writer: Writer) -> None:
@@ -122,7 +122,9 @@ def test_all_that_was_committed_comes_back(
     assert stored == Stored(
         last_id=NOW_NS // 1000 + 60_000_000,
         channels=[
-            StoredChannel("web", 999, 1002, 2, 1000, 1, 1_000_000, written_ns=2),
+            StoredChannel(
+                "web", 999, 1002, 2, 1000, 1, 1_000_000, written_ns=2, newest_ns=1_000_000
+            ),
             StoredChannel("api", 1002, 1003, 0, 1003, 1, None, written_ns=2),
         ],
         runs=[run],
