@@ -399,7 +399,10 @@ class Scene:
     async def _read_stored(self, counts: Mapping[str, int]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self.archivist.judge.is_past(counts):
-            await self.archivist.read_page()
+            try:
+                await self.archivist.read_page()
+            except OSError as error:
+                raise StuckError(f"history does not come: {error!r}") from error
             self._check(deadline, "history does not come")
 
     def collect(self) -> None:
