@@ -1,37 +1,33 @@
 """
-Say lines one at a time, on stdout and stderr by turns, each when the one before was taken.
+Say lines one at a time, on stdout and stderr by turns.
 
-    python -m bench.producer COUNT
+    python -m bench.producer RATE COUNT
 """
 
-import fcntl
 import os
-import struct
 import sys
-import termios
+import time
 
 from bench.workspace import line
 
 
-def produce(count: int) -> None:
+def produce(rate: int, count: int) -> None:
     """
-    Write ``count`` lines to the two pipes.
+    Write lines to the two pipes, one write each.
+
+    A line that is late is written at once, so that the rate holds.
 
     Args:
+        rate: lines a second.
         count: how many.
     """
+    started_ns = time.monotonic_ns()
     for number in range(count):
-        pipe = 1 + number % 2
-        os.write(pipe, line(number))
-        while waiting(pipe):
-            os.sched_yield()
-
-
-def waiting(pipe: int) -> int:
-    """Return how many bytes of a pipe nobody has read yet; also its writing end knows."""
-    answer = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
-    return int(struct.unpack("i", answer)[0])
+        wait_ns = started_ns + number * 1_000_000_000 // rate - time.monotonic_ns()
+        if wait_ns > 0:
+            time.sleep(wait_ns / 1e9)
+        os.write(1 + number % 2, line(number))
 
 
 if __name__ == "__main__":
-    produce(int(sys.argv[1]))
+    produce(int(sys.argv[1]), int(sys.argv[2]))

@@ -14,8 +14,11 @@ from bench.workspace import Workspace, appear, knock
 
 MIB = 1 << 20
 
+RATE = 20_000
+"""Lines a second, of those that are said one at a time."""
+
 PATIENCE_SECONDS = 600.0
-"""Lines that come one at a time take their time."""
+"""What they may take on a machine that has more to do."""
 
 PROCESS = 'type = "process"\ncommand = {command!r}\nrestart = "never"\n'
 
@@ -34,9 +37,9 @@ def measure_bulk(workspace: Workspace, scale: Scale) -> Sample:
 
 
 def measure_single(workspace: Workspace, scale: Scale) -> Sample:
-    """Fill a ring from a process that says each line when the one before has been taken."""
+    """Fill a ring from a process that says one line at a time."""
     lines, door = scale.single_lines, workspace.fifo("door")
-    producer = shlex.join([sys.executable, "-m", "bench.producer", str(lines)])
+    producer = shlex.join([sys.executable, "-m", "bench.producer", str(RATE), str(lines)])
     command = f"echo INFO first; read _ <{shlex.quote(str(door))}; exec {producer}"
     with relay(workspace, Setup(keys=PROCESS.format(command=command))) as server:
         cursor, empty = _begin(server)
