@@ -5,6 +5,7 @@ from pathlib import Path
 
 from relay.config.model import ChannelOptions, Config, StateOptions
 from relay.durable import Durable
+from relay.entry import Batch, Position
 from relay.hub import Hub
 from relay.query import Query
 from relay.span import Span
@@ -44,10 +45,13 @@ class Kept:
         durable.connect(hub)
         return cls(directory, durable, hub)
 
-    async def publish(self, text: str, channel: str = "web") -> None:
-        """Publish words, each by itself."""
+    async def publish(self, text: str, channel: str = "web", position: str = "") -> None:
+        """Publish words, each by itself, where a reader stands with the last."""
         for line in text.split():
             await self.hub.publish([batch(channel, line)])
+        if position:
+            at = Position(position)
+            await self.hub.publish([Batch("app", channel, reader="f", position=at)])
 
     async def told(self) -> list[str | Delivery]:
         """Return what a reader from the beginning on is given: lines, gaps and endings."""

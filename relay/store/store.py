@@ -82,6 +82,8 @@ class DurableStore:
         """What closing waits for."""
         self._lock = asyncio.Lock()
         """Held while something is on its way that the channels' ``stored_id`` does not show."""
+        self._saved: Positions = {}
+        """Positions that were recorded in this life, without record keys."""
         self._unsaved: Positions = {}
         """Positions that wait until what was published without the store is caught up."""
         self._forgotten: dict[str, StoredChannel] = {}
@@ -162,6 +164,7 @@ class DurableStore:
         error = job.exception()
         if error is None:
             self.status.commits.add(time.monotonic() - began)
+            self._note_saved(positions)
             return True
         self._keep(positions)
         self._forgotten_runs[:0] = write.forgotten_runs
@@ -177,6 +180,13 @@ class DurableStore:
         self._forget_now()
         forgotten, self._forgotten_runs = self._forgotten_runs, []
         return Write(records, positions, forgotten_runs=forgotten, age_ns=self._age_ns())
+
+    def _note_saved(self, positions: Positions) -> None:
+        for key, position in positions.items():
+            if position.value:
+                self._saved[key] = Position(position.value) if position.record_keys else position
+            else:
+                self._saved.pop(key, None)
 
     def _keep(self, positions: Positions) -> None:
         """Remember positions until what belongs to them is stored."""
@@ -252,6 +262,7 @@ class DurableStore:
                     self._archive.close()
                     await self.submit(self._writer.reopen)
                     self._archive.close()  # It may be another index now.
+                    await self._go_back()
                     caught_up = await self._catch_up()
                 except (StoreError, OSError) as error:
                     self.fail(_reason(error))
@@ -272,6 +283,20 @@ class DurableStore:
                 self.status.enter(StoreState.OK)
                 log.warning("store: it works again; %d lines were caught up", caught_up)
 
+    async def _go_back(self) -> None:
+        """
+        Take for stored only what the index has now.
+
+        A disk that was pulled out comes back without what had not reached it yet.
+        """
+        assert self._hub is not None
+        ends = await self.submit(self._writer.ends)
+        for name, channel in self._hub.channels.items():
+            last_id, last_seq = ends.get(name, (channel.born_id, 0))
+            if last_id < channel.stored_id and last_seq < channel.stored_seq:
+                channel.stored_id, channel.stored_seq = last_id, last_seq
+                self._unsaved = self._saved | self._unsaved
+
     async def _catch_up(self) -> int:
         """Write all that is visible and not stored, as of now; return how many lines."""
         assert self._hub is not None
@@ -286,6 +311,7 @@ class DurableStore:
             newer, self._unsaved = self._unsaved, unsaved
             self._keep(newer)
             raise
+        self._note_saved(unsaved)
         for channel, last_id, last_seq in ends:
             channel.stored_id, channel.stored_seq = last_id, last_seq
         return sum(

@@ -217,6 +217,10 @@ class Writer:
 
     # What else changes
 
+    def ends(self) -> dict[str, tuple[int, int]]:
+        """Return for each channel the last id and seq that the index has."""
+        return {name: (row.last_id, row.last_seq) for name, row in self._rows.items()}
+
     def seal_old(self, age_ns: int) -> None:
         """
         Seal segments that are open for long; to be called now and then, for quiet channels.

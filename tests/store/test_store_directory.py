@@ -1,12 +1,13 @@
 """A state directory that goes away under a store, and comes back."""
 
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from relay.entry import Gap, Reason
+from relay.entry import Gap, Position, Reason
 from tests.kept import Kept
 
 
@@ -60,3 +61,31 @@ async def test_what_a_ring_holds_is_not_missing_with_its_segment(kept: Kept) -> 
     assert lines == ["d", "e"]
     assert isinstance(gap, Gap)
     assert (gap.after, gap.count, gap.reason) == (0, 3, Reason.STORAGE)
+
+
+async def test_a_disk_that_comes_back_older_is_caught_up(kept: Kept) -> None:
+    """What had not reached it is written again, as far as a ring holds it."""
+    path = kept.directory / "index.db"
+    other = sqlite3.connect(path)
+    before = other.execute("SELECT * FROM channels").fetchall()
+    await kept.publish("f g h", position="8")
+    kept.store.fail("pulled out")
+    other.execute("DELETE FROM channels")
+    places = ", ".join("?" * len(before[0]))
+    other.executemany(f"INSERT INTO channels VALUES ({places})", before)
+    other.execute("DELETE FROM positions")
+    other.commit()
+    other.close()
+    await kept.store.check()
+    assert not kept.store.is_failing
+    await kept.publish("i j k l")
+    told = await kept.told()
+    assert [one for one in told if isinstance(one, str)] == list("abcdeghijkl")
+    assert [(one.count, one.reason) for one in told if isinstance(one, Gap)] == [
+        (1, Reason.STORAGE)
+    ]
+    await kept.close()
+    again = Kept.begin(kept.directory)
+    assert await again.lines() == list("abcdeghijkl")
+    assert again.durable.stored.positions["app", "f"] == Position("8")
+    await again.close()
