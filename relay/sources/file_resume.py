@@ -209,9 +209,17 @@ def _go_on(files: FileSet, file: OpenFile, name: str, position: FilePosition) ->
     files.queue(place, reader)
     files.keep(reader)
     if file.path != position.path:
-        reader.left_at = time.monotonic()
+        reader.left_at = _left_at(file)
+    if position.done:
+        # It was waited for in an earlier life: who is killed again and again must get on.
+        reader.grace_seconds = 0.0
     files.turns.mark(reader)
     return reader
+
+
+def _left_at(file: OpenFile) -> float:
+    """Return when a file lost its name at the latest, by the monotonic clock."""
+    return time.monotonic() - max(0.0, time.time() - os.fstat(file.fd).st_ctime)
 
 
 def _catch_up(files: FileSet, place: Place, position: FilePosition) -> None:
@@ -252,7 +260,7 @@ def _read_whole(files: FileSet, place: Place, generation: Generation, *, is_copy
     except OSError:
         generation.file.close()
         return
-    reader.left_at = time.monotonic()
+    reader.left_at = _left_at(generation.file)
     if is_copy:
         # What was written between the copying and the truncating is gone.
         reader.lossy, reader.grace_seconds = True, 0.0

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,42 @@ async def test_lines_that_are_held_back_come_once(tmp_path: Path) -> None:
     given = numbers(store)
     assert given == list(range(len(given)))
     assert 3 <= len(given) < 400
+
+
+LIFE_SECONDS = 0.5
+"""Shorter than the grace that a file has whose name has gone."""
+
+
+async def test_lives_that_are_shorter_than_the_grace_get_on(tmp_path: Path) -> None:
+    """What is behind a file that was finished in an earlier life is read all the same."""
+    path = tmp_path / "a.log"
+    store = Committed()
+
+    def write(first: int, stop: int) -> None:
+        with path.open("a") as file:
+            file.write("".join(f"{number:06} x\n" for number in range(first, stop)))
+
+    async def live(until: int) -> None:
+        task = start(store, tmp_path / "a.log*", channel="a")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LIFE_SECONDS):
+                while (numbers(store) or [-1])[-1] < until - 1:
+                    await asyncio.sleep(0.02)
+        await store.kill(task)
+
+    write(0, 200)
+    await committed(store, tmp_path / "a.log*")
+    write(200, 300)
+    task = start(store, tmp_path / "a.log*", channel="a")
+    while (numbers(store) or [-1])[-1] < 299:
+        await asyncio.sleep(0.02)
+    shutil.copyfile(path, tmp_path / "a.log.1")
+    path.write_text("")
+    write(300, 400)
+    while (numbers(store) or [-1])[-1] < 399:
+        await asyncio.sleep(0.02)
+    await store.kill(task)
+    write(400, 500)
+    for _ in range(20):
+        await live(500)
+    assert numbers(store)[-1] == 499
