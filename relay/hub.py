@@ -158,11 +158,7 @@ class Hub:
             ChannelLimitError: a batch is of a channel for which there is no room; then none
                 of the batches is published.
         """
-        self.admit(
-            batch.channel
-            for batch in batches
-            if not _is_position(batch) or batch.channel not in self._forgotten
-        )
+        self.admit(batch.channel for batch in batches if self._brings_channel(batch))
         if self._store is None:
             self._show(self._number(batches))
             return self.last_id
@@ -172,6 +168,16 @@ class Hub:
             self._committer = asyncio.create_task(self._commit(self._store))
         await asyncio.shield(published)
         return self.last_id
+
+    def _brings_channel(self, batch: Batch) -> bool:
+        """
+        Tell whether a batch's channel is to be there.
+
+        It is from its source's first position on, before its first line; but where a reader
+        stands does not bring back a channel that was forgotten.
+        """
+        is_position = not (batch.lines.count or batch.runs or batch.loss)
+        return not is_position or batch.channel not in self._forgotten
 
     def admit(self, channels: Iterable[str]) -> None:
         """
@@ -235,8 +241,7 @@ class Hub:
         arrival_ns = self._clock()
         next_id = max(self._numbered_id + 1, arrival_ns // 1000)
         for batch in batches:
-            if not _is_position(batch) or batch.channel not in self._forgotten:
-                # It is there from its source's first position on, before its first line.
+            if self._brings_channel(batch):
                 self._channel(batch.channel)
             if batch.lines.count:
                 channel = self._channel(batch.channel)
@@ -451,11 +456,6 @@ class Hub:
         if name not in self.runs:
             raise NotFoundError("run", name, near(name, self.runs))
         return self.runs[name]
-
-
-def _is_position(batch: Batch) -> bool:
-    """Tell whether a batch only says where its reader stands."""
-    return not (batch.lines.count or batch.runs or batch.loss)
 
 
 def _id(ending: Ending) -> int:

@@ -174,10 +174,6 @@ class Marks:
         """Seq of the first entry that is marked: 1 while nothing was forgotten."""
         return self._seqs[0] if self._seqs else None
 
-    def is_after(self, cursor: int) -> bool:
-        """Tell whether anything left that has an id greater than ``cursor``."""
-        return self.left_id > cursor
-
     def seq_at(self, cursor: int) -> int | None:
         """
         Return the seq of the last entry that left with an id of at most ``cursor``.

@@ -51,8 +51,7 @@ def test_losses_stand_among_marks() -> None:
     assert marks.losses_between(0, 200) == (5, 5)
     assert marks.losses_between(0, 900) == (None, 5)
     assert marks.losses_between(150, 200) == (0, 0)
-    assert marks.is_after(249)
-    assert not marks.is_after(250)
+    assert marks.left_id == 250
 
 
 def test_forgotten_losses_are_unknown() -> None:
