@@ -36,12 +36,12 @@ class Lost:
     Args:
         last_id: of its last entry, loss or run ending.
         last_seq: of its last entry.
-        newest_ns: its newest timestamp.
+        newest_ns: its newest timestamp; ``None`` where it has no entry.
     """
 
     last_id: int
     last_seq: int
-    newest_ns: int
+    newest_ns: int | None
 
 
 class Channel:
@@ -271,7 +271,8 @@ class Channel:
             if item.last_id > marks.left_id:
                 self._lose(item)
         marks.last_seq = max(marks.last_seq, until.last_seq)
-        self.lost_ns = max(until.newest_ns, self.lost_ns or until.newest_ns)
+        if until.newest_ns is not None:
+            self.lost_ns = max(until.newest_ns, self.lost_ns or until.newest_ns)
 
     def _lose(self, item: Block | DeclaredLoss | Missing) -> None:
         if isinstance(item, Missing):

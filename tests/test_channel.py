@@ -88,6 +88,16 @@ def test_a_time_is_held_if_nothing_newer_was_let_go_of() -> None:
     assert channel.holds_since(NOW_NS + 1)
 
 
+def test_losses_that_are_let_go_of_have_no_time() -> None:
+    """They say nothing of how old the entries are that are held."""
+    channel = stored_channel()
+    channel.append(block("a", 200, 1, arrival_ns=NOW_NS))
+    channel.stored_id, channel.stored_seq = 200, 1
+    channel.lose(Lost(150, 0, None), [DeclaredLoss(150, "web", Loss(Reason.SOURCE, 7, 7))])
+    assert channel.lost_ns is None
+    assert channel.oldest_ns == NOW_NS
+
+
 def test_a_restored_channel_goes_on() -> None:
     """With its seq, and with what was lost before: an entry, or a loss alone."""
     stored = StoredChannel("web", 100, 300, 9, 250, 5, oldest_ns=NOW_NS, lost_id=240)

@@ -208,7 +208,8 @@ class Upkeep:
                 stretch = await self._store.read(row.channel, after, row.last_id)
                 items += [item for item in stretch.items if item.last_id > after]
                 after = stretch.reach
-        channel.lose(Lost(row.last_id, row.last_seq, row.newest_ns), items)
+        newest_ns = row.newest_ns if row.entries else None
+        channel.lose(Lost(row.last_id, row.last_seq, newest_ns), items)
 
     # What is kept small
 
