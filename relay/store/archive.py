@@ -4,7 +4,8 @@ Reading what is stored, some at a time, from worker threads.
 Rules of this file:
 
 * The index says what there should be: what of it cannot be read is a
-  :class:`~relay.marks.Missing` of the right count, wherever it lies.
+  :class:`~relay.marks.Missing` of the right count, wherever it lies; of none where declared
+  losses may be among it, of which the index knows only how many there were.
 * Before the oldest segment nothing is missing: what was pruned is the channel's marks' business.
 * A chunk is parsed once while it is wanted: readers of the same place share its blocks, which
   may begin before the cursor of one.
@@ -307,12 +308,12 @@ class _Reading:
         for start in range(number - 1, -1, -1):
             continuity = Continuity(0)
             for earlier in range(start, number):
-                continuity.join(segment.items(earlier))
+                continuity.join_pieces(segment.pieces(earlier))
             if continuity.last_seq is not None:
                 return continuity
         continuity = self.start_of(segment.row)
         for earlier in range(number):
-            continuity.join(segment.items(earlier))
+            continuity.join_pieces(segment.pieces(earlier))
         return continuity
 
 
@@ -357,8 +358,9 @@ def _joined_onwards(
             first = segment.chunk_of(after)
             continuity = _start_at(reading, segment, first, after)
         for number in range(first, segment.count):
-            yield passed + continuity.join(segment.items(number)), continuity.last_id
+            yield passed + continuity.join_pieces(segment.pieces(number)), continuity.last_id
             passed = []
+        continuity.is_uncertain |= segment.lacks_end
         yield passed + continuity.reach(row.last_id, row.last_seq), continuity.last_id
         passed = []
     if continuity is not None:
@@ -402,8 +404,9 @@ def _joined_backwards(
         for number in range(last, -1, -1):
             continuity = reading.start_of_chunk(segment, number)
             reach = continuity.last_id + 1
-            joined = continuity.join(segment.items(number)) if segment.count else []
+            joined = continuity.join_pieces(segment.pieces(number)) if segment.count else []
             if number + 1 >= segment.count:
+                continuity.is_uncertain |= segment.lacks_end
                 joined += continuity.reach(row.last_id, row.last_seq)
                 if row is rows[0] and newer is not None and newer.first_id >= before:
                     joined += continuity.reach(newer.first_id - 1, newer.first_seq - 1)

@@ -145,6 +145,11 @@ class CompressedText:
         """Close the file."""
         os.close(self._descriptor)
 
+    @property
+    def text_bytes(self) -> int:
+        """How much of its text is there, as the table says."""
+        return sum(frame.length for frame in self.frames)
+
     def length(self, index: int) -> int:
         """Return the bytes of a chunk's text, as the table says."""
         return self.frames[index].length

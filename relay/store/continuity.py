@@ -3,7 +3,7 @@ What is missing between what is read: seqs have no holes, so every jump of their
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from relay.block import Block, DeclaredLoss
 from relay.entry import Reason
@@ -25,11 +25,23 @@ class Continuity:
         last_id: everything up to this id has been given.
         last_seq: of the last entry that was; ``None``: not known, and nothing is missing
             before the next entry.
+        held: losses and holes that are not given yet.
+        is_uncertain: whether behind all that was joined losses may be missing, which nobody can
+            count: they take no seq.
     """
 
     last_id: int
     last_seq: int | None = None
     held: list[DeclaredLoss | Missing] = field(default_factory=list)
+    is_uncertain: bool = False
+
+    def join_pieces(self, pieces: Sequence[Sequence[Item]]) -> list[Item]:
+        """Join pieces of a text, between which declared losses may be missing."""
+        joined: list[Item] = []
+        for number, piece in enumerate(pieces):
+            self.is_uncertain = self.is_uncertain or number > 0
+            joined += self.join(piece)
+        return joined
 
     def join(self, items: Sequence[Item]) -> list[Item]:
         """
@@ -64,8 +76,11 @@ class Continuity:
         items: list[Item] = list(held)
         if self.last_seq is not None:
             self.last_seq += sum(item.at_least for item in held if isinstance(item, Missing))
-            if last_seq > self.last_seq and last_id > self.last_id:
-                items = [_covering(held, self.last_id + 1, last_id, last_seq - self.last_seq)]
+            lost = max(0, last_seq - self.last_seq)
+            if (lost or self.is_uncertain) and last_id > self.last_id:
+                covering = _covering(held, self.last_id + 1, last_id, lost)
+                items = [replace(covering, count=None) if self.is_uncertain else covering]
+        self.is_uncertain = False
         self.last_id = max(self.last_id, last_id)
         self.last_seq = max(self.last_seq or 0, last_seq)
         return items

@@ -39,6 +39,11 @@ class PlainText:
         """Close the file."""
         os.close(self._descriptor)
 
+    @property
+    def text_bytes(self) -> int:
+        """How much of its text is there."""
+        return self._length
+
     def length(self, index: int) -> int:
         """Return the bytes of a chunk."""
         return self._start(index + 1) - self._start(index)

@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from relay.block import Block
-from relay.entry import Reason
+from relay.block import Block, DeclaredLoss
+from relay.entry import Loss, Reason
 from relay.marks import Missing
 from relay.run import Ending, Run
 from relay.runs import end_run, enter_runs
@@ -26,7 +26,7 @@ from relay.store.continuity import Continuity
 from relay.store.files import make_directories
 from relay.store.index import NO_NEWEST_NS, NO_OLDEST_NS, ChannelRow, OpenSegment, SegmentRow
 from relay.store.parsing import last_line, parse
-from relay.store.segment import chunks, hole, render
+from relay.store.segment import Record, chunks, hole, render
 from relay.times import parse_rfc_3339
 
 __all__ = ["Rebuilt", "mend", "orphans", "rebuild", "segment_files"]
@@ -115,7 +115,7 @@ def mend(directory: Path, row: ChannelRow) -> tuple[ChannelRow, int]:
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
-        if row.last_seq < part.first_seq:
+        if row.last_seq < part.first_seq and not part.losses:
             return replace(row, open=None), 0
         make_directories(path, directory)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -144,14 +144,20 @@ def _ends_well(descriptor: int, row: ChannelRow, length: int) -> bool:
 
 
 def _cut(descriptor: int, row: ChannelRow, part: OpenSegment) -> tuple[ChannelRow, int]:
-    """Cut a segment behind its last whole line, and put a hole there for what is lost."""
+    """Cut a segment behind its last whole line, and say there what is lost."""
     text = os.pread(descriptor, part.length, 0)
     found = _look(row.name, text, part.first_id - 1, part.first_seq - 1)
     lost = max(0, row.last_seq - found.last_seq)
-    last_id = max(row.last_id, found.last_id + lost)
-    end = b""
+    lacks_losses = found.losses < part.losses
+    last_id = max(row.last_id, found.last_id + lost + lacks_losses)
+    records: list[Record] = []
+    if lacks_losses:
+        # Written first: when this is done again, what was written counts among the losses.
+        records.append(DeclaredLoss(found.last_id + 1, row.name, Loss(Reason.RESTART)))
     if lost:
-        end = render([hole(row.name, found.last_id + 1, last_id, lost, Reason.RESTART)])
+        first_id = found.last_id + 1 + lacks_losses
+        records.append(hole(row.name, first_id, last_id, lost, Reason.RESTART))
+    end = render(records)
     os.ftruncate(descriptor, found.length)
     os.pwrite(descriptor, end, found.length)
     os.fdatasync(descriptor)
@@ -161,7 +167,7 @@ def _cut(descriptor: int, row: ChannelRow, part: OpenSegment) -> tuple[ChannelRo
         entries=found.entries,
         oldest_ns=found.oldest_ns,
         newest_ns=found.newest_ns,
-        losses=found.losses + bool(lost),
+        losses=found.losses + len(records),
     )
     last_seq = max(row.last_seq, found.last_seq)
     return replace(row, last_id=last_id, last_seq=last_seq, open=part), lost

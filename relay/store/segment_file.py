@@ -9,6 +9,7 @@ import logging
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
+from itertools import chain
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -16,7 +17,7 @@ from relay.block import Block
 from relay.marks import Missing
 from relay.store.compression import CompressedText, FrameError
 from relay.store.index import SegmentRow, path_of
-from relay.store.parsing import Item, first_id, parse
+from relay.store.parsing import Item, first_id, pieces
 from relay.store.plain import PlainText
 
 __all__ = ["ChunkCache", "SegmentFile", "open_segment"]
@@ -26,6 +27,9 @@ MAX_FIRST_IDS = 65_536
 
 OVERHEAD_BYTES = 300
 """What a hole costs, and a list of items."""
+
+MAX_LACKING = 1000
+"""Damaged segments that are not looked through again."""
 
 MAX_WARNED = 1000
 """Problems that are not logged again."""
@@ -74,8 +78,10 @@ class ChunkCache:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self.items: _Recent[list[Item]] = _Recent(max_bytes)
+        self.pieces: _Recent[list[list[Item]]] = _Recent(max_bytes)
         """Of chunks; never to be changed."""
+        self.lacking: _Recent[bool] = _Recent(MAX_LACKING)
+        """Of segments that are damaged, whether losses of theirs are."""
         self.first_ids: _Recent[int] = _Recent(MAX_FIRST_IDS)
         """Of chunks."""
         self._warned: set[str] = set()
@@ -117,14 +123,53 @@ class SegmentFile:
 
     def items(self, index: int) -> list[Item]:
         """Return what a chunk holds, without the jumps between: see :func:`parse`."""
+        first, *others = self._pieces(index)
+        return list(chain(first, *others)) if others else first
+
+    def pieces(self, index: int) -> list[list[Item]]:
+        """Return what a chunk holds, cut where declared losses may be missing."""
+        found = self._pieces(index)
+        return found if len(found) == 1 or self._lacks_losses else [self.items(index)]
+
+    @property
+    def lacks_end(self) -> bool:
+        """Whether declared losses may be missing behind all chunks."""
+        if not self.row.losses:
+            return False
+        is_short = self._text is None or self._text.text_bytes < self.row.length
+        return is_short and self._lacks_losses
+
+    @property
+    def _lacks_losses(self) -> bool:
+        """Whether fewer losses and holes can be read than there were; asked of damage alone."""
+        row = self.row
+        if not row.losses:
+            return False
+        key = row.channel, row.first_id, row.compressed, -1, row.losses
+        lacks = self._cache.lacking.get(key)
+        if lacks is None:
+            items = (item for index in range(self.count) for item in self.items(index))
+            lacks = sum(not isinstance(item, Block) for item in items) < row.losses
+            self._cache.lacking.put(key, lacks, 1)
+        return lacks
+
+    def _pieces(self, index: int) -> list[list[Item]]:
         key = self._key(index)
-        items = self._cache.items.get(key)
-        if items is None:
+        found = self._cache.pieces.get(key)
+        if found is None:
             text = self._read(index)
-            items = [item for item in parse(self.row.channel, text) if self._is_of_row(item)]
-            if text:
-                self._cache.items.put(key, items, OVERHEAD_BYTES + sum(map(_size_bytes, items)))
-        return items
+            if not text:
+                is_inside_line = not key[-1]
+                return [[]] if is_inside_line else [[], []]
+            found = self._of_row(pieces(self.row.channel, text))
+            size = sum(_size_bytes(item) for piece in found for item in piece)
+            self._cache.pieces.put(key, found, OVERHEAD_BYTES + size)
+        return found
+
+    def _of_row(self, found: list[list[Item]]) -> list[list[Item]]:
+        """Leave out what cannot be here; it was something else before it was damaged."""
+        fitting = [[item for item in piece if self._is_of_row(item)] for piece in found]
+        return fitting if fitting == found or len(found) > 1 else [[], *fitting]
 
     def chunk_of(self, cursor: int) -> int:
         """Return the index of the last chunk that begins at or before an id, else 0."""

@@ -274,6 +274,71 @@ def test_a_segment_that_is_gone(disk: Disk) -> None:
     assert told(disk.all_back()) == expected
 
 
+@pytest.mark.parametrize("chunk", [None, 1])
+def test_losses_that_were_in_what_is_gone_are_not_counted(disk: Disk, chunk: int | None) -> None:
+    """Nobody knows how many those were: the gap that stands for them has no count."""
+    records: list[Record] = [
+        line(20, 3),
+        DeclaredLoss(21, "web", Loss(Reason.RATE, 5, 5)),
+        line(22, 4),
+    ]
+    disk.seal(lines(2, 10, 1))
+    row = disk.seal(records, chunk)
+    disk.seal(lines(1, 30, 5))
+    index.path_of(disk.directory, row).unlink()
+    gap = Missing(12, 22, None, 2, Reason.STORAGE, is_placed=False)
+    assert told(disk.all()) == ["1", "2", gap, "5"]
+    assert told(disk.all_back()) == ["1", "2", gap, "5"]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        # Where its line stood, though no seq is missing there; where all are there it is exact.
+        (1, ["3", Missing(21, 21, None, 0, Reason.STORAGE, is_placed=False), "4", 23, "5"]),
+        (3, ["3", 21, "4", Missing(23, 23, None, 0, Reason.STORAGE, is_placed=False), "5"]),
+        (4, ["3", 21, "4", Missing(23, 24, 6, 6, Reason.STORAGE, is_placed=False)]),
+    ],
+)
+@pytest.mark.parametrize("chunk", [None, 2, 9])
+def test_a_loss_whose_line_is_damaged(
+    disk: Disk, place: int, expected: list[object], chunk: int | None
+) -> None:
+    """It is an uncounted gap."""
+    loss = Loss(Reason.RATE, 5, 5)
+    records: list[Record] = [
+        line(20, 3),
+        DeclaredLoss(21, "web", loss),
+        line(22, 4),
+        DeclaredLoss(23, "web", loss),
+        line(24, 5),
+    ]
+    disk.seal(lines(2, 10, 1))
+    row = disk.seal(records)
+    texts = [render([record]) for record in records]
+    texts[place] = b"#" * (len(texts[place]) - 1) + b"\n"
+    if chunk is not None:
+        index.add_segments(disk.index, [replace(row, compressed=True)])
+        path = index.path_of(disk.directory, replace(row, compressed=True))
+        compress([b"".join(texts[k : k + chunk]) for k in range(0, 5, chunk)], path)
+    else:
+        index.path_of(disk.directory, row).write_bytes(b"".join(texts))
+    assert told(disk.all()) == ["1", "2", *expected]
+
+
+def test_a_segment_that_ends_early_and_had_losses(disk: Disk) -> None:
+    """Cut behind a whole line it says nothing of what stood there, but the index does."""
+    row = disk.seal([line(20, 1), line(21, 2), DeclaredLoss(22, "web", Loss(Reason.RATE, 5, 5))])
+    disk.seal(lines(1, 30, 3))
+    os.truncate(index.path_of(disk.directory, row), len(render([line(20, 1), line(21, 2)])))
+    assert told(disk.all()) == [
+        "1",
+        "2",
+        Missing(22, 22, None, 0, Reason.STORAGE, is_placed=False),
+        "3",
+    ]
+
+
 def test_a_segment_of_which_the_index_knows_nothing(disk: Disk) -> None:
     """What lies between two rows is missing too."""
     disk.seal(lines(2, 10, 1))
@@ -615,6 +680,7 @@ def check(written: Written, items: Sequence[Item], after: int, until: int) -> No
     """Every entry in (after, until] once and in order, or missing by its count."""
     seqs = dict(written.entries)
     left = [id_ for id_ in seqs if after < id_ <= until]
+    losses_left = {id_ for id_ in written.losses if after < id_ <= until}
     cursor = after
     for item in items:
         assert item.last_id > cursor
@@ -628,18 +694,20 @@ def check(written: Written, items: Sequence[Item], after: int, until: int) -> No
             assert item.first_id > cursor
             gone = [id_ for id_ in seqs if item.first_id <= id_ <= item.last_id]
             covered = [id_ for id_ in written.losses if item.first_id <= id_ <= item.last_id]
-            if item.count is None and not item.at_least:
-                assert item.first_id == after + 1 or item.last_id == until
-            else:
-                # A loss is of an unknown number, at least 2; one that is gone itself is silent.
-                losses = item.at_least - len(gone)
-                assert losses in range(0, 2 * len(covered) + 1, 2)
-                assert (item.count is None) == bool(losses)
+            if item.count is not None:
+                assert (item.count, covered) == (len(gone), [])
+            elif item.at_least:
+                # A loss is of an unknown number, at least 2; one that is gone itself counts none.
+                assert item.at_least - len(gone) in range(0, 2 * len(covered) + 1, 2)
+            if item.count is None and item.first_id != after + 1 and item.last_id != until:
+                assert written.losses or written.holes
             left = [id_ for id_ in left if id_ not in gone]
+            losses_left.difference_update(covered)
         else:
-            assert item.id in written.losses
+            losses_left.remove(item.id)
         cursor = item.last_id
     assert left == []
+    assert losses_left == set()
 
 
 @settings(max_examples=100, deadline=None)

@@ -98,6 +98,45 @@ def test_losses_are_counted(tmp_path: Path) -> None:
     assert (mended.open.losses, lost) == (3, 1)
 
 
+@pytest.mark.parametrize(
+    ("kept", "end"),
+    [
+        (2, [DeclaredLoss(1002, "web", Loss(Reason.RESTART)), (1003, 1006, 2)]),
+        (0, [DeclaredLoss(1000, "web", Loss(Reason.RESTART)), (1001, 1006, 4)]),
+    ],
+)
+def test_losses_that_are_gone_with_a_tail_are_said(
+    tmp_path: Path, kept: int, end: list[DeclaredLoss | tuple[int, int, int]]
+) -> None:
+    """By one that nobody can count, before the hole of the entries."""
+    records: list[Record] = [
+        lines("a", 1000, 1),
+        lines("b", 1001, 2),
+        DeclaredLoss(1002, "web", Loss(Reason.SOURCE, 7, 7)),
+        lines("c", 1005, 3),
+        lines("d", 1006, 4),
+    ]
+    path = put(tmp_path, "2026-11-21/1000.ndjson", *records)
+    known = OpenSegment(1000, 1, path.stat().st_size, 4, 0, 0, "2026-11-21", 0, 0, losses=1)
+    path.write_bytes(render(records[:kept]) + render(records[kept:])[:9])
+    mended, lost = mend(tmp_path, ChannelRow("web", 999, 1006, 4, None, known))
+    assert mended.open is not None
+    assert (mended.last_id, mended.open.losses, lost) == (1006, 2, 4 - kept)
+    loss, gone = end
+    assert isinstance(loss, DeclaredLoss)
+    assert isinstance(gone, tuple)
+    assert path.read_bytes() == render([*records[:kept], loss, hole("web", *gone, Reason.RESTART)])
+
+
+def test_an_open_segment_of_losses_alone_that_is_gone(tmp_path: Path) -> None:
+    """What they were nobody knows, but that they were."""
+    known = OpenSegment(1000, 3, 150, 0, 0, 0, "2026-11-21", 0, 0, losses=1)
+    mended, lost = mend(tmp_path, ChannelRow("web", 900, 1000, 2, None, known))
+    assert (mended.last_id, mended.last_seq, lost) == (1000, 2, 0)
+    (path,) = tmp_path.rglob("*.ndjson")
+    assert path.read_bytes() == render([DeclaredLoss(1000, "web", Loss(Reason.RESTART))])
+
+
 def test_a_torn_segment_ends_with_its_last_whole_line(tmp_path: Path) -> None:
     """On the disk too; one without a whole line is left out."""
     path = put(tmp_path, "2026-11-21/1000.ndjson", lines("a b", 1000, 1))
