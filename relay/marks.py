@@ -9,7 +9,7 @@ of the forgotten entries it had passed.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from relay.block import Block, DeclaredLoss
@@ -101,7 +101,7 @@ class Marks:
         if isinstance(item, Block):
             self.add_ids(item.id_range(0, item.count), item.first_seq)
         else:
-            self.add_loss(item.id, item.loss.count, item.loss.at_least)
+            self.add_loss(item.id, item.loss.count, item.loss.at_least, item.loss.reason)
 
     def add_ids(self, ids: Sequence[int], first_seq: int) -> None:
         """Remember entries with consecutive seqs, at least one, that are newer than all here."""
@@ -136,7 +136,7 @@ class Marks:
             other.add_mark(self._ids[index], self._seqs[index], self._counts[index])
         for loss in self._losses:
             if other.last_loss_id < loss.last_id <= until:
-                other.add_loss(loss.last_id, loss.count, loss.at_least)
+                other.add_loss(loss.last_id, loss.count, loss.at_least, loss.reason)
 
     def begin_after(self, id_: int, seq: int) -> None:
         """Take all up to an entry for gone and forgotten: an earlier life's, with losses."""
@@ -144,9 +144,11 @@ class Marks:
         self.last_seq = self.forgotten_seq = seq
         self.last_loss_id = max(self.last_loss_id, id_)
 
-    def add_loss(self, id_: int, count: int | None, at_least: int) -> None:
+    def add_loss(
+        self, id_: int, count: int | None, at_least: int, reason: Reason = Reason.EVICTED
+    ) -> None:
         """Remember a declared loss that left and is newer than all here."""
-        self._losses.append(Missing(id_, id_, count, at_least))
+        self._losses.append(Missing(id_, id_, count, at_least, reason))
         self.last_loss_id = id_
         excess = len(self._losses) - self._most
         if excess >= self._slack:
@@ -203,7 +205,7 @@ class Marks:
 
     def after(self, cursor: int) -> Iterator[Missing]:
         """Iterate over what is marked with an id greater than ``cursor``, in order of ids."""
-        losses = iter([loss for loss in self._losses if loss.last_id > cursor])
+        losses = iter([replace(one, reason=Reason.EVICTED) for one in self.losses_after(cursor)])
         loss = next(losses, None)
         for index in range(max(0, bisect_right(self._ids, cursor) - 1), len(self._ids)):
             first, count = self._ids[index], self._counts[index]
@@ -220,7 +222,7 @@ class Marks:
             loss = next(losses, None)
 
     def losses_after(self, cursor: int) -> list[Missing]:
-        """Return the losses that left with an id greater than ``cursor``, oldest first."""
+        """Return the losses that left with an id greater than ``cursor``, for what they were."""
         return [loss for loss in self._losses if loss.last_id > cursor]
 
     def count_between(self, after: int, until: int) -> int:

@@ -452,13 +452,15 @@ def _lost(channel: Channel) -> Iterator[Record]:
         cuts = []
         if losses:
             at_least = sum(loss.at_least for loss in losses)
-            yield DeclaredLoss(start, channel.name, Loss(Reason.SOURCE, None, at_least))
+            reasons = {loss.reason for loss in losses}
+            reason = reasons.pop() if len(reasons) == 1 else Reason.STORAGE
+            yield DeclaredLoss(start, channel.name, Loss(reason, None, at_least))
             start += 1
     for cut in sorted(cuts, key=lambda one: one.last_id):
         if before := left.count_between(start - 1, cut.last_id):
             yield hole(channel.name, start, left.id_before(cut.last_id), before, Reason.STORAGE)
         if isinstance(cut, Missing):
-            loss = Loss(Reason.SOURCE, cut.count, cut.at_least)
+            loss = Loss(cut.reason, cut.count, cut.at_least)
             yield DeclaredLoss(cut.last_id, channel.name, loss)
         start, count = cut.last_id + 1, count - before
     if count:
