@@ -45,7 +45,7 @@ def _levels(batch: Batch) -> bytes:
 
 
 def _found_levels(batch: Batch) -> bytes:
-    count, origins = batch.lines.count, batch.origins
+    origins = batch.origins
     is_said = batch.levels is not None and UNSAID not in batch.levels
     if batch.origin_index is None:
         defaults = bytes([origins[0].level])
@@ -54,7 +54,7 @@ def _found_levels(batch: Batch) -> bytes:
         defaults = batch.origin_index.translate(table.ljust(256, b"\0"))
     if batch.detect_levels and not is_said:
         return levels.detect(batch.lines, defaults)
-    return defaults if len(defaults) == count else defaults * count
+    return defaults * batch.lines.count if len(defaults) == 1 else defaults
 
 
 def ending_of(id_: int, channel: str, change: RunEnded) -> Ending:

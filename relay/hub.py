@@ -176,7 +176,7 @@ class Hub:
         It is from its source's first position on, before its first line; but where a reader
         stands does not bring back a channel that was forgotten.
         """
-        is_position = not (batch.lines.count or batch.runs or batch.loss)
+        is_position = not (batch.lines or batch.runs or batch.loss)
         return not is_position or batch.channel not in self._forgotten
 
     def admit(self, channels: Iterable[str]) -> None:
@@ -243,7 +243,7 @@ class Hub:
         for batch in batches:
             if self._brings_channel(batch):
                 self._channel(batch.channel)
-            if batch.lines.count:
+            if batch.lines:
                 channel = self._channel(batch.channel)
                 first_seq = channel.numbered_seq + 1
                 group.items.append(block_of(batch, next_id, first_seq, arrival_ns))

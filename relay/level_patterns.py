@@ -196,37 +196,36 @@ WORDS = {
 }
 
 
-# "0-9" makes it a set of bits; with "\d" it takes half as long again.
-_NUMBERS = r"[-0-9:.,/+ \t\[\](]*+"
-
-HEAD = re.compile(
-    (
-        rf"{_NUMBERS}(?:(?<=[0-9])T{_NUMBERS})?+(?:(?<=[0-9])Z{_NUMBERS})?+"
-        r"(?:(?:(?<=[ \t\[(:])|(?<![^\n]))([A-Z]++)(?=[ :\]]))?+[^\n]*+\n"
-    ).encode()
-)
-"""
-Any one line; its group is the first word, where that is in capitals and only a time in digits
-stands before it. No shape ends in such a time, so if the word is a level's it decides.
-"""
-
 DOUBT = 255
 """In the place of a level that is still to be found."""
 
+HEAD_LETTERS = {
+    letter.encode(): level for level, words in WORDS.items() for letter in words.letter.strip("[]")
+}
+"""By which a level is known whose word begins with it."""
 
-class _HeadLevels(dict[bytes, int]):
-    def __missing__(self, word: bytes) -> int:
-        return DOUBT
+_HEAD_WORDS = [
+    word
+    for level, words in WORDS.items()
+    for word in words.capitals.split("|")
+    if HEAD_LETTERS.get(word[:1].encode()) == level
+]
 
-
-HEAD_LEVELS = _HeadLevels(
-    {
-        word.encode(): level
-        for level, words in WORDS.items()
-        for word in words.capitals.replace("[1-5]?", "").split("|")
-    }
+HEAD = re.compile(
+    (
+        # "0-9" makes it a set of bits; with "\d" it takes half as long again.
+        r"(?:(?:\[?+[-0-9/.]++T?+[-0-9:.,/+ \t\[\](Z]*+(?<=[ \t\[(:]))?+"
+        rf"(?=(?:{'|'.join(_HEAD_WORDS)})[ :\]])([A-Z]))?+[^\n]*+\n"
+    ).encode()
 )
-"""What such a word says; of all others :data:`DOUBT`."""
+"""
+Any one line; its group is the first letter of its level's word, where nothing or only a time in
+digits stands before that. No shape ends in such a time (its "T" stands behind a digit), so the
+word decides. A word whose letter is more often another level's is left to the patterns.
+"""
+
+HEAD_LEVELS = bytes(HEAD_LETTERS.get(bytes([byte]), DOUBT) for byte in range(256))
+"""A table that makes such letters levels, and any other byte :data:`DOUBT`."""
 
 
 def patterns(levels: frozenset[Level]) -> Iterator[tuple[int, bytes]]:

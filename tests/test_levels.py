@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.entry import Level
-from relay.level_patterns import HEAD_LEVELS, JSON_SIGNS, PLAIN_SIGNS
+from relay.level_patterns import JSON_SIGNS, PLAIN_SIGNS, WORDS
 from relay.levels import detect, warm
 from relay.lines import Lines
 
@@ -154,12 +154,11 @@ BEFORE = [
     "no ",
 ]
 BEFORE += ["E", "W", "<11>", "{", "NO ", "1:M ", "FATAL", "é", "D/x"]
+CAPITALS = "|".join(words.capitals for words in WORDS.values()).replace("[1-5]?", "").split("|")
 heads = st.builds(
     lambda before, word, after: (before + word + after).encode(),
     st.lists(st.sampled_from(BEFORE), max_size=5).map("".join),
-    st.sampled_from(
-        [word.decode() for word in HEAD_LEVELS] + ["NO", "E", "T", "error", "Error", ""]
-    ),
+    st.sampled_from([*CAPITALS, "DEBUG5", "DEBUG9", "ENFO", "NO", "E", "T", "error", "Error", ""]),
     st.sampled_from(
         ["", " ", ": x", "] y", "1 ", "=", " error: z", "| ", " ERROR x", ", [", "S x"]
     ),
@@ -172,7 +171,7 @@ def test_lines_among_many_that_begin_with_levels_are_as_alone(
     some: list[bytes], default: bytes
 ) -> None:
     """What stands before the first word in capitals, and behind it, decides as ever."""
-    block = [b"2026-11-21T12:30:01.123Z ERROR x", *some, *[b"[12:30:01] DEBUG: y"] * 16]
+    block = [b"2026-11-21T12:30:01.123Z ERROR x", *some, *[b"[12:30:01] DEBUG: y".ljust(64)] * 16]
     alone = b"".join(detect(Lines.of([entry]), default) for entry in block)
     assert shown(block, detect(Lines.of(block), default)) == shown(block, alone)
 

@@ -54,3 +54,9 @@ def test_no_lines_are_one_value() -> None:
     assert Lines.of([]) is EMPTY
     assert EMPTY.split() == []
     assert list(EMPTY.ends) == []
+
+
+def test_lines_are_something_where_they_have_an_entry() -> None:
+    """An empty entry is one; nothing is counted to tell."""
+    assert Lines(b"\n")
+    assert not EMPTY
