@@ -27,7 +27,8 @@ Table = dict[str, Any]
 HOST: dict[str, Table] = {
     "files": {
         "type": "file",
-        "path": ["/var/log/*.log", "/var/log/syslog", "/var/log/messages"],
+        # As globs: a host has one or the other, and is not to be told that one is missing.
+        "path": ["/var/log/*.log", "/var/log/[s]yslog", "/var/log/[m]essages"],
         "start": 100,
     },
     # Many directories have an error.log: their files are told apart by the directory.

@@ -94,7 +94,7 @@ def test_a_host_has_its_logs_and_what_is_piped_in() -> None:
     logs = {
         "files": {
             "type": "file",
-            "path": ["/var/log/*.log", "/var/log/syslog", "/var/log/messages"],
+            "path": ["/var/log/*.log", "/var/log/[s]yslog", "/var/log/[m]essages"],
             "start": 100,
         },
         "directories": {
