@@ -176,7 +176,7 @@ class Loss:
     Lines that a source, a rate limit or the store knows to be gone, and never had an id.
 
     Args:
-        reason: ``source``, ``rate`` or ``storage``.
+        reason: ``source`` or ``rate``; the store alone declares others.
         count: how many; ``None`` where nobody can count them.
         at_least: how many are certain; equals ``count`` where that is known.
     """

@@ -18,7 +18,7 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from relay.arrival import block_of, ending_of
+from relay.arrival import block_of, ending_of, fit
 from relay.block import Block, DeclaredLoss
 from relay.channel import Channel
 from relay.entry import Batch, RunCounted, RunStarted
@@ -158,6 +158,7 @@ class Hub:
             ChannelLimitError: a batch is of a channel for which there is no room; then none
                 of the batches is published.
         """
+        batches = [fit(batch) for batch in batches]
         self.admit(batch.channel for batch in batches if self._brings_channel(batch))
         if self._store is None:
             self._show(self._number(batches))

@@ -2,9 +2,20 @@
 
 from array import array
 
-from relay.arrival import block_of, ending_of
+from relay.arrival import block_of, ending_of, fit
 from relay.block import Block
-from relay.entry import UNSAID, Batch, Level, Origin, RunEnded
+from relay.entry import (
+    UNSAID,
+    Batch,
+    Level,
+    Loss,
+    Origin,
+    Position,
+    Reason,
+    RunCounted,
+    RunEnded,
+    RunStarted,
+)
 from relay.run import Ending
 from tests.building import batch, lines_of
 
@@ -78,3 +89,50 @@ def test_an_ending_takes_an_id() -> None:
     """With all that is said of how it ended."""
     change = RunEnded("job", 9, "failed", 3, "SIGKILL")
     assert ending_of(1000, "web", change) == Ending(1000, "web", "job", 9, "failed", 3, "SIGKILL")
+
+
+def test_values_that_fit_are_left_as_they_are() -> None:
+    """Nothing is made anew."""
+    given = batch(
+        "web",
+        "a",
+        Origin("äpp", "web-1", "job.1"),
+        reader="f",
+        position=Position("{}", b"k" * 16, 7),
+        runs=(RunStarted("r", 1, pid=9), RunEnded("r", 2, "ended")),
+        loss=Loss(Reason.RATE, 3, 3),
+    )
+    assert fit(given) is given
+
+
+def test_values_that_nobody_can_have_become_the_nearest() -> None:
+    """Of text, names, numbers and losses: one source's fault must not fail the commits of all."""
+    most = (1 << 63) - 1
+    given = Batch(
+        "a\ud800",
+        "../x",
+        lines_of("a"),
+        (Origin("a\ud800", "\udcff.log", "a\0b"),),
+        reader="\ud800",
+        position=Position("\ud800", b"", 1 << 70),
+        runs=(
+            RunStarted("a b", 1 << 70, "\ud800", -(1 << 70)),
+            RunCounted("r", 1 << 63, 0),
+            RunEnded("r", 0, "\ud800", 1 << 64, "\ud800"),
+        ),
+        loss=Loss(Reason.STORAGE, 1 << 60, -1),
+    )
+    assert fit(given) == Batch(
+        "a?",
+        "_..-x",
+        lines_of("a"),
+        (Origin("a?", "?.log", "a-b"),),
+        reader="?",
+        position=Position("?", b"", most),
+        runs=(
+            RunStarted("a-b", most, "?", -most),
+            RunCounted("r", most, 0),
+            RunEnded("r", 0, "?", most, "?"),
+        ),
+        loss=Loss(Reason.SOURCE, (1 << 53) - 1, 0),
+    )

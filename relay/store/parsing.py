@@ -212,7 +212,7 @@ def _blocks(channel: str, rows: list[Row]) -> list[Block]:
     timestamps = [
         starts[second] + int(fraction) for second, fraction in zip(seconds, fractions, strict=True)
     ]
-    if max(timestamps) > MAX_NS or min(timestamps) < -MAX_NS:
+    if max(timestamps) > MAX_NS or min(timestamps) < -MAX_NS - 1:
         raise ValueError("timestamps fit 64 bits")
     columns = _Columns(
         channel=channel,

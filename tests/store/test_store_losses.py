@@ -1,4 +1,4 @@
-"""Declared losses that were published while the store failed, and left the ring before it could."""
+"""Losses that were declared while the store failed, and left the ring before it was well."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
