@@ -30,7 +30,7 @@ MAX_OPEN = 128
 
 class SegmentFiles:
     """
-    Writes files, from one thread at a time; :meth:`sync` may run in another.
+    Writes files, from one thread at a time; :meth:`sync` and :meth:`remove` may run in others.
 
     They are known by their names, which are paths below the directory: thousands of these are
     looked up in a second, and a :class:`~pathlib.Path` costs as much as writing.
@@ -46,6 +46,8 @@ class SegmentFiles:
         self._lock = threading.Lock()
         self._unsynced: set[str] = set()
         self._new_in: set[Path] = set()
+        self._directories = threading.Lock()
+        """Held while a file is made in one, and while those that are empty are removed."""
 
     def create(self, name: str) -> None:
         """
@@ -56,8 +58,9 @@ class SegmentFiles:
         """
         self.close(name)
         path = self._directory / name
-        make_directories(path, self._directory)
-        self._keep(name, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        with self._directories:
+            make_directories(path, self._directory)
+            self._keep(name, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
         with self._lock:
             self._new_in.update(_directories_of(path, self._directory))
 
@@ -141,6 +144,17 @@ class SegmentFiles:
             raise
         return bool(names or directories)
 
+    def remove(self, names: Sequence[str]) -> list[str]:
+        """
+        Remove files that are closed; see :func:`remove_files`.
+
+        A file of some MiB takes milliseconds, for which no other is held up.
+        """
+        gone = _unlinked(self._directory, names)
+        with self._directories:
+            _remove_directories(self._directory, names)
+        return gone
+
     def _keep(self, name: str, descriptor: int) -> None:
         self._open[name] = descriptor
         if len(self._open) > MAX_OPEN:
@@ -201,6 +215,12 @@ def remove_files(directory: Path, names: Sequence[str]) -> list[str]:
     Returns:
         The names of those that are gone.
     """
+    gone = _unlinked(directory, names)
+    _remove_directories(directory, names)
+    return gone
+
+
+def _unlinked(directory: Path, names: Sequence[str]) -> list[str]:
     gone = []
     for name in names:
         try:
@@ -209,12 +229,15 @@ def remove_files(directory: Path, names: Sequence[str]) -> list[str]:
         except OSError:
             continue
         gone.append(name)
+    return gone
+
+
+def _remove_directories(directory: Path, names: Sequence[str]) -> None:
     for parent in {(directory / name).parent for name in names}:
         # Where something is in it, it stays.
         with suppress(OSError):
             parent.rmdir()
             parent.parent.rmdir()
-    return gone
 
 
 def problem_of(error: Exception) -> str:

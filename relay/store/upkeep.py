@@ -39,7 +39,7 @@ SEAL_SECONDS = 10.0
 """How often segments that are open for long are looked for."""
 
 PRUNED_AT_ONCE = 4
-"""Removing a file takes a millisecond or two, for which commits wait."""
+"""What goes in one transaction, for which commits wait."""
 
 AGE = "age_ns"
 """Under which the age clock is kept."""
@@ -152,6 +152,7 @@ class Upkeep:
                     self._to_compress.append(row)
                     self._sealed.set()
             may_be_more = await self._prune_some()
+            await self._remove()
             await asyncio.sleep(0.01 if may_be_more else TICK_SECONDS)
 
     async def _prune_some(self) -> bool:
@@ -176,7 +177,19 @@ class Upkeep:
                 await self._mark(row)
             if not await self._attempt(partial(self._writer.prune, some)):
                 return False
+            await self._remove()
         return bool(rows)
+
+    async def _remove(self) -> None:
+        """Remove files that are needed no more; a commit that waited for one would be late."""
+        try:
+            names = await self._store.submit(self._writer.take_unneeded)
+        except StoreError as error:
+            self._fail(error)
+            return
+        if names:
+            gone = await in_thread("remove", partial(self._writer.remove, names))
+            await self._attempt(partial(self._writer.note_removed, gone))
 
     def _choose(self, now_ns: int, *, is_failing: bool) -> tuple[int | None, list[SegmentRow]]:
         """
@@ -262,6 +275,7 @@ class Upkeep:
             log.exception("store: a segment of %s stays as it is", row.channel)
             return
         await self._attempt(partial(self._writer.mark_compressed, row, size))
+        await self._remove()
         self._retention.touch(row.channel)
 
     def _write_compressed(self, row: SegmentRow) -> int:

@@ -3,7 +3,7 @@ Makes groups durable: text into segments, then one transaction in the index.
 
 Rules of this file:
 
-* All but :meth:`Writer.sync` is for one thread.
+* All but :meth:`Writer.sync` and :meth:`Writer.remove` is for one thread.
 * The index is the truth. A segment is written before the index says so, at the length that the
   index knows; so what an attempt left behind is overwritten, or cut at the next start.
 * What fails, of whatever it is, leaves everything as it was, and may be tried again with the
@@ -102,6 +102,7 @@ class Writer:
         self._keys_from: dict[tuple[str, str], int] = {}
         self._keys_ns = 0
         self._sealed: list[SegmentRow] = []
+        self._unneeded: list[str] = []
         self._connection: sqlite3.Connection | None = None
         self._is_closed = False
         self._syncing = threading.Lock()
@@ -246,14 +247,14 @@ class Writer:
 
     def mark_compressed(self, row: SegmentRow, stored_bytes: int) -> bool:
         """
-        Let a sealed segment be its compressed file, which is there; the plain one is removed.
+        Let a sealed segment be its compressed file, which is there, not the plain one.
 
         Args:
             row: of the plain one.
             stored_bytes: size of the compressed file.
 
         Returns:
-            Whether the segment was still there; else the compressed file is removed.
+            Whether the segment was still there; else the compressed file is not needed.
 
         Raises:
             StoreError: it could not be done, and nothing is.
@@ -265,12 +266,12 @@ class Writer:
                 gone = (row if is_there else compressed).file
                 index.put_removals(connection, [gone])
             self._commits += 1
-            self._remove(connection, [gone])
+        self._unneeded.append(gone)
         return is_there
 
     def prune(self, rows: Sequence[SegmentRow]) -> None:
         """
-        Remove sealed segments; those of a channel must be its oldest.
+        Let go of sealed segments; those of a channel must be its oldest.
 
         Where the disk is too full to say so in the index, the files go first: one that is missing
         is a gap to readers, and its row goes when there is room.
@@ -298,7 +299,7 @@ class Writer:
                 index.delete_segments(connection, rows, names)
                 index.put_channels(connection, changed.values())
             self._adopt(Plan(changed))
-            self._remove(connection, names)
+        self._unneeded += names
 
     def forget(self, channel: StoredChannel) -> None:
         """
@@ -351,7 +352,43 @@ class Writer:
         self._adopt(Plan({} if row is None else {name: row}))
         for file in names:
             self._files.close(file)
-        self._remove(connection, names)
+        self._unneeded += names
+
+    def take_unneeded(self) -> list[str]:
+        """
+        Return the files that are needed no more since the last call.
+
+        They are for :meth:`remove`; what is not removed in this life is at the next start.
+
+        Raises:
+            StoreError: the directory is not ours any more; its files may have the same names.
+        """
+        if self._unneeded:
+            self.check()
+        unneeded, self._unneeded = self._unneeded, []
+        return unneeded
+
+    def remove(self, names: Sequence[str]) -> list[str]:
+        """
+        Remove files that are needed no more; may run in another thread, and should.
+
+        It takes milliseconds, for which commits would wait.
+
+        Returns:
+            Those that are gone, for :meth:`note_removed`.
+        """
+        return self._files.remove(names)
+
+    def note_removed(self, names: Sequence[str]) -> None:
+        """
+        Take note that files are gone.
+
+        Raises:
+            StoreError: it could not be done; the next start does it.
+        """
+        with self._changing() as connection, index.transaction(connection):
+            index.delete_removals(connection, names)
+        self._commits += 1
 
     def put_values(self, values: dict[str, int]) -> None:
         """
@@ -363,10 +400,6 @@ class Writer:
         with self._changing() as connection:
             index.put_values(connection, values)
         self._commits += 1
-
-    def _remove(self, connection: sqlite3.Connection, names: Sequence[str]) -> None:
-        # Those that cannot be removed now are tried again at the next start.
-        index.delete_removals(connection, remove_files(self.directory, names))
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
@@ -531,6 +564,7 @@ class Writer:
             StoreError: what was written may not be on the disk.
         """
         try:
+            self.note_removed(self.remove(self.take_unneeded()))
             self.check()
             self.sync()
             self.put_values({"is_clean": 1})

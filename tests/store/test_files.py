@@ -1,6 +1,7 @@
 """The files of open segments."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,27 @@ def test_a_file_that_is_made_is_empty(files: SegmentFiles, tmp_path: Path) -> No
         files.create(NAME)
         assert (tmp_path / NAME).read_bytes() == b""
         files.write(NAME, 0, b"text\n")
+
+
+def test_a_file_is_made_though_its_directories_are_being_removed(
+    files: SegmentFiles, tmp_path: Path
+) -> None:
+    """They are empty, for another thread: what was in them is needed no more."""
+    is_over = threading.Event()
+
+    def remove() -> None:
+        while not is_over.is_set():
+            files.remove([NAME])
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    try:
+        for _ in range(2000):
+            files.create("channels/web/2026-11-21/2000.ndjson")
+            (tmp_path / "channels/web/2026-11-21/2000.ndjson").unlink()
+    finally:
+        is_over.set()
+        remover.join()
 
 
 def test_only_files_that_are_there_are_found(files: SegmentFiles, tmp_path: Path) -> None:

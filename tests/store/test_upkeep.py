@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -247,6 +248,27 @@ async def test_the_room_that_is_left_is_asked_for_beside_the_loop(
         await until(lambda: kept.status.free_bytes is not None)
     assert set(asked) == {"prune"}
     await kept.close()
+
+
+async def test_files_are_removed_beside_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of some megabytes takes milliseconds: those of one that is pruned or compressed."""
+    unlink, removers = os.unlink, dict[str, str]()
+
+    def noting(path: Path) -> None:
+        removers[path.name] = threading.current_thread().name
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", noting)
+    for number, archive in enumerate((False, True)):
+        kept = Kept.begin(tmp_path / str(number), archive=archive)
+        await kept.publish("a b c")
+        first = files(tmp_path / str(number))[0]
+        async with looked_after(kept):
+            await until(partial(removers.__contains__, first.name))
+        assert removers[first.name] == "remove"
+        await kept.close()
 
 
 async def test_a_disk_that_somebody_else_filled_heals(disk: Path) -> None:

@@ -89,6 +89,13 @@ def reopened(writer: Writer) -> list[tuple[str, int, int]]:
     return [(row.name, row.last_id, row.last_seq) for row in rows]
 
 
+def remove(writer: Writer) -> list[str]:
+    """Remove what is needed no more, as a store does beside its commits; return what that was."""
+    unneeded = writer.take_unneeded()
+    writer.note_removed(writer.remove(unneeded))
+    return [Path(name).name for name in unneeded]
+
+
 def test_a_group_is_appended_channel_by_channel(writer: Writer) -> None:
     """Each channel has a segment, which holds what goes over the wire."""
     first, second = lines("a b", 1000, 1), lines("x", 1002, 1, "api")
@@ -300,6 +307,7 @@ def test_a_forgotten_channel_keeps_its_last_id_and_seq(writer: Writer) -> None:
     writer.seal_old(2 * DAY_NS)
     writer.commit(Write([lines("b", 1001, 2)]))
     writer.forget(StoredChannel("web", 999, 1001, 2, 1002, 3, forgotten_ns=77))
+    assert remove(writer) == ["1000.ndjson", "1001.ndjson"]
     assert files(writer) == {}
     assert os.listdir(writer.directory / "channels") == []
     connection = index.connect(writer.index_path, readonly=True)
@@ -354,6 +362,8 @@ def test_pruned_segments_leave_with_their_files(writer: Writer) -> None:
         writer.seal_old(2 * DAY_NS)
     writer.prune(writer.take_sealed()[:2])
     assert segments(writer) == [(1002, 1002, 3, 3, 1, True)]
+    assert remove(writer) == ["1000.ndjson", "1001.ndjson"]
+    assert remove(writer) == []
     assert list(files(writer)) == [f"web/{DATE}/1002.ndjson"]
     connection = index.connect(writer.index_path, readonly=True)
     assert index.removals(connection) == []
@@ -368,16 +378,33 @@ def test_a_compressed_segment_takes_the_place_of_the_plain_one(writer: Writer) -
     compressed = index.path_of(writer.directory, row).with_suffix(".ndjson.zst")
     compressed.write_bytes(b"zstd")
     assert writer.mark_compressed(row, 4)
+    assert remove(writer) == ["1000.ndjson"]
     assert files(writer) == {f"web/{DATE}/1000.ndjson.zst": b"zstd"}
     connection = index.connect(writer.index_path, readonly=True)
     (after,) = index.segments_after(connection, "web", 0, 9)
     connection.close()
     assert (after.compressed, after.stored_bytes) == (True, 4)
     writer.prune([after])
+    assert remove(writer) == ["1000.ndjson.zst"]
     compressed.parent.mkdir(parents=True)
     compressed.write_bytes(b"zstd")
     assert not writer.mark_compressed(row, 4)
+    assert remove(writer) == ["1000.ndjson.zst"]
     assert files(writer) == {}
+
+
+def test_what_was_not_removed_is_at_the_end(tmp_path: Path) -> None:
+    """Nothing is left for the next start."""
+    writer, _ = open_store(tmp_path, "1s")
+    writer.commit(Write([lines("a", 1000, 1)]))
+    writer.seal_old(2 * DAY_NS)
+    writer.prune(writer.take_sealed())
+    assert len(files(writer)) == 1
+    writer.close()
+    assert files(writer) == {}
+    connection = index.connect(writer.index_path, readonly=True)
+    assert index.removals(connection) == []
+    connection.close()
 
 
 # The disk
@@ -500,6 +527,22 @@ def test_nothing_goes_from_a_directory_that_took_the_place_of_ours(writer: Write
         f"state.directory {writer.directory} is not the one that was opened"
     )
     assert len(files(writer)) == 1
+
+
+def test_nothing_is_removed_from_a_directory_that_took_the_place_of_ours(writer: Writer) -> None:
+    """It may have taken it since something was let go of, which goes when ours is back."""
+    writer.commit(Write([lines("a", 1000, 1)]))
+    writer.seal_old(DAY_NS)
+    writer.prune(writer.take_sealed())
+    ours, theirs = writer.directory.with_name("ours"), writer.directory.with_name("theirs")
+    shutil.copytree(writer.directory, theirs)
+    writer.directory.rename(ours)
+    theirs.rename(writer.directory)
+    with pytest.raises(StoreError, match="is not the one that was opened"):
+        writer.take_unneeded()
+    writer.directory.rename(theirs)
+    ours.rename(writer.directory)
+    assert remove(writer) == ["1000.ndjson"]
 
 
 @pytest.mark.parametrize(
