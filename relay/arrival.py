@@ -8,7 +8,7 @@ would fail each commit and each reader that meets it, those of all other sources
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from relay import levels
 from relay.block import Block, Column
@@ -35,7 +35,7 @@ MAX_COUNT = (1 << 53) - 1
 """Of lost lines: what every reader of JSON can have."""
 
 _T = TypeVar("_T")
-_Change = TypeVar("_Change", RunStarted, RunCounted, RunEnded)
+_Change = TypeVar("_Change", bound=RunStarted | RunCounted | RunEnded)
 
 
 def fit(batch: Batch) -> Batch:
@@ -106,7 +106,7 @@ def _position(position: Position) -> Position:
 
 
 def _change(change: _Change) -> _Change:
-    fitting: dict[str, object] = {}
+    fitting: dict[str, Any] = {}
     for name in change.__slots__:
         value = getattr(change, name)
         if name == "run":

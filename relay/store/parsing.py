@@ -102,7 +102,7 @@ def pieces(channel: str, text: bytes) -> list[list[Item]]:
     items = parse(channel, text)
     count = sum(item.count if isinstance(item, Block) else 1 for item in items)
     if b'{"type":"complete"' in text:
-        count += len(_COMPLETE_OF.findall(text))
+        count += sum(_is_complete(channel, line) for line, _ in _COMPLETE_OF.findall(text))
     if count == text.count(b"\n") and text.endswith(b"\n"):
         return [items]
     found: list[list[Item]] = []
@@ -347,7 +347,11 @@ def _line_id(channel: str, line: bytes) -> int:
     if items:
         return items[0].last_id
     found = _COMPLETE_OF.fullmatch(line)
+    return int(found[2]) if found and _is_complete(channel, found[1]) else 0
+
+
+def _is_complete(channel: str, line: bytes) -> bool:
     try:
-        return int(found[2]) if found and orjson.loads(found[1])["channel"] == channel else 0
+        return bool(orjson.loads(line)["channel"] == channel)
     except (ValueError, KeyError):
-        return 0
+        return False

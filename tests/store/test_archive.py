@@ -326,6 +326,21 @@ def test_a_loss_whose_line_is_damaged(
     assert told(disk.all()) == ["1", "2", *expected]
 
 
+def test_losses_beside_the_end_of_a_run_that_are_damaged_as_one_line(disk: Disk) -> None:
+    """What begins like an ending and ends like a loss is neither."""
+    records: list[Record] = [
+        line(20, 1),
+        Ending(21, "web", "job", 0, "succeeded"),
+        DeclaredLoss(22, "web", Loss(Reason.RATE, 5, 5)),
+    ]
+    row = disk.seal(records)
+    damaged = bytearray(render(records))
+    start, stop = len(render(records[:1])) + 30, len(damaged) - 30
+    damaged[start:stop] = bytes(stop - start)
+    index.path_of(disk.directory, row).write_bytes(damaged)
+    assert told(disk.all()) == ["1", Missing(21, 22, None, 0, Reason.STORAGE, is_placed=False)]
+
+
 def test_a_segment_that_ends_early_and_had_losses(disk: Disk) -> None:
     """Cut behind a whole line it says nothing of what stood there, but the index does."""
     row = disk.seal([line(20, 1), line(21, 2), DeclaredLoss(22, "web", Loss(Reason.RATE, 5, 5))])
