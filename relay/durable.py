@@ -75,7 +75,7 @@ class Durable:
         """Give a hub what earlier lives left; called once, inside the loop."""
         hub.restore(self.stored)
         hub.store_status = self.status
-        self.store.connect(hub)
+        self.store.connect(hub, self.stored.positions)
         if self.stored.problem is not None:
             self.store.fail(self.stored.problem)
         self._upkeep = Upkeep(

@@ -24,6 +24,7 @@ class Kept:
     directory: Path
     durable: Durable
     hub: Hub
+    is_closed: bool = False
 
     @property
     def store(self) -> DurableStore:
@@ -71,5 +72,7 @@ class Kept:
         return [one for one in await self.told() if isinstance(one, str)]
 
     async def close(self) -> None:
-        """End well."""
-        await self.store.close()
+        """End well, once."""
+        if not self.is_closed:
+            self.is_closed = True
+            await self.store.close()

@@ -102,19 +102,25 @@ class Archive:
     ) -> None:
         self._directory = directory
         self._patience = patience
+        self._max_cached_bytes = max_cached_bytes
         self._cache = ChunkCache(max_cached_bytes)
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = 0
         """How often the index was let go of."""
 
-    def close(self) -> None:
+    def close(self, *, is_new: bool = False) -> None:
         """
-        Let go of the index: it was made anew, or nobody is to read any more.
+        Let go of the index: it may be another, or nobody is to read any more.
 
         Who reads at this moment closes what it reads from when it is done; who comes later
         opens the index that is there then.
+
+        Args:
+            is_new: whether segments may have the names of others that were read before.
         """
+        if is_new:
+            self._cache = ChunkCache(self._max_cached_bytes)
         with self._lock:
             self._closed += 1
             idle, self._idle = self._idle, []

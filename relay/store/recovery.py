@@ -104,7 +104,7 @@ class _Opening:
             return self._begin_unmended(error)
         with closing(connection):
             # Made while the index is open: where nobody has it open it has no WAL.
-            writer = Writer(self._directory, self._fsync, self._lock, self._clock)
+            writer = self._writer()
         self._declare(writer)
         return writer, self._stored
 
@@ -152,8 +152,16 @@ class _Opening:
                 self._read(values.get("last_id", 0))
         except sqlite3.Error:
             raise error from None
-        writer = Writer(self._directory, self._fsync, self._lock, self._clock, self._prepare_late)
-        return writer, self._stored
+        return self._writer(self._prepare_late), self._stored
+
+    def _writer(self, prepare: Callable[[], sqlite3.Connection] | None = None) -> Writer:
+        return Writer(
+            self._directory, self._fsync, self._lock, self._clock, prepare, self._rebuilt_late
+        )
+
+    def _rebuilt_late(self) -> sqlite3.Connection:
+        """Make an index anew while a writer has the directory; what is missing it knows itself."""
+        return _Opening(self._directory, self._fsync, self._lock, self._clock)._prepare_late()
 
     def _prepare_late(self) -> sqlite3.Connection:
         news = self._stored.news

@@ -83,16 +83,25 @@ class DurableStore:
         self._lock = asyncio.Lock()
         """Held while something is on its way that the channels' ``stored_id`` does not show."""
         self._saved: Positions = {}
-        """Positions that were recorded in this life, without record keys."""
+        """Positions that are recorded, without record keys."""
         self._unsaved: Positions = {}
         """Positions that wait until what was published without the store is caught up."""
         self._forgotten: dict[str, StoredChannel] = {}
         self._forgotten_runs: list[tuple[str, str]] = []
         self._is_closed = False
+        self.renewed = 0
+        """How often the index was lost, and begun anew."""
 
-    def connect(self, hub: Hub) -> None:
-        """Serve a hub; called once, inside the loop."""
+    def connect(self, hub: Hub, positions: Positions | None = None) -> None:
+        """
+        Serve a hub; called once, inside the loop.
+
+        Args:
+            hub: whose groups are made durable.
+            positions: that earlier lives have recorded.
+        """
         self._hub = hub
+        self._note_saved(positions or {})
         self._worker = Worker("store")
         self._readers = Worker("archive", READERS)
         self.status.enter(StoreState.OK)
@@ -260,8 +269,7 @@ class DurableStore:
                 try:
                     # What was opened while nothing could be written keeps others from writing.
                     self._archive.close()
-                    await self.submit(self._writer.reopen)
-                    self._archive.close()  # It may be another index now.
+                    await self._reopen()
                     await self._go_back()
                     caught_up = await self._catch_up()
                 except (StoreError, OSError) as error:
@@ -282,6 +290,18 @@ class DurableStore:
                     continue  # A commit did not wait so long: what it showed is still to be saved.
                 self.status.enter(StoreState.OK)
                 log.warning("store: it works again; %d lines were caught up", caught_up)
+
+    async def _reopen(self) -> None:
+        assert self._hub is not None
+        lost = {
+            name: (channel.lost_until, channel.ring.marks.last_seq)
+            for name, channel in self._hub.channels.items()
+        }
+        is_new = await self.submit(partial(self._writer.reopen, lost))
+        self._archive.close(is_new=is_new)
+        if is_new:
+            self.renewed += 1
+            self._unsaved = self._saved | self._unsaved
 
     async def _go_back(self) -> None:
         """

@@ -79,6 +79,7 @@ class Upkeep:
         self._clock = clock
         self._directory: Path = writer.directory
         self._retention = Retention(self._directory, keeping, min_free_bytes, self._has_left)
+        self._renewed = 0
         self._to_compress: list[SegmentRow] = []
         self._sealed = asyncio.Event()
 
@@ -169,6 +170,10 @@ class Upkeep:
             return False
         status.segments = self._retention.segments
         status.stored_bytes = self._retention.stored_bytes
+        if self._store.renewed != self._renewed:
+            self._renewed = self._store.renewed
+            self._retention.touch()
+            return True
         for row in rows:
             self._retention.touch(row.channel)
         for start in range(0, len(rows), PRUNED_AT_ONCE):

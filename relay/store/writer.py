@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -80,6 +80,7 @@ class Writer:
         clock: nanoseconds since the epoch.
         prepare: mends the directory and returns a connection to its index, where that is still
             to be done before anything is written; may fail, and be tried again.
+        rebuild: the same for a directory that has lost its index; ``None``: it is given up.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Writer:
         lock: int,
         clock: Callable[[], int] = time.time_ns,
         prepare: Callable[[], sqlite3.Connection] | None = None,
+        rebuild: Callable[[], sqlite3.Connection] | None = None,
     ) -> None:
         self.directory = directory
         self._fsync = fsync
@@ -110,6 +112,9 @@ class Writer:
         self._commits = self._synced_commits = self._checkpointed_commits = 0
         self._checkpointed = time.monotonic()
         self._prepare = prepare
+        self._rebuild = rebuild
+        self._outlived: dict[str, ChannelRow] | None = None
+        """What was known of channels when the index was lost, until it is in a new one."""
         if prepare is None:
             self._connect()
         self._identity = self._identify()
@@ -478,9 +483,16 @@ class Writer:
         if found != self._identity:
             raise StoreError(str(self.directory), "is not the one that was opened")
 
-    def reopen(self) -> None:
+    def reopen(self, lost: Mapping[str, tuple[int, int]] | None = None) -> bool:
         """
         Go on after a failure; what was removed is made again from what is still known.
+
+        Args:
+            lost: for each channel the id and seq up to which nothing was held of it.
+
+        Returns:
+            Whether the index is a new one, made from the segments that are left: of channels
+            that have none it knows only ``lost``, of positions and runs nothing.
 
         Raises:
             StoreError: it cannot be used yet.
@@ -489,6 +501,7 @@ class Writer:
         try:
             self._restore()
             self._load()
+            return self._begin_anew(lost or {})
         except (OSError, sqlite3.Error) as error:
             self._disconnect()
             raise self._error("cannot be written", error) from error
@@ -500,24 +513,56 @@ class Writer:
             self.directory.mkdir(mode=0o700)
         if self.directory.stat().st_dev != device:
             raise StoreError(str(self.directory), "is on another disk than before")
-        if self._connection is None or self.index_path.exists():
+        is_there = self.index_path.exists() and self._outlived is None
+        if is_there or (self._connection is None and self._rebuild is None):
             self.check()
             return
-        # Its file was deleted, but it is still open here.
         with self._syncing:
-            copied = self.directory / "index.db.tmp"
-            copied.unlink(missing_ok=True)
-            index.copy(self._connection, copied)
-            self._drop_sync_connection()
-            self._disconnect()
-            for suffix in ("-wal", "-shm"):
-                (self.directory / f"index.db{suffix}").unlink(missing_ok=True)
-            copied.replace(self.index_path)
-            os.close(self._lock)
-            self._lock = take_lock(self.directory)
+            if not os.fstat(self._lock).st_nlink:
+                lock, self._lock = self._lock, take_lock(self.directory)
+                os.close(lock)
+            if self._connection is not None:
+                self._copy_deleted(self._connection)
+            else:
+                # Nobody has the old one open any more.
+                self._drop_sync_connection()
+                self._outlived = self._rows if self._outlived is None else self._outlived
+                self._prepare = self._rebuild
             self._connect()
-            self._checkpoint(truncate=True)
             self._identity = self._identify()
+            self._checkpoint(truncate=True)
+
+    def _copy_deleted(self, connection: sqlite3.Connection) -> None:
+        """Make the index again from the one that was deleted, and is still open here."""
+        copied = self.directory / "index.db.tmp"
+        copied.unlink(missing_ok=True)
+        index.copy(connection, copied)
+        self._drop_sync_connection()
+        self._disconnect()
+        for suffix in ("-wal", "-shm"):
+            (self.directory / f"index.db{suffix}").unlink(missing_ok=True)
+        copied.replace(self.index_path)
+        self._identity = self._identify()
+
+    def _begin_anew(self, lost: Mapping[str, tuple[int, int]]) -> bool:
+        """Let channels that a new index does not have go on where nothing is held of them."""
+        if self._outlived is None:
+            return False
+        rows = []
+        for name, row in self._outlived.items():
+            lost_id, last_seq = lost.get(name, (row.last_id, row.last_seq))
+            if name not in self._rows:
+                born_id, last_id = row.born_id, max(lost_id, row.born_id)
+                rows.append(
+                    ChannelRow(name, born_id, last_id, last_seq, row.forgotten_ns, lost_id=lost_id)
+                )
+        connection = self._connect()
+        with index.transaction(connection):
+            index.put_channels(connection, rows)
+        self._rows |= {row.name: row for row in rows}
+        self._runs.clear()
+        self._sealed, self._unneeded, self._outlived = [], [], None
+        return True
 
     def _identify(self) -> tuple[tuple[int, int], tuple[int, int]]:
         directory, file = self.directory.stat(), self.index_path.stat()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from relay.entry import Gap, Position, Reason
+from relay.entry import Batch, Gap, Position, Reason
+from relay.status import StoreState
+from relay.subscription import Delivery
 from tests.kept import Kept
 
 
@@ -88,4 +90,81 @@ async def test_a_disk_that_comes_back_older_is_caught_up(kept: Kept) -> None:
     again = Kept.begin(kept.directory)
     assert await again.lines() == list("abcdeghijkl")
     assert again.durable.stored.positions["app", "f"] == Position("8")
+    await again.close()
+
+
+async def lose_index(kept: Kept) -> None:
+    """Remove the directory, and let the writer lose what it has open of it."""
+    shutil.rmtree(kept.directory)
+    kept.directory.parent.rename(kept.directory.parent.with_name("elsewhere"))
+    await kept.store.check()
+    await kept.store.check()
+    assert kept.durable._writer._connection is None
+    kept.directory.parent.with_name("elsewhere").rename(kept.directory.parent)
+
+
+@pytest.fixture
+async def orphaned(tmp_path: Path) -> AsyncIterator[Kept]:
+    """One of the second life, whose directory and index are lost while it publishes."""
+    (tmp_path / "var").mkdir()
+    first = Kept.begin(tmp_path / "var" / "state")
+    await first.publish("a b", position="2")
+    await first.publish("x", channel="jobs", position="9")
+    await first.hub.publish([Batch("app", "web", reader="idle", position=Position("7"))])
+    await first.close()
+    kept = Kept.begin(tmp_path / "var" / "state")
+    await kept.publish("c d e", position="5")
+    await lose_index(kept)
+    assert kept.store.is_failing
+    await kept.publish("f g", position="7")
+    yield kept
+    await kept.close()
+
+
+async def test_a_store_whose_index_is_lost_begins_anew(orphaned: Kept) -> None:
+    """It is given what the rings hold, all positions, and a gap for the rest."""
+    kept = orphaned
+    await kept.store.check()
+    assert (kept.status.state, kept.status.reason) == (StoreState.OK, None)
+    await kept.publish("h i j", position="10")
+
+    def expect(told: list[str | Delivery], newest: str) -> None:
+        assert [one for one in told if isinstance(one, str)] == list(newest)
+        gaps = [one for one in told if isinstance(one, Gap)]
+        counted = {(gap.channel, gap.count, gap.reason) for gap in gaps}
+        assert counted == {("web", 5, Reason.STORAGE), ("jobs", 1, Reason.STORAGE)}
+
+    expect(await kept.told(), "fghij")
+    await kept.close()
+    again = Kept.begin(kept.directory)
+    assert again.durable.stored.news == []
+    expect(await again.told(), "fghij")
+    assert again.durable.stored.positions == {
+        ("app", "f"): Position("10"),
+        ("app", "idle"): Position("7"),
+    }
+    await again.publish("k l m")
+    assert again.hub.channels["web"].last_seq == 13
+    expect(await again.told(), "fghijklm")
+    await again.close()
+
+
+async def test_an_index_alone_that_is_lost_is_made_from_the_segments(kept: Kept) -> None:
+    """Its history is there again, without a gap."""
+    await kept.publish("x", channel="jobs")
+    away = kept.directory.with_name("away")
+    kept.directory.rename(away)
+    await kept.store.check()
+    kept.durable._writer._disconnect()
+    away.rename(kept.directory)
+    for path in kept.directory.glob("index.db*"):
+        path.unlink()
+    await kept.publish("f g")
+    await kept.store.check()
+    assert not kept.store.is_failing
+    await kept.publish("h i j")
+    assert sorted(await kept.lines()) == list("abcdefghijx")
+    await kept.close()
+    again = Kept.begin(kept.directory)
+    assert sorted(await again.lines()) == list("abcdefghijx")
     await again.close()
