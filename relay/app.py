@@ -202,7 +202,12 @@ class Relay:
     def _forgetter(self) -> Forgetter:
         options = self._config.channel_options
         silence = {} if self._durable is None else self._durable.silence
-        return Forgetter(self.hub, lambda name: options(name).forget_after, self._fed, silence)
+        forgetter = Forgetter(
+            self.hub, lambda name: options(name).forget_after, self._fed, silence
+        )
+        if self._durable is not None:
+            self._durable.count_silence(forgetter.counted)
+        return forgetter
 
     def _fed(self) -> set[str]:
         """Return the channels that sources read something for now, or that are archived."""

@@ -4,9 +4,11 @@ Composition of the store: a state directory becomes what a hub rests on.
 
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from relay.config.model import Config
+from relay.forgetter import Silence
 from relay.hub import Hub
 from relay.status import StoreStatus
 from relay.store import index
@@ -14,7 +16,7 @@ from relay.store.archive import Archive
 from relay.store.recovery import open_store
 from relay.store.retention import AgeClock, Keeping
 from relay.store.store import DurableStore
-from relay.store.upkeep import AGE, Upkeep
+from relay.store.upkeep import AGE, SILENT, Upkeep
 from relay.store.writer import Fsync
 
 __all__ = ["Durable"]
@@ -49,7 +51,8 @@ class Durable:
         self._sync_seconds = state.fsync if isinstance(state.fsync, float) else UNSYNCED_SECONDS
         fsync: Fsync = "1s" if isinstance(state.fsync, float) else state.fsync
         self._writer, self.stored = open_store(Path(state.directory), fsync)
-        self._clock = AgeClock(self._kept_age())
+        self._values = self._kept_values()
+        self._clock = AgeClock(self._values.get(AGE))
         self.status = StoreStatus(
             directory=str(self._writer.directory), recovered=self.stored.news
         )
@@ -64,10 +67,10 @@ class Durable:
             log.warning("store: %s", sentence)
         sys.setswitchinterval(SWITCH_SECONDS)
 
-    def _kept_age(self) -> int | None:
+    def _kept_values(self) -> dict[str, int]:
         connection = index.connect(self._writer.index_path, readonly=True)
         try:
-            return index.values(connection).get(AGE)
+            return index.values(connection)
         finally:
             connection.close()
 
@@ -87,15 +90,24 @@ class Durable:
             self._config.state.min_free,
             self._clock,
         )
+        self._upkeep.silent = [key for key in self._values if key.startswith(SILENT)]
 
     @property
-    def silence(self) -> dict[str, tuple[int, float]]:
-        """For channels of earlier lives the last id, and how many seconds nothing came after."""
-        now_ns = self._clock.now_ns()
+    def silence(self) -> dict[str, Silence]:
+        """What earlier lives know of the silence of their channels."""
+        now_ns, values = self._clock.now_ns(), self._values
         return {
-            one.name: (one.last_id, max(0, now_ns - one.written_ns) / 1e9)
+            one.name: Silence(
+                one.last_id,
+                max(0, now_ns - one.written_ns) / 1e9,
+                values.get(f"{SILENT}{one.name}", 0),
+            )
             for one in self.stored.channels
         }
+
+    def count_silence(self, counted: Callable[[], Mapping[str, int]]) -> None:
+        """Let it be remembered for how many seconds channels are silent, as asked for."""
+        self._upkeep.counted = counted
 
     async def run(self) -> None:
         """Look after the store until cancelled."""

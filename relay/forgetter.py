@@ -9,11 +9,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from relay.channel import Channel
 from relay.hub import Hub
 
-__all__ = ["Forgetter"]
+__all__ = ["Forgetter", "Silence"]
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,24 @@ LONGEST_WAIT_SECONDS = 30.0
 LEAST_WAIT_SECONDS = 0.1
 
 SETTLING_SECONDS = 3600.0
-"""No channel of an earlier life is dropped sooner: its source may take a while to come back."""
+"""No channel of an earlier life is dropped sooner: its source may take a while to come back. Lives
+that are shorter count together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """
+    What earlier lives know of a channel's silence.
+
+    Args:
+        last_id: of the channel.
+        seconds: for which nothing came after it.
+        counted: seconds that the last life counted while nobody fed the channel.
+    """
+
+    last_id: int
+    seconds: float
+    counted: int = 0
 
 
 class Forgetter:
@@ -32,8 +50,7 @@ class Forgetter:
         hub: whose channels.
         after: for a channel's name, after how many seconds it is dropped; 0: never.
         feeds: the channels that are read from somewhere now, however silent.
-        silence: for channels of earlier lives the last id, and how many seconds nothing came
-            after it.
+        silence: what earlier lives know of their channels.
     """
 
     def __init__(
@@ -41,7 +58,7 @@ class Forgetter:
         hub: Hub,
         after: Callable[[str], float],
         feeds: Callable[[], AbstractSet[str]],
-        silence: Mapping[str, tuple[int, float]] | None = None,
+        silence: Mapping[str, Silence] | None = None,
     ) -> None:
         self._hub = hub
         self._after = after
@@ -49,6 +66,7 @@ class Forgetter:
         self._silent: dict[str, tuple[int, float]] = {}
         """For each channel its last id, and since when nothing came after it."""
         self._silence = silence or {}
+        self._swept = 0.0
 
     async def run(self) -> None:
         """Look at all channels from time to time, until cancelled."""
@@ -76,11 +94,21 @@ class Forgetter:
                 log.info("channel %s: forgotten, it has been silent for %.0f s", name, now - since)
                 self._hub.forget(name)
         self._silence = {}
+        self._swept = now
+
+    def counted(self) -> dict[str, int]:
+        """Return for channels that are silent the seconds that the next life may count on."""
+        seconds = {name: one.counted for name, one in self._silence.items()}
+        seconds |= {name: int(self._swept - since) for name, (_, since) in self._silent.items()}
+        return {name: count for name, count in seconds.items() if count > 0}
 
     def _before(self, channel: Channel, now: float, after: float) -> tuple[int, float]:
         """Return the last id of a channel that is new here, and since when it is that."""
-        last_id, seconds = self._silence.get(channel.name, (channel.last_id, 0.0))
-        return last_id, now - min(seconds, max(0.0, after - SETTLING_SECONDS))
+        known = self._silence.get(channel.name)
+        if known is None:
+            return channel.last_id, now
+        counted = max(known.counted, after - SETTLING_SECONDS)
+        return known.last_id, now - max(0.0, min(known.seconds, counted))
 
     def _wait(self) -> float:
         """Return how many seconds to wait for the next look: a part of the shortest time."""

@@ -106,8 +106,27 @@ async def test_how_long_channels_were_silent_outlives_a_restart(tmp_path: Path) 
     await kept.close()
     kept = Kept.begin(tmp_path)
     for name in ("sealed", "forgotten", "open"):
-        last_id, seconds = kept.durable.silence[name]
-        assert 2 * 86_400 - 20 < seconds < 2 * 86_400 + 20
+        silence = kept.durable.silence[name]
+        assert 2 * 86_400 - 20 < silence.seconds < 2 * 86_400 + 20
         known = kept.hub.channels.get(name)
-        assert known is None or known.last_id == last_id
+        assert known is None or known.last_id == silence.last_id
+    await kept.close()
+
+
+async def test_what_was_counted_of_silence_outlives_a_restart(tmp_path: Path) -> None:
+    """What is counted no more is let go of."""
+    kept = Kept.begin(tmp_path)
+    await kept.publish("a", "web")
+    await kept.publish("a", "jobs")
+    kept.durable.count_silence(lambda: {"web": 7, "jobs": 9})
+    await kept.durable._upkeep._put_values(1)
+    await kept.close()
+    for counted, before in [({"jobs": 8}, {"web": 7, "jobs": 9}), ({}, {"web": 0, "jobs": 8})]:
+        kept = Kept.begin(tmp_path)
+        assert {name: one.counted for name, one in kept.durable.silence.items()} == before
+        kept.durable.count_silence(lambda counted=counted: counted)  # type: ignore[misc]
+        await kept.durable._upkeep._put_values(1)
+        await kept.close()
+    kept = Kept.begin(tmp_path)
+    assert set(kept.durable._values) == {AGE, "is_clean", "last_id"}
     await kept.close()

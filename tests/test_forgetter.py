@@ -6,7 +6,7 @@ from array import array
 from relay.channel import Channel
 from relay.config.model import ChannelOptions
 from relay.entry import Gap, Loss, Origin, Reason, RunEnded, RunStarted
-from relay.forgetter import Forgetter
+from relay.forgetter import Forgetter, Silence
 from relay.hub import MAX_FORGOTTEN, Hub
 from relay.query import Query
 from relay.restart import restart_gaps
@@ -202,7 +202,9 @@ async def test_how_long_a_channel_was_silent_before_a_restart_counts() -> None:
     for name in ("long", "short", "news", "fed"):
         await hub.publish([batch(name, "a")])
     before = {"long": 1e9, "short": 1000.0, "news": 1e9, "fed": 1e9}
-    silence = {name: (hub.channels[name].last_id, seconds) for name, seconds in before.items()}
+    silence = {
+        name: Silence(hub.channels[name].last_id, seconds) for name, seconds in before.items()
+    }
     await hub.publish([batch("news", "b")])
     fed = {"fed"}
     forgetter = Forgetter(hub, lambda name: 10_000.0, lambda: fed, silence)
@@ -220,3 +222,41 @@ async def test_how_long_a_channel_was_silent_before_a_restart_counts() -> None:
     }
     forgetter.sweep(10_000.0)
     assert list(hub.channels) == ["fed"]
+
+
+async def test_lives_that_are_shorter_than_an_hour_count_together() -> None:
+    """Else a relay that is restarted more often would keep all channels for ever."""
+    hub = Hub(lambda name: BOUNDS)
+    for name in ("silent", "fed"):
+        await hub.publish([batch(name, "a")])
+    last_ids = {name: channel.last_id for name, channel in hub.channels.items()}
+    counted: dict[str, int] = {}
+    left = []
+    for fed in ({"fed"}, {"fed"}, set(), set(), set()):
+        silence = {name: Silence(id_, 1e9, counted.get(name, 0)) for name, id_ in last_ids.items()}
+        forgetter = Forgetter(hub, lambda name: 10_000.0, lambda fed=fed: fed, silence)  # type: ignore[misc]
+        assert forgetter.counted() == counted
+        for now in (0.0, 1500.0):
+            forgetter.sweep(now)
+        counted = forgetter.counted()
+        left.append((list(hub.channels), counted))
+    assert left == [
+        (["silent", "fed"], {"silent": 7900}),
+        (["silent", "fed"], {"silent": 9400}),
+        (["fed"], {"silent": 10_900, "fed": 7900}),
+        (["fed"], {"fed": 9400}),
+        ([], {"fed": 10_900}),
+    ]
+
+
+async def test_silence_that_was_counted_is_not_more_than_there_was() -> None:
+    """News that came just before a restart end it."""
+    hub = Hub(lambda name: BOUNDS)
+    await hub.publish([batch("web", "a")])
+    silence = {"web": Silence(hub.last_id, 5.0, 9000)}
+    forgetter = Forgetter(hub, lambda name: 10_000.0, set, silence)
+    for now in (0.0, 9994.0):
+        forgetter.sweep(now)
+    assert list(hub.channels) == ["web"]
+    forgetter.sweep(9995.0)
+    assert list(hub.channels) == []

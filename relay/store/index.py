@@ -39,6 +39,7 @@ __all__ = [
     "delete_removals",
     "delete_runs",
     "delete_segments",
+    "delete_values",
     "extent",
     "first_segments",
     "forget_keys",
@@ -441,6 +442,11 @@ def values(connection: sqlite3.Connection) -> dict[str, int]:
 def put_values(connection: sqlite3.Connection, new: dict[str, int]) -> None:
     """Put values under their keys."""
     _put(connection, "meta", list(new.items()))
+
+
+def delete_values(connection: sqlite3.Connection, keys: Iterable[str]) -> None:
+    """Let go of values."""
+    connection.executemany("DELETE FROM meta WHERE key = ?", [(key,) for key in keys])
 
 
 # Channels.

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -43,6 +43,9 @@ PRUNED_AT_ONCE = 4
 
 AGE = "age_ns"
 """Under which the age clock is kept."""
+
+SILENT = "silent "
+"""With a channel's name behind it: under which the seconds of its silence are kept."""
 
 
 class Upkeep:
@@ -79,6 +82,10 @@ class Upkeep:
         self._clock = clock
         self._directory: Path = writer.directory
         self._retention = Retention(self._directory, keeping, min_free_bytes, self._has_left)
+        self.counted: Callable[[], Mapping[str, int]] = dict
+        """Asked now and then for how many seconds channels are silent."""
+        self.silent: Iterable[str] = ()
+        """The keys under which that is kept."""
         self._renewed = 0
         self._to_compress: list[SegmentRow] = []
         self._sealed = asyncio.Event()
@@ -112,7 +119,15 @@ class Upkeep:
             if not self._store.is_failing and time.monotonic() - sealed_at >= SEAL_SECONDS:
                 sealed_at = time.monotonic()
                 await self._attempt(partial(self._writer.seal_old, age_ns))
-                await self._attempt(partial(self._writer.put_values, {AGE: age_ns}))
+                await self._put_values(age_ns)
+
+    async def _put_values(self, age_ns: int) -> None:
+        """Put down what the next life goes on with."""
+        silent = {f"{SILENT}{name}": seconds for name, seconds in self.counted().items()}
+        gone = [key for key in self.silent if key not in silent]
+        values = {AGE: age_ns, **silent}
+        if await self._attempt(partial(self._writer.put_values, values, gone)):
+            self.silent = silent
 
     async def _sync(self) -> None:
         while True:

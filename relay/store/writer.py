@@ -395,15 +395,20 @@ class Writer:
             index.delete_removals(connection, names)
         self._commits += 1
 
-    def put_values(self, values: dict[str, int]) -> None:
+    def put_values(self, values: dict[str, int], gone: Sequence[str] = ()) -> None:
         """
         Put values under keys of their own, such as the age clock.
+
+        Args:
+            values: by their keys.
+            gone: keys of which the values are let go of.
 
         Raises:
             StoreError: it could not be done.
         """
-        with self._changing() as connection:
+        with self._changing() as connection, index.transaction(connection):
             index.put_values(connection, values)
+            index.delete_values(connection, gone)
         self._commits += 1
 
     @contextmanager
