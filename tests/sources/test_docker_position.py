@@ -1,0 +1,174 @@
+"""What was read is recognised, what was not is new: however a log is cut, repeated and resumed."""
+
+import random
+from itertools import count
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.sources.docker_frames import Records
+from relay.sources.docker_position import (
+    LEAST_NS,
+    LEAST_RECORDS,
+    ContainerPosition,
+    Window,
+    hashes,
+    packed,
+    requests,
+)
+
+START = 1_795_262_400_000_000_000
+
+
+def log_of(size: int, seed: int, step_ns: int = 50_000) -> Records:
+    """Return a log of two streams that overtake one another, as the engine has it."""
+    chance = random.Random(seed)
+    times = [START + number * step_ns for number in range(size)]
+    for index in range(1, size):
+        if chance.random() < 0.1:
+            back = min(index, chance.randrange(1, 40))
+            times[index], times[index - back] = times[index - back], times[index]
+    streams = bytes(chance.randrange(2) for _ in range(size))
+    return Records(times, streams, [b"line %d\n" % number for number in range(size)])
+
+
+class Reader:
+    """Reads a log as a container's reader does, and is killed."""
+
+    def __init__(self, log: Records, lo: int = 0) -> None:
+        self.log = log
+        self.keys = hashes(log)
+        self.window = Window(lo)
+        self.given: list[int] = []
+        self.stored = b""
+
+    def read(self, start: int, stop: int, size: int) -> None:
+        """Take a stretch of the log, some records at a time."""
+        for first in range(start, stop, size):
+            indexes = range(first, min(first + size, stop))
+            times = [self.log.times[index] for index in indexes]
+            keys = [self.keys[index] for index in indexes]
+            taken = self.window.take(times, keys)
+            self.given += [first + index for index in taken]
+            self.stored += packed([times[one] for one in taken], [keys[one] for one in taken])
+
+    def resume(self, stop: int, size: int) -> None:
+        """Begin again from what was stored, as :func:`requests` says."""
+        self.window = Window(self.window.lo, self.window.hi, self.stored)
+        for parameters in requests(self.window):
+            tail = parameters["tail"]
+            since = parameters.get("since")
+            start = 0 if tail == "all" else max(0, stop - int(tail))
+            if since is not None:
+                at = int(since.replace(".", ""))
+                start = next((i for i in range(stop) if self.log.times[i] >= at), stop)
+            if start == stop or self.window.reaches(self.log.times[start], self.keys[start]):
+                break
+        self.read(start, stop, size)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    st.integers(0, 1000),
+    st.lists(st.integers(1, 5000), min_size=1, max_size=6),
+    st.integers(1, 700),
+    st.sampled_from([1_000, 50_000, 1_000_000]),
+)
+def test_kills_lose_and_repeat_nothing(
+    seed: int, reads: list[int], size: int, step_ns: int
+) -> None:
+    """Each life reads on where the last one left its keys, at any rate, in the log's order."""
+    reader = Reader(log_of(sum(reads), seed, step_ns))
+    stop = 0
+    for more in reads:
+        stop += more
+        reader.resume(stop, size)
+    assert reader.given == list(range(stop))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 1000), st.integers(1, 300), st.integers(1, 4000))
+def test_what_a_rotation_repeats_is_recognised(seed: int, size: int, back: int) -> None:
+    """The engine begins again some records before, inside one answer."""
+    reader = Reader(log_of(12000, seed))
+    reader.read(0, 8000, size)
+    reader.read(8000 - back, 12000, size)
+    assert reader.given == list(range(12000))
+
+
+def test_records_in_order_are_taken_whole() -> None:
+    """The usual case costs no look at single records."""
+    window = Window()
+    assert window.take([1, 2, 3], [7, 7, 7]) == range(3)
+    assert window.take([4, 5], [7, 7]) == range(2)
+
+
+def test_equal_times_of_different_lines_are_both_new() -> None:
+    """A coarse clock loses nothing."""
+    window = Window()
+    assert list(window.take([5, 5], [1, 2])) == [0, 1]
+    assert list(window.take([5, 5], [2, 3])) == [1]
+
+
+def test_the_window_keeps_the_newest_and_the_last_second() -> None:
+    """Whichever is more, and not much more than that."""
+    window = Window()
+    for number in count():
+        window.take([START + number * 1_000_000], [number])
+        if number == 20_000:
+            break
+    assert LEAST_RECORDS <= window.count <= LEAST_RECORDS + 1024
+    assert window.lo > START
+    window = Window()
+    for number in range(20_000):
+        window.take([START + number * (LEAST_NS // 10_000)], [number])
+    assert 10_000 <= window.count <= 11_024
+
+
+def test_older_than_the_window_is_not_new() -> None:
+    """It was read, or was not wanted."""
+    window = Window(lo=100)
+    assert list(window.take([90, 100, 110], [1, 2, 3])) == [1, 2]
+
+
+def test_a_log_is_asked_for_a_little_first_and_by_time_last() -> None:
+    """A question by time has the engine decode it from its beginning."""
+    window = Window(START, START + 5, packed([START + 5], [1]))
+    assert list(requests(window)) == [
+        {"tail": "1024"},
+        {"tail": "16384"},
+        {"tail": "262144"},
+        {"tail": "4194304"},
+        {"tail": "all", "since": "1795262400.000000000"},
+    ]
+    assert list(requests(Window())) == [{"tail": "all"}]
+
+
+def test_an_answer_that_begins_with_something_new_does_not_reach_back() -> None:
+    """Something may lie between."""
+    window = Window(100, 200, packed([150, 200], [1, 2]))
+    assert window.reaches(99, 7)
+    assert window.reaches(150, 1)
+    assert not window.reaches(150, 2)
+    assert not window.reaches(300, 3)
+
+
+def test_pieces_of_an_endless_line_differ_by_their_place() -> None:
+    """They have one time, and may have one text."""
+    piece = b"x" * 100 + b"\n"
+    records = Records([5, 5, 5], bytes(3), [piece] * 3, {0: 0, 1: 100, 2: 200})
+    assert len(set(hashes(records))) == 3
+
+
+def test_streams_with_one_text_differ() -> None:
+    """At the same time too."""
+    records = Records([5, 5], b"\0\1", [b"same\n", b"same\n"])
+    assert len(set(hashes(records))) == 2
+
+
+def test_a_position_is_read_as_it_was_written() -> None:
+    """What is no position is none."""
+    position = ContainerPosition(1, 2, "web-1", "web", "web-1.abc", 3, is_over=True)
+    assert ContainerPosition.parse(position.dump()) == position
+    for text in ("", "7", "{}", '{"lo": 1}', "[]", '{"lo": "x"}'):
+        assert ContainerPosition.parse(text) is None
