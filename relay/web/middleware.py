@@ -27,10 +27,16 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
-async def tell_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn what handlers raise into JSON errors; users never see a traceback."""
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """
+    Refuse foreign hosts and origins, and answer preflights.
+
+    What handlers raise becomes a JSON error; users never see a traceback.
+    """
+    # One middleware for all: each costs half a KiB while its client is connected.
     try:
-        return await handler(request)
+        refusal = _check_host(request) or _check_origin(request)
+        return await handler(request) if refusal is None else refusal
     except ConnectionResetError:
         # The client left before its answer began: there is nobody to tell.
         return web.Response(status=400)
@@ -57,14 +63,6 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         # The border of a request: whatever went wrong is ours, and stays with us.
         log.exception("a request failed: %s %s", request.method, request.path)
         return refuse(500, "internal_error", "the relay failed at this request; its log says more")
-
-
-@web.middleware
-async def check_site(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse foreign hosts and origins, and answer preflights."""
-    # One middleware for both checks: each costs half a KiB while its client is connected.
-    refusal = _check_host(request) or _check_origin(request)
-    return await handler(request) if refusal is None else refusal
 
 
 def _check_host(request: web.Request) -> web.Response | None:
@@ -100,7 +98,7 @@ def _check_origin(request: web.Request) -> web.Response | None:
     return None
 
 
-MIDDLEWARES = [tell_errors, check_site]
+MIDDLEWARES = [guard]
 
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT",

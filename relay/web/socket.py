@@ -6,6 +6,7 @@ Rules of this file:
 * Everything that is written goes through one writer, in whole bodies. aiohttp would answer
   pings and closes by itself, in the middle of a body that waits for a slow client; so it does
   the handshake and the reading alone.
+* Nobody waits for what a client may say: a task for that would be a KiB for each.
 * Nothing is compressed, whatever the client asks for: frames are built once for all clients,
   and a compressor costs 90 KB for each.
 * A client that says something wrong is given an ``error`` object, then a close.
@@ -95,7 +96,7 @@ class Socket:
         request: that asks for it, by ``Upgrade``.
     """
 
-    __slots__ = ("_receiving", "_request", "on_message", "ref", "response", "writer")
+    __slots__ = ("_last", "_request", "on_message", "ref", "response", "writer")
 
     def __init__(self, request: web.Request) -> None:
         self.response = _Handshake(
@@ -103,7 +104,8 @@ class Socket:
         )
         self._request = request
         self.writer: StreamWriter
-        self._receiving: asyncio.Task[WSMessage]
+        self._last: WSMessage | None = None
+        """After which nothing is received any more."""
         self.on_message: Callable[[], None] | None = None
         """Called when :attr:`has_message` becomes true."""
         self.ref: Any = None
@@ -112,13 +114,15 @@ class Socket:
     async def open(self) -> None:
         """Shake hands, and listen."""
         await self.response.prepare(self._request)
+        # They are sent, and would be kept: half a KiB.
+        self.response.headers.clear()
         seconds = self._request.app[SETTINGS].write_seconds
         self.writer = StreamWriter(self._request, seconds, chunked=False)
-        self._listen()
+        self.response.listen(self._request, self._heard)
 
     def has_message(self) -> bool:
         """Tell whether :meth:`take` returns at once."""
-        return self._receiving.done()
+        return self.response.has_message()
 
     async def take(self) -> dict[str, Any] | None:
         """
@@ -128,12 +132,10 @@ class Socket:
             Farewell: it said good-bye, or nonsense.
             ConnectionResetError: it is gone.
         """
-        message = await self._receiving
+        message = await self._receive()
         if message.type is WSMsgType.TEXT:
-            self._listen()
             return _parse(message.data)
         if message.type in (WSMsgType.PING, WSMsgType.PONG):
-            self._listen()
             if message.type is WSMsgType.PING:
                 await self.writer.write(pong_frame(message.data))
             return None
@@ -146,7 +148,7 @@ class Socket:
             encoder = WebSocketEncoder(ref=self.ref)
             body = encoder.error(farewell.reason, farewell.sentence, **farewell.more) + body
         await self.writer.write(body)
-        if not self._has_closed():
+        if self._last is None or self._last.type is not WSMsgType.CLOSE:
             try:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await self._wait_for_close()
@@ -158,30 +160,47 @@ class Socket:
     def stop(self) -> None:
         """Stop listening."""
         self.on_message = None
-        self._receiving.cancel()
+        self.response.listen(self._request, None)
 
-    def _listen(self) -> None:
-        self._receiving = asyncio.create_task(self.response.receive())
-        self._receiving.add_done_callback(self._received)
+    def _heard(self) -> None:
+        # Not at once: aiohttp has yet to look at it.
+        asyncio.get_running_loop().call_soon(self._tell)
 
-    def _received(self, _: "asyncio.Task[WSMessage]") -> None:
-        if self.on_message is not None:
+    def _tell(self) -> None:
+        if self.on_message is not None and self.has_message():
             self.on_message()
 
-    def _has_closed(self) -> bool:
-        return self._receiving.done() and self._receiving.result().type is WSMsgType.CLOSE
+    async def _receive(self) -> WSMessage:
+        if self._last is not None:
+            return self._last
+        message = await self.response.receive()
+        if message.type in _ENDS:
+            self._last = message
+        return message
 
     async def _wait_for_close(self) -> None:
         """Pass over what it still says; closing earlier would take our last words from it."""
-        while (message := await self._receiving).type not in _ENDS:
-            self._listen()
+        while (message := await self._receive()).type not in _ENDS:
+            pass
         if message.type is not WSMsgType.CLOSE:
             # Nothing that it says is understood any more: the end of the connection tells.
             await asyncio.sleep(CLOSE_SECONDS)
 
 
 class _Handshake(web.WebSocketResponse):
-    """aiohttp's handshake and reading; it closes nothing by itself."""
+    """
+    aiohttp's handshake and reading; it closes nothing by itself.
+
+    It offers no way to hear of a message but to wait for it; so this looks into its parts.
+    """
+
+    def listen(self, request: web.Request, on_data: Callable[[], None] | None) -> None:
+        """Have a function called whenever something comes; before it has been looked at."""
+        request.protocol._data_received_cb = on_data
+
+    def has_message(self) -> bool:
+        """Tell whether :meth:`receive` returns at once."""
+        return self._reader is not None and bool(self._reader._buffer or self._reader.is_eof())
 
     async def close(
         self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True

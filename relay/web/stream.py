@@ -29,6 +29,8 @@ async def stream(request: web.Request) -> web.StreamResponse:
     response = _response(encoder)
     end_by_closing(request, response)
     await response.prepare(request)
+    # They are sent, and would be kept: a KiB.
+    response.headers.clear()
     if isinstance(response, EventSourceResponse):
         # Our own heartbeat carries the cursor: the library's would be a task for each client.
         response.stop_streaming()

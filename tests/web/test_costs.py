@@ -131,3 +131,14 @@ async def test_a_client_gets_the_news_of_a_wake_up_by_one_write(serve: Any) -> N
     # None came late either.
     assert [segments(client) - 10 for client in clients] == before
     await close_all(served, clients)
+
+
+async def test_an_idle_client_costs_no_task_of_ours(serve: Any) -> None:
+    """aiohttp has one for its connection and one for its request: nobody else waits for it."""
+    served = await serve()
+    await served.publish(batch("web", "start"))
+    before = len(asyncio.all_tasks())
+    paths = ["/web/sse?tail=0", "/web/ws?tail=0"]
+    clients = await open_all(served, paths)
+    await until(lambda: len(asyncio.all_tasks()) == before + 2 * EACH * len(paths))
+    await close_all(served, clients)
