@@ -18,7 +18,11 @@ __all__ = ["newest_first"]
 
 
 async def newest_first(
-    hub: Hub, channels: Iterable[Channel], end: int, query: Query
+    hub: Hub,
+    channels: Iterable[Channel],
+    end: int,
+    query: Query,
+    unread: list[Channel] | None = None,
 ) -> AsyncIterator[Block]:
     """
     Give the blocks of several channels by their last id, descending.
@@ -28,6 +32,7 @@ async def newest_first(
         channels: which of them.
         end: only blocks with an entry at or below this id.
         query: entries outside its times may be left out.
+        unread: is given the channels that cannot be read to their end.
     """
     heap = [_Backward(channel, end) for channel in channels]
     heapq.heapify(heap)
@@ -38,6 +43,8 @@ async def newest_first(
             yield block
         elif not await reader.load(hub, query):
             heapq.heappop(heap)
+            if reader.is_unread and unread is not None:
+                unread.append(reader.channel)
             continue
         heapq.heapreplace(heap, reader)
 
@@ -58,6 +65,8 @@ class _Backward:
     """What was taken and is not given yet, oldest first."""
     before: int = 0
     """Where the store goes on; 0: there is no more."""
+    is_unread: bool = False
+    """Whether there is more, and cannot be read."""
 
     def __post_init__(self) -> None:
         self.blocks = list(self.channel.blocks_before(self.end + 1))[::-1]
@@ -84,6 +93,9 @@ class _Backward:
         stretch = await hub.store.read_back(
             self.channel.name, self.before, query.since_ns, query.until_ns
         )
+        if stretch.reach >= self.before:
+            self.is_unread = True
+            return False
         self.blocks = [item for item in stretch.items if isinstance(item, Block)][::-1]
         self.before = stretch.reach
         return True

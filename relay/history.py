@@ -96,13 +96,16 @@ async def newest_cursor(
 
     Returns:
         The id before the first of them, and whether there are older ones that match. Where
-        none match, the end: the last visible id, or ``before - 1``.
+        none match, the end: the last visible id, or ``before - 1``. Where there are fewer and
+        a channel's store cannot be read, the id before all that is held of the channel: who
+        goes on from there is told of it by a gap.
     """
     end = hub.last_id if before is None else min(hub.last_id, before - 1)
     newest: list[int] = []
+    unread: list[Channel] = []
     text_bytes = 0
     turn = Turn()
-    async for block in newest_first(hub, hub.selected(query), end, query):
+    async for block in newest_first(hub, hub.selected(query), end, query, unread):
         if len(newest) > most and block.last_id < newest[0]:
             break
         if newest and max_bytes is not None and text_bytes > max_bytes:
@@ -120,7 +123,8 @@ async def newest_cursor(
     if len(newest) > most:
         # One more than wanted was looked for: it is the last that does not belong.
         return newest[0], True
-    return (newest[0] - 1 if newest else end), False
+    cursor = newest[0] - 1 if newest else end
+    return min([cursor, *[channel.first_id - 1 for channel in unread]]), bool(unread)
 
 
 def _last_ids(block: Block, selection: Selection, end: int, most: int) -> list[int]:
@@ -235,17 +239,22 @@ class _Reading:
         return page
 
 
-async def count_matches(hub: Hub, matches: MatchCache, query: Query) -> int:
-    """Return how many held entries match; where only channels are named, without looking."""
+async def count_matches(hub: Hub, matches: MatchCache, query: Query) -> int | None:
+    """
+    Return how many held entries match; where only channels are named, without looking.
+
+    ``None``: the store cannot be read.
+    """
     channels = hub.selected(query)
     if query.is_plain:
         return sum([await _held_lines(hub, channel) for channel in channels])
     total = 0
+    unread: list[Channel] = []
     turn = Turn()
-    async for block in newest_first(hub, channels, hub.last_id, query):
+    async for block in newest_first(hub, channels, hub.last_id, query, unread):
         total += count(matches.select(block, query), 0, block.count)
         await turn.end_if_over()
-    return total
+    return None if unread else total
 
 
 async def _held_lines(hub: Hub, channel: Channel) -> int:

@@ -187,7 +187,7 @@ class Store(Protocol):
 
         Returns:
             A stretch; everything from its ``reach`` up to ``before`` is in it. 0: there is
-            no more.
+            no more. ``before``: what there is cannot be read for now.
         """
 
     async def extent(self, channel: str) -> "Extent":

@@ -400,7 +400,7 @@ class DurableStore:
             )
         except (StoreError, OSError) as error:
             log.error("store: channel %s cannot be read: %s", channel, _reason(error))
-            return Stretch([], 0)
+            return Stretch([], before, before)
 
     async def extent(self, channel: str) -> Extent:
         """Return how much is held of a channel."""
