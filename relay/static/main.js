@@ -7,16 +7,19 @@ import { Pace } from "./core/pace.js";
 import { parseView, viewParameters } from "./core/view.js";
 import { ChannelWatch } from "./net/channels.js";
 import { Feed } from "./net/feed.js";
+import { StoreWatch } from "./net/store.js";
 import { ChannelList } from "./ui/channel-list.js";
 import { ConnectionState } from "./ui/connection-state.js";
 import { find } from "./ui/dom.js";
 import { FilterBar } from "./ui/filter-bar.js";
 import { LogView } from "./ui/log-view.js";
+import { StoreState } from "./ui/store-state.js";
 import { RelayViewer } from "./ui/viewer.js";
 
 const COUNT_MS = 400;
 
-for (const element of [ChannelList, ConnectionState, FilterBar, LogView, RelayViewer]) {
+const ELEMENTS = [ChannelList, ConnectionState, FilterBar, LogView, StoreState, RelayViewer];
+for (const element of ELEMENTS) {
   element.define();
 }
 
@@ -42,6 +45,10 @@ const watch = new ChannelWatch(base, (channels) => {
   if (isAwaited) feed.retry();
 });
 
+const storeWatch = new StoreWatch(base, (store) => {
+  viewer.store = store;
+});
+
 /** @param {View} view */
 function show(view) {
   viewer.view = view;
@@ -62,8 +69,10 @@ addEventListener("popstate", () => show(parseView(location.search)));
 addEventListener("online", () => feed.retry());
 
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) watch.stop();
-  else watch.start();
+  for (const one of [watch, storeWatch]) {
+    if (document.hidden) one.stop();
+    else one.start();
+  }
 });
 
 const pace = new Pace();
@@ -74,3 +83,4 @@ setInterval(() => {
 
 show(parseView(location.search));
 watch.start();
+storeWatch.start();

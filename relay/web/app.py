@@ -18,7 +18,7 @@ from relay.web.middleware import MIDDLEWARES, add_headers
 from relay.web.page import add_page
 from relay.web.push import complete, no_page, push
 from relay.web.runs import all_runs, one_run
-from relay.web.status import health, ready, status
+from relay.web.status import health, ready, status, store_status
 from relay.web.status_feed import STATUS_FEED, StatusFeed, status_socket, status_stream
 from relay.web.stream import stream
 from relay.web.websocket import websocket
@@ -55,6 +55,7 @@ def _add_routes(app: web.Application, prefix: str) -> None:
     get(f"{prefix}/healthz", health)
     get(f"{prefix}/readyz", ready)
     get(f"{api}/status", status)
+    get(f"{api}/status/store", store_status)
     get(f"{api}/status/stream", status_stream)
     get(f"{api}/status/ws", status_socket)
     get(f"{api}/channels", all_channels)

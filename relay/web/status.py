@@ -25,12 +25,18 @@ __all__ = [
     "status",
     "status_object",
     "store_object",
+    "store_status",
 ]
 
 
 async def status(request: web.Request) -> web.Response:
     """Answer with everything that is known."""
     return answer(status_object(request.app[HUB], request.app[CONNECTIONS]))
+
+
+async def store_status(request: web.Request) -> web.Response:
+    """Answer with where the store stands: what a page can ask every other second."""
+    return answer(store_object(request.app[HUB].store_status))
 
 
 async def health(request: web.Request) -> web.Response:

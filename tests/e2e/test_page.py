@@ -516,3 +516,44 @@ LONG_TASKS = """async () => {
   await new Promise((resolve) => setTimeout(resolve, 5000));
   return tasks;
 }"""
+
+
+def test_whether_lines_are_kept_is_said(
+    browser: Browser, start_relay: StartRelay, logs: Path, tmp_path: Path
+) -> None:
+    """Since when, why not and how far behind; a reason is text, whatever is in it."""
+    directory, web = tmp_path / "st<b>ate", logs / "web.log"
+    write(web, *numbered(0, 3))
+    relay = start_relay(FILES + f'[state]\ndirectory = "{directory}"\n')
+    with tab(browser, relay.url) as opened:
+        state = opened.page.locator("store-state")
+        expect(state).to_have_text(re.compile(r"^Keeping lines since \d\d:\d\d .* free$"))
+        directory.rename(tmp_path / "away")
+        directory.write_text("in its place")
+        expect(state.locator(".words")).to_have_text(
+            re.compile(
+                r"^Not keeping lines since \d\d:\d\d: "
+                rf"state\.directory {re.escape(str(directory))} cannot be written: "
+            )
+        )
+        write(web, *numbered(3, 5))
+        expect(state.locator(".detail")).to_have_text(re.compile(r"^\d lines behind, .* free$"))
+        assert state.locator("b").count() == 0
+        directory.unlink()
+        (tmp_path / "away").rename(directory)
+        expect(state).to_have_text(re.compile(r"^Keeping lines since \d\d:\d\d .* free$"))
+        assert relay.stop() == 0
+
+
+def test_a_relay_without_a_store_says_nothing_of_one(
+    browser: Browser, start_relay: StartRelay, logs: Path
+) -> None:
+    """There is nothing that could be kept."""
+    write(logs / "web.log", "INFO one")
+    relay = start_relay(FILES)
+    with tab(browser, relay.url) as opened:
+        opened.shows("INFO one")
+        with opened.page.expect_response("**/status/store") as answer:
+            pass
+        assert answer.value.json()["state"] == "off"
+        expect(opened.page.locator("store-state")).to_be_hidden()

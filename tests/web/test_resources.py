@@ -111,6 +111,7 @@ async def test_status_of_the_store(serve: Any) -> None:
     store.fail("slower than 1s")
     assert store.since_ns == since_ns
     _, body = await served.get("/api/v1/status")
+    assert await served.get("/api/v1/status/store") == (200, body["store"])
     assert body["store"].pop("since").endswith("Z")
     assert body["store"] == {
         "state": "failing",

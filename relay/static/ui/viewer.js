@@ -7,6 +7,7 @@
  * @import { Channel } from "../net/channels.js"
  * @import { Connection } from "../core/connection.js"
  * @import { Missed } from "../core/intake.js"
+ * @import { Store } from "../core/keeping.js"
  * @import { View } from "../core/view.js"
  */
 import { begin } from "../core/connection.js";
@@ -18,6 +19,7 @@ import { ConnectionState } from "./connection-state.js";
 import { find, make, write } from "./dom.js";
 import { FilterBar } from "./filter-bar.js";
 import { LogView } from "./log-view.js";
+import { StoreState } from "./store-state.js";
 
 /**
  * @typedef {object} Counts
@@ -44,6 +46,7 @@ export class RelayViewer extends HTMLElement {
   #pause = make("button");
   #notice = make("div");
   #counts = make("p");
+  #store = new StoreState();
 
   connectedCallback() {
     this.#log = find(this, "log-view", LogView);
@@ -54,6 +57,7 @@ export class RelayViewer extends HTMLElement {
     this.#pause = find(this, ".pause", HTMLButtonElement);
     this.#notice = find(this, ".notice", HTMLDivElement);
     this.#counts = find(this, ".counts", HTMLParagraphElement);
+    this.#store = find(this, "store-state", StoreState);
     this.#listen();
   }
 
@@ -105,6 +109,11 @@ export class RelayViewer extends HTMLElement {
     this.#list.channels = channels;
     this.#showLook();
     this.#showNotice();
+  }
+
+  /** @param {Store} store */
+  set store(store) {
+    this.#store.store = store;
   }
 
   /** @param {Counts} counts */
