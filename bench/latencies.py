@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.clients import BUFFER_BYTES, SILENCE_SECONDS, hold
+from bench.servers import cpu_seconds
 
 __all__ = ["Latencies", "time_lines"]
 
@@ -27,15 +28,17 @@ class Latencies:
         p50_ms: half of the lines came faster.
         p99_ms: 99 of 100 lines came faster.
         grew: whether lines came later and later, so that the server had not kept up.
+        cpu_seconds: processor time of the server meanwhile, without the opening of streams.
     """
 
     p50_ms: float
     p99_ms: float
     grew: bool
+    cpu_seconds: float
 
 
 def time_lines(
-    port: int, path: str, log: Path, clients: int, rate: int, seconds: float
+    port: int, path: str, log: Path, clients: int, rate: int, seconds: float, pid: int
 ) -> Latencies:
     """
     Write lines at a steady rate and time their arrival at every client.
@@ -47,21 +50,24 @@ def time_lines(
         clients: how many read.
         rate: lines a second.
         seconds: how long lines are written.
+        pid: of the server.
 
     Raises:
         RuntimeError: a stream ended, or lines were lost.
     """
     sockets = hold(port, path, clients)
+    before = cpu_seconds(pid)
     lines = int(rate * seconds)
     command = [sys.executable, "-m", "bench.writer", str(log), str(rate), str(lines)]
     with subprocess.Popen(command) as writer:
         stamps = [_Stamps(client) for client in sockets]
         _receive_stamps(stamps, lines)
+    used = cpu_seconds(pid) - before
     if writer.returncode:
         raise RuntimeError(f"the writer failed with {writer.returncode}")
     for client in sockets:
         client.close()
-    return _summary(stamps, int(rate * WARM_UP_SECONDS))
+    return _summary(stamps, int(rate * WARM_UP_SECONDS), used)
 
 
 class _Stamps:
@@ -107,7 +113,7 @@ def _receive_stamps(stamps: Sequence[_Stamps], lines: int) -> None:
                 del waiting[number]
 
 
-def _summary(stamps: Sequence[_Stamps], skipped: int) -> Latencies:
+def _summary(stamps: Sequence[_Stamps], skipped: int, cpu_seconds: float) -> Latencies:
     """Join all clients' latencies, without the first lines of each, into a few figures."""
     steady = [stamp.latencies_ns[skipped:] for stamp in stamps]
     third = len(steady[0]) // 3
@@ -118,6 +124,7 @@ def _summary(stamps: Sequence[_Stamps], skipped: int) -> Latencies:
         p50_ms=_quantile(everything, 0.5) / 1e6,
         p99_ms=_quantile(everything, 0.99) / 1e6,
         grew=late > 2 * early + GROWTH_NS,
+        cpu_seconds=cpu_seconds,
     )
 
 

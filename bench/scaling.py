@@ -88,7 +88,9 @@ def _of_clients(scale: Scale, workspace: Workspace, clients: int) -> Line:
     sample = measure_relay(workspace, replace(scale, clients=clients, fanout_lines=lines))
     with relay(workspace) as server:
         log = workspace.next_log()
-        times = apart(time_lines, server.port, live(), log, clients, RATE, scale.seconds)
+        times = apart(
+            time_lines, server.port, live(), log, clients, RATE, scale.seconds, server.pid
+        )
     return (
         sample["events/s"],
         sample["processor time an event"],
@@ -108,7 +110,7 @@ def _of_channels(workspace: Workspace, channels: int) -> Line:
         used = server.cpu_seconds() - before
         quiet = workspace.logs / "app-0.log"
         # One channel's lines for the client that follows them all.
-        times = apart(time_lines, server.port, "/sse?tail=0", quiet, 1, RATE, 2.0)
+        times = apart(time_lines, server.port, "/sse?tail=0", quiet, 1, RATE, 2.0, server.pid)
     total = each * channels
     return total / seconds, used / total * 1e6, times.p50_ms, times.p99_ms
 

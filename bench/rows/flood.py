@@ -36,7 +36,9 @@ def measure(is_stored: bool, workspace: Workspace, scale: Scale) -> Sample:
     with relay(workspace, setup) as server, beside(drain_live, server.port, "/flood/sse?tail=0"):
         log = workspace.next_log()
         before = server.newest("flood")
-        times = apart(time_lines, server.port, live(), log, 1, RATE, scale.flood_seconds)
+        times = apart(
+            time_lines, server.port, live(), log, 1, RATE, scale.flood_seconds, server.pid
+        )
         flooded = server.newest("flood") - before
     return {
         "p50": times.p50_ms,
