@@ -79,9 +79,9 @@ class SegmentFiles:
             return False
         return True
 
-    def write(self, name: str, offset: int, text: bytes) -> None:
+    def write(self, name: str, offset: int, pieces: Sequence[bytes]) -> None:
         """
-        Write all of a text at a place of a file that was created or found.
+        Write all of a text, which is in pieces, at a place of a file that was created or found.
 
         Raises:
             OSError: not all of it could be written.
@@ -89,9 +89,12 @@ class SegmentFiles:
         descriptor = self._descriptor(name)
         with self._lock:
             self._unsynced.add(name)
-        written = os.pwrite(descriptor, text, offset)
-        while written < len(text):
-            written += os.pwrite(descriptor, memoryview(text)[written:], offset + written)
+        written = os.pwritev(descriptor, pieces, offset)
+        left = sum(map(len, pieces)) - written
+        if left:
+            text = memoryview(b"".join(pieces))
+            while left:
+                left -= os.pwrite(descriptor, text[-left:], offset + len(text) - left)
 
     def cut(self, name: str, length: int) -> None:
         """

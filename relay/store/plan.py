@@ -12,7 +12,7 @@ from relay.entry import Gap
 from relay.run import Counted, Start
 from relay.span import Span
 from relay.store.index import NO_NEWEST_NS, NO_OLDEST_NS, ChannelRow, OpenSegment, SegmentRow
-from relay.store.segment import Record, render
+from relay.store.segment import NO_TEXTS, Record, Texts, render_pieces
 
 __all__ = ["Append", "Now", "Plan", "is_old", "plan_records"]
 
@@ -49,14 +49,14 @@ class Append:
         first_id: of the segment.
         file: its path below the state directory.
         offset: where the segment ends so far; 0: it is new.
-        text: whole lines.
+        pieces: whole lines, some of them in each.
     """
 
     channel: str
     first_id: int
     file: str
     offset: int
-    text: bytes
+    pieces: Sequence[bytes]
 
 
 @dataclass(slots=True)
@@ -82,6 +82,7 @@ def plan_records(
     records: Iterable[Record],
     now: Now,
     is_there: Callable[[str], bool],
+    texts: Texts = NO_TEXTS,
 ) -> Plan:
     """
     Work out what records do.
@@ -91,6 +92,7 @@ def plan_records(
         records: in any order, as long as starts and counts stand where they belong.
         now: when that is.
         is_there: whether a file, by its path below the state directory, is there.
+        texts: of blocks that are rendered already, see :func:`~relay.store.segment.prepared`.
     """
     plan = Plan(records=list(records))
     by_channel: dict[str, list[Record]] = {}
@@ -108,7 +110,7 @@ def plan_records(
             born_id = min(map(_first_id, placed)) - 1 if placed else now.last_id
             row = plan.rows[name] = ChannelRow(name, born_id, born_id, 0)
         if placed:
-            _append(plan, row, placed, now, is_there)
+            _append(plan, row, placed, now, is_there, texts)
     return plan
 
 
@@ -118,6 +120,7 @@ def _append(
     records: Sequence[Record],
     now: Now,
     is_there: Callable[[str], bool],
+    texts: Texts,
 ) -> None:
     part, file = row.open, ""
     if part is not None:
@@ -129,10 +132,11 @@ def _append(
     if part is None:
         part = _opened(row, min(map(_first_id, records)), now)
         file = _file(row.name, part)
-    text = render(records)
-    plan.appends.append(Append(row.name, part.first_id, file, part.length, text))
-    row = _grown(row, part, records, len(text), now.age_ns)
-    if part.length + len(text) >= SEGMENT_BYTES:
+    pieces = render_pieces(records, texts)
+    length = sum(map(len, pieces))
+    plan.appends.append(Append(row.name, part.first_id, file, part.length, pieces))
+    row = _grown(row, part, records, length, now.age_ns)
+    if part.length + length >= SEGMENT_BYTES:
         plan.sealed.append(row.sealed())
         row = replace(row, open=None)
     plan.rows[row.name] = row

@@ -10,7 +10,8 @@ The text of a segment: NDJSON, the objects that go over the wire at their place 
 What is written here is read by :mod:`relay.store.parsing`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from relay.block import DeclaredLoss
 from relay.encode.ndjson import NdjsonEncoder
@@ -19,24 +20,74 @@ from relay.run import Counted, Ending, Start
 from relay.selection import ALL
 from relay.span import Span
 
-__all__ = ["CHUNK_BYTES", "Record", "chunks", "hole", "render"]
+__all__ = [
+    "CHUNK_BYTES",
+    "MAX_PIECES",
+    "NO_TEXTS",
+    "Record",
+    "Texts",
+    "chunks",
+    "hole",
+    "prepared",
+    "render",
+    "render_pieces",
+]
 
 Record = Span | DeclaredLoss | Gap | Ending | Start | Counted
 """What is written: a ``Gap`` is a hole, made by :func:`hole`."""
 
+Texts = Mapping[int, bytes]
+"""The lines of whole blocks, by their keys."""
+
+NO_TEXTS: Texts = MappingProxyType({})
+
 CHUNK_BYTES = 256 * 1024
 """About how much of a segment is read at once; where chunks end: :func:`chunks`."""
+
+MAX_PIECES = 512
+"""One call writes them all: Linux takes 1024."""
 
 _ENCODER = NdjsonEncoder()
 
 
+def prepared(records: Sequence[Record], most_bytes: int) -> Texts:
+    """
+    Return the lines of blocks, by their keys, for :func:`render_pieces`.
+
+    Args:
+        records: of which.
+        most_bytes: of text, after which it stops.
+    """
+    texts: dict[int, bytes] = {}
+    for record in records:
+        if isinstance(record, Span) and most_bytes > 0:
+            texts[record.block.key] = _ENCODER.entries(record, ALL)
+            most_bytes -= len(record.block.lines.text)
+    return texts
+
+
 def render(records: Sequence[Record]) -> bytes:
     """Return the lines of records in the order of ids; starts and counts have none."""
-    return b"".join([_rendered(record) for record in records])
+    return b"".join(render_pieces(records))
 
 
-def _rendered(record: Record) -> bytes:
+def render_pieces(records: Sequence[Record], texts: Texts = NO_TEXTS) -> list[bytes]:
+    """
+    Return the lines of records in the order of ids, some in each piece.
+
+    Args:
+        records: starts and counts have no lines.
+        texts: those of whole blocks that are there already.
+    """
+    pieces = [_rendered(record, texts) for record in records]
+    return pieces if len(pieces) <= MAX_PIECES else [b"".join(pieces)]
+
+
+def _rendered(record: Record, texts: Texts) -> bytes:
     if isinstance(record, Span):
+        text = texts.get(record.block.key)
+        if text is not None and record.stop - record.start == record.block.count:
+            return text
         return _ENCODER.entries(record, ALL)
     if isinstance(record, Ending):
         return _ENCODER.ending(record)

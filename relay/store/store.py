@@ -15,6 +15,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -30,7 +31,7 @@ from relay.span import Span
 from relay.status import StoreState, StoreStatus
 from relay.storage import Extent, Group, Positions, StoredChannel, Stretch
 from relay.store.archive import Archive
-from relay.store.segment import Record, hole
+from relay.store.segment import Record, hole, prepared
 from relay.store.worker import Worker
 from relay.store.writer import Write, Writer
 
@@ -45,6 +46,10 @@ READERS = 2
 
 SMALL_BACKLOG_BYTES = 1024 * 1024
 """What is caught up while lines wait for it."""
+
+MAX_PREPARED_BYTES = 1024 * 1024
+"""Text of a group that is rendered on the loop, where it is soon wanted for readers too: beside
+it the writer's thread would only fight for the interpreter."""
 
 MAX_UNSAVED_KEYS = 65_536
 """Record keys of one reader that are remembered while they cannot be recorded."""
@@ -149,6 +154,8 @@ class DurableStore:
             self._keep(group.positions)
             return False
         write = self._write(_records(group), group.positions)
+        with suppress(MemoryError):  # The writer meets it again, and fails in words.
+            write.texts = prepared(write.records, MAX_PREPARED_BYTES)
         job = self.submit(partial(self._writer.commit, write))
         is_stored = await self._finished(job, write, group.positions, began)
         if job.done():

@@ -29,7 +29,7 @@ from relay.store.index import ChannelRow, SegmentRow
 from relay.store.lock import take_lock
 from relay.store.plan import Append, Now, Plan, is_old, plan_records
 from relay.store.runs import Runs
-from relay.store.segment import Record
+from relay.store.segment import Record, Texts
 
 __all__ = ["Fsync", "Write", "Writer"]
 
@@ -60,6 +60,7 @@ class Write:
             is done to those that are known.
         forgotten_runs: pairs of run and channel, of before ``records``.
         age_ns: the age clock.
+        texts: of blocks that are rendered already, see :func:`~relay.store.segment.prepared`.
     """
 
     records: Sequence[Record] = ()
@@ -67,6 +68,7 @@ class Write:
     runs: list[Run] | None = None
     forgotten_runs: list[tuple[str, str]] = field(default_factory=list)
     age_ns: int = 0
+    texts: Texts = field(default_factory=dict)
 
 
 class Writer:
@@ -150,14 +152,18 @@ class Writer:
     def _plan(self, write: Write) -> Plan:
         date = time.strftime("%Y-%m-%d", time.gmtime(self._clock() // 1_000_000_000))
         return plan_records(
-            self._rows, write.records, Now(write.age_ns, date, self._last_id), self._files.find
+            self._rows,
+            write.records,
+            Now(write.age_ns, date, self._last_id),
+            self._files.find,
+            write.texts,
         )
 
     def _append(self, plan: Plan) -> None:
         for append in plan.appends:
             if not append.offset:
                 self._files.create(append.file)
-            self._files.write(append.file, append.offset, append.text)
+            self._files.write(append.file, append.offset, append.pieces)
         self._end(plan.sealed)
         if self._fsync == "always":
             self._files.sync()

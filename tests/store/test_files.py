@@ -19,8 +19,8 @@ def files(tmp_path: Path) -> SegmentFiles:
 def test_what_an_attempt_left_is_written_over(files: SegmentFiles, tmp_path: Path) -> None:
     """Text lies at its place; what stands behind it goes when the file is cut."""
     files.create(NAME)
-    files.write(NAME, 0, b"one\nattempt\n")
-    files.write(NAME, 4, b"two\n")
+    files.write(NAME, 0, [b"one\n", b"attempt\n"])
+    files.write(NAME, 4, [b"two\n"])
     assert (tmp_path / NAME).read_bytes() == b"one\ntwo\nmpt\n"
     files.cut(NAME, 8)
     assert (tmp_path / NAME).read_bytes() == b"one\ntwo\n"
@@ -31,7 +31,7 @@ def test_a_file_that_is_made_is_empty(files: SegmentFiles, tmp_path: Path) -> No
     for _ in range(2):
         files.create(NAME)
         assert (tmp_path / NAME).read_bytes() == b""
-        files.write(NAME, 0, b"text\n")
+        files.write(NAME, 0, [b"text\n"])
 
 
 def test_a_file_is_made_though_its_directories_are_being_removed(
@@ -59,7 +59,7 @@ def test_only_files_that_are_there_are_found(files: SegmentFiles, tmp_path: Path
     """One that cannot be opened is an error: it is not gone."""
     assert not files.find(NAME)
     with pytest.raises(FileNotFoundError):
-        files.write(NAME, 0, b"text\n")
+        files.write(NAME, 0, [b"text\n"])
     (tmp_path / NAME).mkdir(parents=True)
     with pytest.raises(IsADirectoryError):
         files.find(NAME)
@@ -78,7 +78,7 @@ def test_what_could_not_be_synced_is_synced_next_time(files: SegmentFiles, tmp_p
     """It tells whether there was anything."""
     assert not files.sync()
     files.create(NAME)
-    files.write(NAME, 0, b"text\n")
+    files.write(NAME, 0, [b"text\n"])
     web = tmp_path / "channels" / "web"
     web.rename(tmp_path / "away")
     web.touch()
@@ -93,7 +93,7 @@ def test_what_could_not_be_synced_is_synced_next_time(files: SegmentFiles, tmp_p
 def test_a_file_that_is_gone_needs_no_sync(files: SegmentFiles, tmp_path: Path) -> None:
     """It was pruned meanwhile."""
     files.create(NAME)
-    files.write(NAME, 0, b"text\n")
+    files.write(NAME, 0, [b"text\n"])
     (tmp_path / NAME).unlink()
     (tmp_path / NAME).parent.rmdir()
     assert files.sync()

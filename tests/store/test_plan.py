@@ -39,7 +39,7 @@ def test_a_first_record_opens_a_segment() -> None:
     plan = plan_records({}, [one], NOW, is_there)
     text = render([one])
     file = "channels/web/2026-11-21/1000.ndjson"
-    assert plan.appends == [Append("web", 1000, file, 0, text)]
+    assert plan.appends == [Append("web", 1000, file, 0, [text])]
     part = OpenSegment(1000, 1, len(text), 2, 1_000_000, 1_000_000, "2026-11-21", 77, 77)
     assert plan.rows == {"web": ChannelRow("web", 999, 1001, 2, None, part)}
     assert plan.sealed == []
@@ -96,10 +96,21 @@ def test_channels_go_each_into_their_own() -> None:
     ]
     plan = plan_records({}, mixed, NOW, is_there)
     assert plan.records == mixed
-    assert [(one.channel, one.text) for one in plan.appends] == [
-        ("web", render([mixed[0], mixed[4]])),
-        ("api", render([mixed[2]])),
+    assert [(one.channel, one.pieces) for one in plan.appends] == [
+        ("web", [render([mixed[0]]), render([mixed[4]])]),
+        ("api", [render([mixed[2]])]),
     ]
+
+
+def test_what_is_rendered_already_is_taken_as_it_is() -> None:
+    """Only where all of a block is written: of one that is stored in part the rest is rendered."""
+    one, other = lines("a b", 1000, 1), lines("c d", 1002, 3)
+    texts = {one.block.key: b"a b, prepared\n", other.block.key: b"c d, prepared\n"}
+    plan = plan_records({}, [one], NOW, is_there, texts)
+    assert plan.appends[0].pieces == [b"a b, prepared\n"]
+    ends = plan_records({}, [one, Span(other.block, 0, 1)], NOW, is_there).rows
+    plan = plan_records(ends, [one, other], NOW, is_there, texts)
+    assert plan.appends[0].pieces == [render([Span(other.block, 1, 2)])]
 
 
 def test_of_what_is_stored_only_the_runs_that_follow_are_left() -> None:
@@ -145,8 +156,8 @@ def test_what_was_stored_before_is_not_stored_again(count: int, twice: bool) -> 
     first = plan_records({}, singly(story())[:count], NOW, is_there)
     told = [*story(), story()[4]] if twice else story()
     second = plan_records(first.rows, told, NOW, is_there)
-    text = b"".join(append.text for plan in (first, second) for append in plan.appends)
-    assert text == whole.appends[0].text
+    text = b"".join(b"".join(append.pieces) for plan in (first, second) for append in plan.appends)
+    assert text == b"".join(whole.appends[0].pieces)
     assert {**first.rows, **second.rows} == whole.rows
     third = plan_records(whole.rows, told, NOW, is_there)
     assert (third.appends, third.rows) == ([], {})

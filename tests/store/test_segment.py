@@ -4,7 +4,15 @@ from relay.block import Block, DeclaredLoss
 from relay.entry import Loss, Reason, RunCounted, RunStarted
 from relay.run import Counted, Ending, Start
 from relay.store.parsing import parse
-from relay.store.segment import CHUNK_BYTES, chunks, hole, render
+from relay.store.segment import (
+    CHUNK_BYTES,
+    MAX_PIECES,
+    chunks,
+    hole,
+    prepared,
+    render,
+    render_pieces,
+)
 from tests.building import block
 from tests.store.texts import lines, missing, whole
 
@@ -47,6 +55,26 @@ def test_lines_as_they_stand_in_a_segment() -> None:
     assert entry.entry(0) == block(["GET / 200"], 100, 7, arrival_ns=NOON_NS).entry(0)
     assert loss == DeclaredLoss(101, "web", Loss(Reason.SOURCE, None, 3))
     assert gone == missing(102, 109, 4, Reason.RESTART)
+
+
+def test_some_blocks_are_rendered_beforehand() -> None:
+    """All of each, until there is enough text; what is no block is not."""
+    first, second, third = [whole(block(["x" * 99], 100 + k, 7 + k)) for k in range(3)]
+    loss = DeclaredLoss(103, "web", Loss(Reason.SOURCE))
+    texts = prepared([loss, first, second, third], 101)
+    assert texts == {one.block.key: render([one]) for one in (first, second)}
+    assert render_pieces([first, loss, third], texts) == [
+        texts[first.block.key],
+        render([loss]),
+        render([third]),
+    ]
+
+
+def test_there_are_never_more_pieces_than_one_call_writes() -> None:
+    """Many small ones are joined."""
+    records = [whole(block(["a"], 100 + k, 7 + k)) for k in range(MAX_PIECES + 1)]
+    assert len(render_pieces(records[1:])) == MAX_PIECES
+    assert render_pieces(records) == [render(records)]
 
 
 def test_chunks_end_with_a_line() -> None:
