@@ -3,8 +3,8 @@ Files, followed by name through rotation and truncation.
 
 The parts: ``file_scan`` (which paths), ``file_set`` (which file each path leads to),
 ``file_watch`` and ``file_names`` (what inotify tells), ``file_reader`` (one file),
-``file_reading`` (their turns, truncation, rotation), ``file_resume`` (positions),
-``file_generations`` (what came and went while nobody looked).
+``file_reading`` (their turns), ``file_lives`` (truncation and copies), ``file_resume``
+(positions), ``file_generations`` (what came and went while nobody looked).
 """
 
 import asyncio
@@ -177,8 +177,10 @@ class FileSource(Source):
         tender = _Tender(files)
         reading = Reading(files)
         try:
-            self._start_watching(files, reading)
+            names = Names(files, reading.lives)
+            self._start_watching(files, names)
             await self._open(files, positions)
+            names.start()
             while True:
                 await tender.tend()
                 if batches := reading.turn():
@@ -200,11 +202,11 @@ class FileSource(Source):
         )
         return channel, self.origin(instance=shown)
 
-    def _start_watching(self, files: FileSet, reading: Reading) -> None:
+    def _start_watching(self, files: FileSet, names: Names) -> None:
         if self.options.watch == "poll":
             return
         try:
-            files.watch = Watch(Names(files, reading))
+            files.watch = Watch(names)
         except OSError as error:
             if self.options.watch == "inotify":
                 raise SourceError(f"cannot use inotify: {error.strerror}") from error
@@ -215,6 +217,8 @@ class FileSource(Source):
         parsed = {name: FilePosition.parse(kept.value) for name, kept in positions.items()}
         kept = {name: position for name, position in parsed.items() if position is not None}
         scan = await asyncio.to_thread(self._patterns.scan)
+        # From now on everything is told that happens while files are looked for.
+        _follow(files, scan)
         resume(files, kept)
         await _look(files, scan)
         # Where files were read before, a file without a position has appeared since.
@@ -288,6 +292,7 @@ class _Tender:
 
     async def _sweep(self, now: float) -> None:
         spent = 0.0
+        self._files.listen()
         for start in range(0, len(places := list(self._files.places.values())), FILES_AT_ONCE):
             if start:
                 await asyncio.sleep(0)
@@ -305,6 +310,7 @@ class _Tender:
     async def _take_in(self, scan: Scan) -> None:
         self._scanning = None
         self._next_scan = time.monotonic() + self._interval(scan.seconds)
+        self._files.listen()
         if await _look(self._files, scan):
             # What appeared there before it was watched.
             self._next_scan = 0.0
@@ -312,14 +318,19 @@ class _Tender:
 
 async def _look(files: FileSet, scan: Scan) -> bool:
     """Watch new directories and look at new paths; return whether any directory is new."""
-    is_new = False
-    if files.watch is not None:
-        try:
-            is_new = files.watch.follow_directories(scan.directories)
-        except OSError as error:
-            files.fall_back(error)
+    is_new = _follow(files, scan)
     for number, path in enumerate(path for path in scan.files if path not in files.places):
         files.look(path)
         if number % FILES_AT_ONCE == FILES_AT_ONCE - 1:
             await asyncio.sleep(0)
     return is_new
+
+
+def _follow(files: FileSet, scan: Scan) -> bool:
+    """Watch the directories that were found, and no others; return whether any is new."""
+    if files.watch is not None:
+        try:
+            return files.watch.follow_directories(scan.directories)
+        except OSError as error:
+            files.fall_back(error)
+    return False

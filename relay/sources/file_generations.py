@@ -12,7 +12,7 @@ goes unsaid.
 import os
 import re
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from relay.sources.file_identity import (
     FileKey,
@@ -24,9 +24,10 @@ from relay.sources.file_identity import (
     open_quietly,
     regular_files,
 )
+from relay.sources.file_scan import Patterns
 from relay.sources.file_set import FileSet, Place
 
-__all__ = ["COMPRESSED", "Generation", "Siblings", "generations"]
+__all__ = ["COMPRESSED", "Generation", "Siblings", "added_by_rotation", "age_of", "generations"]
 
 COMPRESSED = (".gz", ".xz", ".zst", ".bz2", ".lz4", ".zip", ".Z")
 
@@ -43,12 +44,14 @@ class Generation:
 
     Args:
         path: its name now.
+        key: which file it is.
         age: orders generations, the oldest first: when it was written, when it was changed in
             any way, its inode.
         file: where to read it; ``None``: it is compressed, or may be a copy.
     """
 
     path: str
+    key: FileKey
     age: tuple[int, int, int]
     file: OpenFile | None = None
 
@@ -57,6 +60,11 @@ class Generation:
         """Whether its name, or its mode, changed since it was written."""
         modified_ns, changed_ns, _ = self.age
         return changed_ns > modified_ns
+
+
+def age_of(found: os.stat_result) -> tuple[int, int, int]:
+    """Return what orders files by their age."""
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 class Siblings:
@@ -124,7 +132,7 @@ def generations(
                 found.append(one)
             else:
                 compared.append(file.fd)
-                found.append(Generation(one.path, one.age, file))
+                found.append(replace(one, file=file))
     if current is not None:
         current.close()
     return found
@@ -143,7 +151,8 @@ def _candidates(
         key = key_of(file)
         if key in files.known or key == now or files.patterns.is_plain(path):
             continue
-        rest = next((rest for base in bases if (rest := _rest(files, path, base))), None)
+        added = [added_by_rotation(files.patterns, path, base) for base in bases]
+        rest = next((rest for rest in added if rest), None)
         if rest is None or file.st_mtime_ns < last.modified_ns:
             continue
         if file.st_mtime_ns == last.modified_ns and (
@@ -155,13 +164,20 @@ def _candidates(
         if not is_dated and current is not None and file.st_mtime_ns > current.modified_ns:
             # What is younger than the file at the path never had it.
             continue
-        found.append(Generation(path, (file.st_mtime_ns, file.st_ctime_ns, file.st_ino)))
+        found.append(Generation(path, key, age_of(file)))
     return found
 
 
-def _rest(files: FileSet, path: str, base: str) -> str | None:
-    """Return what a rotation has added to a name; ``None`` for other names."""
-    name = os.path.basename(path)
+def added_by_rotation(patterns: Patterns, path: str, of: str) -> str | None:
+    """
+    Return what a rotation has added to a file's name; ``None`` for other names.
+
+    Args:
+        patterns: of the source.
+        path: what the file is called now.
+        of: the name, or path, that it had.
+    """
+    name, base = os.path.basename(path), os.path.basename(of)
     if name.endswith(FOREIGN):
         return None
     if name.startswith(base):
@@ -174,5 +190,5 @@ def _rest(files: FileSet, path: str, base: str) -> str | None:
     if not (suffix and name.startswith(stem) and name.endswith(suffix)):
         return None
     rest = name[len(stem) : -len(suffix)]
-    is_own = files.patterns.matches(path)
+    is_own = patterns.matches(path)
     return rest if _NUMBER.fullmatch(rest) and not is_own else None

@@ -10,13 +10,13 @@ import json
 import os
 import stat
 from collections.abc import Container, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Self
 
 __all__ = [
     "HEAD_BYTES",
+    "NO_FILE",
     "TAIL_BYTES",
     "Content",
     "FileKey",
@@ -41,11 +41,17 @@ TAIL_BYTES = 64
 
 COMPARED_BYTES = 64 * 1024
 
+LISTINGS = 3
+"""How often a directory is listed at most while files in it are renamed."""
+
 MAX_CANDIDATES = 1000
 """A directory may hold any number of files; only the newest are compared."""
 
 FileKey = tuple[int, int]
 """Device and inode."""
+
+NO_FILE: FileKey = (0, (1 << 63) - 1)
+"""That of a path that leads nowhere, and of a reader that has nothing left to read from."""
 
 
 def key_of(found: os.stat_result) -> FileKey:
@@ -221,11 +227,14 @@ def open_key(path: str, key: FileKey) -> OpenFile | None:
 
 def find_key(directories: list[str], key: FileKey) -> OpenFile | None:
     """Find a file by device and inode; ``None`` where it is not, or cannot be read."""
-    for path, found in regular_files(directories):
-        if key_of(found) == key:
-            file = open_key(path, key)
-            if file is not None:
+    for _ in range(LISTINGS):
+        paths = [path for path, found in regular_files(directories) if key_of(found) == key]
+        for path in paths:
+            if (file := open_key(path, key)) is not None:
                 return file
+        if not paths:
+            break
+        # It was there, and has been renamed since.
     return None
 
 
@@ -286,15 +295,32 @@ def open_quietly(path: str) -> OpenFile | None:
 
 
 def regular_files(directories: list[str]) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the regular files of directories, with what is known of them."""
+    """
+    Yield the regular files of directories, with what is known of them.
+
+    A file that is renamed while its directory is listed is not missed: then it is listed anew.
+    """
     for directory in directories:
+        is_whole, tries = False, 0
+        while not is_whole and tries < LISTINGS:
+            tries += 1
+            found, is_whole = _listed(directory)
+        yield from found
+
+
+def _listed(directory: str) -> tuple[list[tuple[str, os.stat_result]], bool]:
+    """Return a directory's regular files, and whether every name led to a file."""
+    files, is_whole = [], True
+    try:
+        entries = list(os.scandir(directory or os.curdir))
+    except OSError:
+        return [], True
+    for entry in entries:
         try:
-            entries = list(os.scandir(directory or os.curdir))
+            found = entry.stat(follow_symlinks=False)
         except OSError:
-            continue
-        for entry in entries:
-            # A file may go while its directory is listed.
-            with suppress(OSError):
-                found = entry.stat(follow_symlinks=False)
-                if stat.S_ISREG(found.st_mode):
-                    yield os.path.join(directory, entry.name), found
+            is_whole = False
+        else:
+            if stat.S_ISREG(found.st_mode):
+                files.append((os.path.join(directory, entry.name), found))
+    return files, is_whole

@@ -11,9 +11,10 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from relay.sources.file_generations import added_by_rotation
 from relay.sources.file_identity import FileKey, key_of, open_quietly
+from relay.sources.file_lives import Lives
 from relay.sources.file_reader import FileReader
-from relay.sources.file_reading import Reading
 from relay.sources.file_set import FileSet, Place
 from relay.sources.file_watch import NameChange, NameEvent
 
@@ -33,14 +34,16 @@ class Names:
 
     Args:
         files: whose paths are looked at.
-        reading: of these files.
+        lives: of these files.
     """
 
-    def __init__(self, files: FileSet, reading: Reading) -> None:
+    def __init__(self, files: FileSet, lives: Lives) -> None:
         self._files = files
-        self._reading = reading
+        self._lives = lives
         self._moving: dict[int, tuple[str, float]] = {}
         self._moved: dict[str, tuple[str, float]] = {}
+        self._bearing: dict[int, float] = {}
+        self._early: list[NameEvent] = []
 
     def file_changed(self, reader: FileReader) -> None:
         """Its file was written, or truncated."""
@@ -56,19 +59,38 @@ class Names:
         if reader.is_intact():
             reader.looked_at = time.monotonic()
             reader.size = os.fstat(reader.fd).st_size
+            self._lives.look_before(reader)
         else:
-            self._reading.renew(reader)
+            self._lives.renew(reader)
 
     def file_moved(self, reader: FileReader) -> None:
         """Its file has another name, or fewer names."""
         if self._files.running and reader.path in self._files.places:
             self._files.look(reader.path)
 
+    def start(self) -> None:
+        """Take in what happened while the first look was taken."""
+        early, self._early = self._early, []
+        self.names_changed(early)
+
     def names_changed(self, events: Sequence[NameEvent]) -> None:
         """Open what has appeared, and find what went by between two looks."""
         if not self._files.running:
+            self._early += events
             return
-        now = time.monotonic()
+        self._forget_old(time.monotonic())
+        # Each at a time of its own, so that times tell the order.
+        paths = [event.path for event in events if self._note(event, time.monotonic())]
+        generations: dict[str, list[str]] = {}
+        for path, (origin, _) in self._moved.items():
+            generations.setdefault(origin, []).append(path)
+        for origin, moved in generations.items():
+            self._adopt(origin, moved)
+        for path in dict.fromkeys(paths):
+            self._files.look(path)
+        self._lives.look_at_new()
+
+    def _forget_old(self, now: float) -> None:
         self._moved = {
             path: (origin, when)
             for path, (origin, when) in self._moved.items()
@@ -77,21 +99,12 @@ class Names:
         born = self._files.born
         for path in [path for path, when in born.items() if now - when > BORN_SECONDS]:
             del born[path]
-        paths = [event.path for event in events if self._note(event, now)]
-        generations: dict[str, list[str]] = {}
-        for path, (origin, _) in self._moved.items():
-            generations.setdefault(origin, []).append(path)
-        for origin, moved in generations.items():
-            self._adopt(origin, moved)
-        for path in dict.fromkeys(paths):
-            self._files.look(path)
 
     def _note(self, event: NameEvent, now: float) -> bool:
         """Follow one change; return whether its path is one of ours."""
         path = event.path
         ours = path in self._files.places or self._files.patterns.matches(path)
-        if event.change is NameChange.CREATED:
-            self._files.born[path] = now
+        self._note_birth(event, now)
         match event.change:
             case NameChange.CREATED if ours:
                 self._files.created.add(path)
@@ -108,6 +121,19 @@ class Names:
                 self._moved[path] = self._moving.pop(event.cookie)
         return ours
 
+    def _note_birth(self, event: NameEvent, now: float) -> None:
+        """Remember when files were created, whatever their names are now."""
+        born, path = self._files.born, event.path
+        if event.change is not NameChange.ATTRIBUTES:
+            when = born.pop(path, None)
+        match event.change:
+            case NameChange.CREATED:
+                born[path] = now
+            case NameChange.MOVED_FROM if when is not None:
+                self._bearing = {event.cookie: when}
+            case NameChange.MOVED_TO if event.cookie in self._bearing:
+                born[path] = self._bearing.pop(event.cookie)
+
     def _adopt(self, origin: str, moved: Sequence[str]) -> None:
         """
         Read files that had a path of ours and lost it before they were ever opened.
@@ -119,15 +145,22 @@ class Names:
         place = self._files.places.get(origin)
         keys = [_key_at(path) for path in moved]
         for number, (path, key) in enumerate(zip(moved, keys, strict=True)):
-            if place is None or key is None or key in self._files.known:
+            if key is None or key in self._files.known or not self._is_rotated(path, origin):
                 continue
-            if self._files.patterns.matches(path):
-                continue
+            place = place or self._files.place(origin)
             younger = self._younger(place, keys[:number], keys[number + 1 :])
             with suppress(OSError):
                 file = open_quietly(path)
                 if file is not None:
                     self._files.insert(place, file, younger).left_at = time.monotonic()
+
+    def _is_rotated(self, path: str, origin: str) -> bool:
+        """Tell whether a file that was moved is still its old path's, not its new one's."""
+        patterns = self._files.patterns
+        if not patterns.matches(origin):
+            return False
+        is_own = patterns.matches(path) and added_by_rotation(patterns, path, origin) is None
+        return not (is_own or patterns.is_plain(path))
 
     def _younger(
         self, place: Place, older: Sequence[FileKey | None], newer: Sequence[FileKey | None]
@@ -144,6 +177,7 @@ class Names:
         place = self._files.places.get(path)
         if place is not None and place.last is not None:
             place.last.lossy = True
+            self._files.turns.restate(place.last)
         else:
             self._files.turns.put(self._files.loss(path))
 

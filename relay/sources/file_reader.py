@@ -101,6 +101,7 @@ class FileReader:
         "settings",
         "size",
         "tail",
+        "unseen_since",
         "watch",
     )
 
@@ -146,6 +147,9 @@ class FileReader:
         """Whether its first position was yielded."""
         self.appeared = False
         """Whether it appeared while the source ran, so that it may be a copy in the making."""
+        self.unseen_since: float | None = None
+        """Until its first bytes are seen: when it was created, by the monotonic clock. What was
+        created later may be a copy of what it held before it was truncated."""
         self.before: Self | None = None
         """The file that had its path before and must be finished first."""
         self.after: Self | None = None
@@ -163,6 +167,14 @@ class FileReader:
     def new_name(cls, key: FileKey, born_ns: int) -> str:
         """Return a name for a life of a file that begins now; in their order lines stand."""
         return f"{key[0]:x}:{key[1]:x}:{born_ns:x}"
+
+    @staticmethod
+    def born_ns(name: str) -> int:
+        """Return when a reader of this name was made; 0 where a name is foreign."""
+        try:
+            return int(name.rpartition(":")[2], 16)
+        except ValueError:
+            return 0
 
     def jump(self, offset: int) -> None:
         """Read on from ``offset``."""

@@ -4,13 +4,21 @@ Taking up files where an earlier life of the relay, or of the source, left them.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
 from relay.entry import Position
-from relay.sources.file_generations import COMPRESSED, Generation, Siblings, generations
+from relay.sources.file_generations import (
+    COMPRESSED,
+    Generation,
+    Siblings,
+    added_by_rotation,
+    age_of,
+    generations,
+)
 from relay.sources.file_identity import (
+    NO_FILE,
     FileKey,
     FilePosition,
     OpenFile,
@@ -18,6 +26,7 @@ from relay.sources.file_identity import (
     find_copy,
     find_key,
     head_hash,
+    is_beginning,
     key_of,
     open_key,
     open_quietly,
@@ -26,9 +35,6 @@ from relay.sources.file_reader import SOURCE_LOSS, FileReader
 from relay.sources.file_set import FileSet, Place
 
 __all__ = ["note_missing", "resume"]
-
-NO_FILE = (0, (1 << 63) - 1)
-"""The file at a path that leads nowhere."""
 
 
 def resume(files: FileSet, kept: Mapping[str, FilePosition]) -> None:
@@ -45,17 +51,21 @@ def resume(files: FileSet, kept: Mapping[str, FilePosition]) -> None:
         kept: reader's name to position; those of paths that are not configured any more are
             left alone.
     """
-    files.born_ns = max([_born(name)[0] for name in kept], default=0)
+    files.born_ns = max([FileReader.born_ns(name) for name in kept], default=0)
     newest: dict[str, FilePosition] = {}
     siblings = Siblings()
-    for name in sorted(kept, key=_born):
+    names = sorted(kept, key=lambda name: (FileReader.born_ns(name), name))
+    last = {kept[name].path: name for name in names}
+    later = {name: kept[name].key for name in names}
+    for name in names:
         position = kept[name]
+        del later[name]
         if not files.patterns.matches(position.path):
             continue
-        is_truncated = _was_truncated(files, siblings, position)
+        is_truncated = _was_truncated(files, siblings, position, later.values())
         if is_truncated and not position.n:
-            # Its first lives are found as those of others are.
-            position = replace(position, done=True)
+            # Its lives are found as files are that nobody has seen, where nothing came after.
+            position = replace(position, done=name == last[position.path])
             _give_up(files, name, position)
         elif not _take_up(files, siblings, name, position, is_same=not is_truncated):
             _give_up(files, name, position)
@@ -92,7 +102,7 @@ def _take_up(
     files: FileSet, siblings: Siblings, name: str, position: FilePosition, *, is_same: bool
 ) -> bool:
     directories = directories_of(position.path)
-    file = open_key(position.path, position.key) or find_key(directories, position.key)
+    file = _find(files, position)
     if file is not None:
         if is_same and position.content.is_held(file.fd) and file.key not in files.known:
             _go_on(files, file, name, position)
@@ -120,7 +130,24 @@ def _take_up(
     return True
 
 
-def _was_truncated(files: FileSet, siblings: Siblings, position: FilePosition) -> bool | None:
+def _find(files: FileSet, position: FilePosition) -> OpenFile | None:
+    """Find a file under any name; one of which nothing is known under a name of its own."""
+    file = open_key(position.path, position.key)
+    if file is not None:
+        return file
+    file = find_key(directories_of(position.path), position.key)
+    if file is None or position.n:
+        return file
+    # An inode alone is no file's for long: another program's may have it next.
+    if added_by_rotation(files.patterns, file.path, position.path) is None:
+        file.close()
+        return None
+    return file
+
+
+def _was_truncated(
+    files: FileSet, siblings: Siblings, position: FilePosition, later: Container[FileKey]
+) -> bool | None:
     """
     Tell whether a file that looks as if it had only grown was copied and truncated since.
 
@@ -128,7 +155,11 @@ def _was_truncated(files: FileSet, siblings: Siblings, position: FilePosition) -
         ``None``: it may have been: what is beside it may be a copy of an earlier life, or one
         that was made to keep.
     """
-    file = None if position.done else open_key(position.path, position.key)
+    if position.done:
+        return False
+    if not position.n:
+        return _had_earlier_lives(files, siblings, position, later)
+    file = open_key(position.path, position.key)
     if file is None:
         return False
     is_same = file.modified_ns != position.modified_ns and position.content.is_held(file.fd)
@@ -136,12 +167,51 @@ def _was_truncated(files: FileSet, siblings: Siblings, position: FilePosition) -
     if not is_same or not siblings.is_any_newer(position):
         return False
     found = _look_beside(files, position, position.key)
-    if not position.n:
-        return bool(found)
     copies = [one for one in found if _may_be_copy(one.path, position)]
     if any(one.file is not None and one.path[-1].isdigit() for one in copies):
         return True
     return None if copies else False
+
+
+def _had_earlier_lives(
+    files: FileSet, siblings: Siblings, position: FilePosition, later: Container[FileKey]
+) -> bool:
+    """
+    Tell whether a file that was empty when it was last looked at has been truncated since.
+
+    Args:
+        files: so far.
+        siblings: what is beside it.
+        position: of the file.
+        later: files that have a position of their own and came after it: they are no copies.
+    """
+    if not siblings.is_any_newer(position):
+        return False
+    file = _find(files, position)
+    if file is None:
+        return False
+    is_moved = file.path != position.path
+    found = _look_beside(files, position, position.key)
+    age = age_of(os.fstat(file.fd))
+    is_any = any(
+        one.key not in later
+        # What is younger than a file that has another name now came after it.
+        and (one.age < age or not is_moved)
+        and not _is_copy_of(one.path, file)
+        for one in found
+    )
+    file.close()
+    return is_any
+
+
+def _is_copy_of(path: str, file: OpenFile) -> bool:
+    copy = open_quietly(path)
+    if copy is None:
+        return False
+    try:
+        return is_beginning(copy.fd, file.fd)
+    finally:
+        copy.close()
 
 
 def _was_rotated(files: FileSet, position: FilePosition, now: OpenFile) -> bool:
@@ -230,16 +300,19 @@ def _catch_up(files: FileSet, place: Place, position: FilePosition) -> None:
         now = None
     if now is not None and now in files.known:
         return
-    is_truncated = now == position.key
+    found = generations(files, place, position, now)
+    # What comes before the known file itself, which is still there, are copies of it.
+    itself = [n for n, one in enumerate(found) if one.key == position.key]
+    copies = len(found) if now == position.key else (itself or [0])[0]
     is_declared = place.last is None and not position.done
-    for generation in generations(files, place, position, now):
+    for number, generation in enumerate(found):
         if generation.file is None:
             if not is_declared:
                 _declare(files, place)
             is_declared = True
         else:
             is_declared = False
-            _read_whole(files, place, generation, is_copy=is_truncated)
+            _read_whole(files, place, generation, is_copy=number < copies)
 
 
 def _declare(files: FileSet, place: Place) -> None:
@@ -264,10 +337,3 @@ def _read_whole(files: FileSet, place: Place, generation: Generation, *, is_copy
     if is_copy:
         # What was written between the copying and the truncating is gone.
         reader.lossy, reader.grace_seconds = True, 0.0
-
-
-def _born(name: str) -> tuple[int, str]:
-    try:
-        return int(name.rpartition(":")[2], 16), name
-    except ValueError:
-        return 0, name

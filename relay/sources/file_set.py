@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 MOST_LEFT = 64
 """Positions of files that are gone and came from a glob."""
 
+NAME_NS = 1 << 20
+"""Between the names of two readers: room for those of files that are found late."""
+
 Lane = tuple[str, Origin]
 """Channel and origin of a path's lines."""
 
@@ -88,6 +91,8 @@ class FileSet:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         # The server's sockets need descriptors too.
         self._most_open = max(64, soft // 4)
+        self.unseen: set[FileReader] = set()
+        """Readers of files of which no bytes have been seen."""
         self.created: set[str] = set()
         """Paths at which a file was created that was not opened yet."""
         self.left: dict[str, str] = {}
@@ -107,6 +112,16 @@ class FileSet:
         for reader in list(self.known.values()):
             reader.close()
         self.known.clear()
+
+    def listen(self) -> None:
+        """
+        Take in what the kernel has to tell.
+
+        Call it before paths are looked at unasked: a file is opened at the place that its
+        names' changes give it.
+        """
+        if self.watch is not None:
+            self.watch.read()
 
     # What is where
 
@@ -183,12 +198,17 @@ class FileSet:
 
     def _leave(self, place: Place) -> None:
         reader, place.current = place.current, None
-        if reader is None:
-            return
-        reader.places -= 1
-        if not reader.places or reader.path == place.path:
-            reader.left_at, reader.done = time.monotonic(), False
-            self.turns.mark(reader)
+        if reader is not None:
+            reader.places -= 1
+            if not reader.places or reader.path == place.path:
+                self._finish_soon(reader)
+        elif place.last is not None and not place.last.places and place.last.left_at is None:
+            # It went after it was taken up, and before its path was looked at.
+            self._finish_soon(place.last)
+
+    def _finish_soon(self, reader: FileReader) -> None:
+        reader.left_at, reader.done = time.monotonic(), False
+        self.turns.mark(reader)
 
     def _say(self, place: Place, state: str, detail: str | None = None) -> None:
         if state == "missing" and not self.patterns.is_plain(place.path):
@@ -218,14 +238,26 @@ class FileSet:
 
     # Readers
 
-    def new_life(self, place: Place, file: OpenFile) -> FileReader:
+    def new_life(self, place: Place, file: OpenFile, name: str = "") -> FileReader:
         """Read a file from its beginning, once the one before it in its place is finished."""
-        reader = self.reader(place, file, self.new_name(file.key))
+        reader = self.reader(place, file, name or self.new_name(file.key))
+        if self.running:
+            self.wait_for(reader, self.born.get(file.path, time.monotonic()))
         self.come_back(place.path)
         self.queue(place, reader)
         self.keep(reader)
         self.turns.announce(reader)
         return reader
+
+    def wait_for(self, reader: FileReader, since: float) -> None:
+        """Wait for the first bytes of a file that was created at this monotonic time."""
+        reader.unseen_since = since
+        self.unseen.add(reader)
+
+    def see(self, reader: FileReader) -> None:
+        """Wait no more for the first bytes of a file."""
+        reader.unseen_since = None
+        self.unseen.discard(reader)
 
     def _again(self, place: Place, file: OpenFile) -> FileReader | None:
         """Read on a file that was read to its end and has come back to its name since."""
@@ -244,7 +276,7 @@ class FileSet:
 
     def new_name(self, key: FileKey) -> str:
         """Return a name for a reader that is made now."""
-        self.born_ns = max(time.time_ns(), self.born_ns + 1)
+        self.born_ns = max(time.time_ns(), self.born_ns + NAME_NS)
         return FileReader.new_name(key, self.born_ns)
 
     def leave(self, path: str, name: str, stands: FilePosition | None = None) -> None:
@@ -276,10 +308,17 @@ class FileSet:
         if younger is None:
             return self.new_life(place, file)
         newest, place.last = place.last, younger.before
-        reader = self.new_life(place, file)
+        reader = self.new_life(place, file, self._name_before(file.key, younger))
         reader.after, younger.before = younger, reader
         place.last = newest
         return reader
+
+    def _name_before(self, key: FileKey, younger: FileReader) -> str:
+        """Return a name that stands between those of a reader and of the one before it."""
+        born_ns = FileReader.born_ns(younger.name)
+        older = younger.before
+        since_ns = born_ns - 2 * NAME_NS if older is None else FileReader.born_ns(older.name)
+        return FileReader.new_name(key, (since_ns + born_ns) // 2)
 
     def reader(self, place: Place, file: OpenFile, name: str) -> FileReader:
         """Make a reader whose lines are those of ``place``."""
@@ -309,6 +348,7 @@ class FileSet:
             self.watch.drop(reader)
         self.close_file(reader)
         self.turns.drop(reader)
+        self.see(reader)
         self.unlink(reader)
         if not self.known:
             self.status.enter(SourceState.WAITING)

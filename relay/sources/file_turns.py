@@ -28,11 +28,12 @@ class Turns:
         self._due: dict[FileReader, float] = {}
         self._new: list[FileReader] = []
         self._batches: list[Batch] = []
+        self._restated: dict[FileReader, None] = {}
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is to be read or given out."""
-        return not (self.ready or self._new or self._batches)
+        return not (self.ready or self._new or self._batches or self._restated)
 
     def announce(self, reader: FileReader) -> None:
         """Give out a new reader's first position; only then it is read."""
@@ -47,6 +48,11 @@ class Turns:
     def put(self, batch: Batch) -> None:
         """Give out a batch that is of no reader, or of one that is no more."""
         self._batches.append(batch)
+        self.wake.set()
+
+    def restate(self, reader: FileReader) -> None:
+        """Give out where a reader stands, with the first positions of those that are new."""
+        self._restated[reader] = None
         self.wake.set()
 
     def set_due(self, reader: FileReader, due: float) -> None:
@@ -66,12 +72,15 @@ class Turns:
         """Forget a reader that is read no more."""
         self.ready.pop(reader, None)
         self._due.pop(reader, None)
+        self._restated.pop(reader, None)
         if not reader.announced and reader in self._new:
             self._new.remove(reader)
 
     def take_put(self) -> list[Batch]:
         """Return what was put, and the first positions of new readers: they belong together."""
         batches, self._batches = self._batches, []
+        batches += [reader.batch() for reader in self._restated if reader.announced]
+        self._restated = {}
         new, self._new = self._new[:MOST_BATCHES], self._new[MOST_BATCHES:]
         for reader in new:
             reader.announced = True

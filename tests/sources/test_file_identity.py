@@ -1,4 +1,6 @@
 import os
+import threading
+import time
 from pathlib import Path
 
 from hypothesis import given
@@ -12,6 +14,7 @@ from relay.sources.file_identity import (
     find_key,
     head_hash,
     is_same_start,
+    key_of,
     open_file,
 )
 
@@ -130,3 +133,36 @@ def test_directories_of_a_symlink(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("d/a")
     assert directories_of(f"{tmp_path}/link") == [str(tmp_path), f"{tmp_path}/d"]
     assert directories_of(f"{tmp_path}/d/a") == [f"{tmp_path}/d"]
+
+
+RENAME_SECONDS = 0.001
+"""Longer than a small directory takes to be listed."""
+
+
+def test_a_file_that_is_renamed_all_the_time(tmp_path: Path) -> None:
+    """It is found whatever its name is at the moment, though directories are listed by name."""
+    old, new = tmp_path / "a.log.1", tmp_path / "a.log.2"
+    for number in range(50):
+        (tmp_path / f"{number}").touch()
+    old.touch()
+    key = key_of(old.stat())
+    over = threading.Event()
+
+    def rename() -> None:
+        while not over.is_set():
+            old.rename(new)
+            time.sleep(RENAME_SECONDS)
+            new.rename(old)
+            time.sleep(RENAME_SECONDS)
+
+    program = threading.Thread(target=rename)
+    program.start()
+    try:
+        files = [find_key([str(tmp_path)], key) for _ in range(500)]
+    finally:
+        over.set()
+        program.join()
+    assert None not in files
+    for file in files:
+        assert file is not None
+        file.close()

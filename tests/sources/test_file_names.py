@@ -25,7 +25,7 @@ class Late:
         patterns = Patterns([str(path)], ["*.gz"])
         self.files = FileSet(settings, patterns, lambda _: ("app", Origin("app")))
         self.reading = Reading(self.files)
-        self.names = Names(self.files, self.reading)
+        self.names = Names(self.files, self.reading.lives)
         for found in patterns.scan().files:
             self.files.look(found)
         self.files.running = True
@@ -105,6 +105,9 @@ def test_an_older_file_that_is_found_after_a_younger(tmp_path: Path) -> None:
     log.write_text("three\n")
     late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[1], 1), (CREATED, log, 0))
     late.tell((MOVED_FROM, log, 2), (MOVED_TO, old[2], 2), (CREATED, log, 0))
+    by_name = sorted(late.files.known.values(), key=lambda reader: reader.born_ns(reader.name))
+    # In this order they are taken up in another life.
+    assert [reader.head for reader in by_name] == [b"one\n", b"two\n", b"three\n"]
     late.read()
     assert (late.lines, late.losses) == (["one", "two", "three"], 0)
     late.files.close()
@@ -206,4 +209,125 @@ def test_lost_events_make_everything_be_looked_at(tmp_path: Path) -> None:
     assert late.lines == ["one", "two"]
     status = late.files.status
     assert status.state is SourceState.RUNNING
+    late.files.close()
+
+
+def copy_and_truncate(log: Path, copy: Path, then: str) -> None:
+    """Rotate as logrotate does with ``copytruncate``, and write on."""
+    shutil.copyfile(log, copy)
+    os.truncate(log, 0)
+    with log.open("a") as file:
+        file.write(then)
+
+
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+def test_a_copy_of_a_file_that_was_truncated_before_it_was_opened(
+    tmp_path: Path, glob: str
+) -> None:
+    """It was created after the file, and holds what that does not: it is read first."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(tmp_path / glob)
+    log.rename(old[2])
+    log.write_text("two\n")
+    copy_and_truncate(log, old[1], "three\n")
+    late.tell(
+        (MOVED_FROM, log, 1),
+        (MOVED_TO, old[1], 1),
+        (CREATED, log, 0),
+        (MOVED_FROM, old[1], 2),
+        (MOVED_TO, old[2], 2),
+        (CREATED, old[1], 0),
+    )
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three"], 1)
+    late.files.close()
+
+
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+def test_a_copy_of_a_file_that_was_opened_while_it_was_empty(tmp_path: Path, glob: str) -> None:
+    """Nothing of what it held before it was truncated has been seen."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(tmp_path / glob)
+    log.rename(old[2])
+    log.touch()
+    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[2], 1), (CREATED, log, 0))
+    log.write_text("two\n")
+    copy_and_truncate(log, old[1], "")
+    late.tell((CREATED, old[1], 0))
+    late.names.file_changed(late.reader)
+    late.write("three\n")
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three"], 1)
+    late.files.close()
+
+
+def test_a_copy_that_was_moved_on_before_it_was_opened(tmp_path: Path) -> None:
+    """Copies are known by their creation whatever their name is now; the oldest comes first."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(old[3])
+    log.write_text("two\n")
+    copy_and_truncate(log, old[2], "three\n")
+    copy_and_truncate(log, old[1], "four\n")
+    late.tell(
+        (MOVED_FROM, log, 1),
+        (MOVED_TO, old[3], 1),
+        (CREATED, log, 0),
+        (CREATED, old[1], 0),
+        (MOVED_FROM, old[1], 2),
+        (MOVED_TO, old[2], 2),
+        (CREATED, old[1], 0),
+    )
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three", "four"], 2)
+    late.files.close()
+
+
+def test_other_logs_that_are_created_beside_a_new_one(tmp_path: Path) -> None:
+    """They are no copies, nor is what holds the same as the file."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    log.unlink()
+    log.write_text("two\nthree\n")
+    made = {"a-error.log": "x\n", "a.log.errors": "x\n", "b.log": "x\n", "a.log.1": "two\n"}
+    for name, text in made.items():
+        (tmp_path / name).write_text(text)
+    late.tell((DELETED, log, 0), (CREATED, log, 0))
+    late.tell(*[(CREATED, tmp_path / name, 0) for name in made])
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three"], 0)
+    late.files.close()
+
+
+def test_a_rotated_file_of_a_glob_that_was_never_opened(tmp_path: Path) -> None:
+    """Its new name is one of ours; it is read at its place among those of its old one."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(tmp_path / "a.log*")
+    log.rename(old[2])
+    log.write_text("two\n")
+    log.rename(old[1])
+    log.write_text("three\n")
+    late.tell(
+        (MOVED_FROM, log, 1),
+        (MOVED_TO, old[1], 1),
+        (CREATED, log, 0),
+        (MOVED_FROM, old[1], 2),
+        (MOVED_TO, old[2], 2),
+        (MOVED_FROM, log, 3),
+        (MOVED_TO, old[1], 3),
+        (CREATED, log, 0),
+    )
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three"], 0)
+    assert {reader.path for reader in late.files.known.values()} == {str(log)}
+    with old[1].open("a") as file:
+        file.write("late\n")
+    late.files.glance(late.files.places[str(old[1])], 0.0)
+    late.read()
+    assert late.lines == ["one", "two", "three", "late"]
     late.files.close()

@@ -555,3 +555,99 @@ async def rest(log: Path, positions: dict[str, Position], expected: list[str]) -
     async with Follower(log, positions, max_line_bytes="1KiB") as follower:
         await follower.until(lambda: len(follower.lines) >= len(expected))
     return follower.lines
+
+
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+@pytest.mark.parametrize("is_rotated", [True, False])
+async def test_an_empty_file_that_was_truncated_and_renamed_meanwhile(
+    tmp_path: Path, glob: str, is_rotated: bool
+) -> None:
+    """A position in a file that was empty says nothing of its lives: its copy comes first."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    async with Follower(tmp_path / glob) as before:
+        await before.until_lines("one")
+        log.unlink()
+        log.touch()
+        # It waits for the file before it, and the relay ends before that is finished.
+        await before.until(lambda: len(before.positions) == 2)
+    append(log, "two\n")
+    shutil.copyfile(log, tmp_path / "a.log-00001")
+    os.truncate(log, 0)
+    await asyncio.sleep(TICK_SECONDS)
+    append(log, "three\n")
+    if is_rotated:
+        log.rename(tmp_path / "a.log.1")
+        await asyncio.sleep(TICK_SECONDS)
+        append(log, "four\n")
+    rest = ["four"] if is_rotated else []
+    async with Follower(tmp_path / glob, before.positions) as follower:
+        await follower.until_lines("two", "three", *rest)
+    told = [
+        batch.lines.strings() or "loss" for batch in follower.batches if batch.lines or batch.loss
+    ]
+    assert "loss" in told[told.index(["two"]) : told.index(["three"])]
+
+
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+async def test_a_file_that_was_truncated_while_it_waited(tmp_path: Path, glob: str) -> None:
+    """That its reader goes on in a copy is known before anything is read of it."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    async with Follower(tmp_path / glob) as before:
+        await before.until_lines("one")
+        log.rename(tmp_path / "a.log.1")
+        log.touch()
+        await before.until(lambda: len(before.positions) == 2)
+        append(log, "two\n")
+        await asyncio.sleep(TICK_SECONDS)
+        (tmp_path / "a.log.1").rename(tmp_path / "a.log.2")
+        shutil.copyfile(log, tmp_path / "a.log.1")
+        os.truncate(log, 0)
+        await before.until(lambda: len(before.positions) == 3)
+    assert before.lines == ["one"]
+    append(log, "three\n")
+    (tmp_path / "a.log.1").rename(tmp_path / "a.log.3")
+    log.rename(tmp_path / "a.log.1")
+    append(log, "four\n")
+    async with Follower(tmp_path / glob, before.positions) as follower:
+        await follower.until_lines("two", "three", "four")
+    assert follower.losses == 1
+
+
+async def test_a_file_that_was_truncated_while_it_waited_and_is_lost(tmp_path: Path) -> None:
+    """Its loss is known too, and stands before the file's next life."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    async with Follower(log) as before:
+        await before.until_lines("one")
+        log.rename(tmp_path / "a.log.1")
+        log.touch()
+        await before.until(lambda: len(before.positions) == 2)
+        append(log, "two\n")
+        await asyncio.sleep(TICK_SECONDS)
+        os.truncate(log, 0)
+        await before.until(lambda: len(before.positions) == 3)
+    append(log, "three\n")
+    async with Follower(log, before.positions) as follower:
+        await follower.until_lines("three")
+    told = [
+        batch.lines.strings() or "loss" for batch in follower.batches if batch.lines or batch.loss
+    ]
+    assert told == ["loss", ["three"]]
+
+
+async def test_an_empty_file_whose_inode_another_log_has_now(tmp_path: Path) -> None:
+    """Nothing but its name tells what was empty: the other's lines are not given as its own."""
+    log, other = tmp_path / "a.log", tmp_path / "b.log"
+    log.touch()
+    async with Follower(log) as follower:
+        await follower.until_watching()
+    # As if it had been deleted and its inode given to the next file.
+    log.rename(other)
+    append(other, "another\n")
+    append(log, "one\n")
+    async with Follower(log, follower.positions) as again:
+        await again.until_lines("one")
+        await asyncio.sleep(IDLE_SECONDS * 1.2)
+    assert again.lines == ["one"]

@@ -1,0 +1,272 @@
+"""
+The lives of a file that is copied and truncated, and the copies that hold those which ended.
+
+Rules of this file:
+
+- A file that was truncated is looked for under another name in its directory, by its head: the
+  copy that a rotation made is read on from the old offset, then the file from its beginning.
+- What was created after a file, or after it was last looked at, under a name that a rotation
+  gives, and holds what the file does not, is a copy of a life that nobody saw: it is read before
+  what the file holds now, with a loss behind it.
+- After a truncation a loss is declared wherever unread bytes cannot be excluded: bytes known
+  to be unread that no copy holds, and, whatever the copy holds, a file that grew within the
+  last second or was not looked at for some seconds. What is written between the copying and
+  the truncating is gone, and nobody can count it. A quiet file that was read to its end lost
+  nothing.
+- In which file a life goes on is given out with the first position of the next: both are kept,
+  or neither.
+"""
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+
+from relay.sources.file_generations import added_by_rotation
+from relay.sources.file_identity import (
+    HEAD_BYTES,
+    NO_FILE,
+    OpenFile,
+    directories_of,
+    find_copy,
+    is_beginning,
+    is_same_start,
+    open_quietly,
+)
+from relay.sources.file_reader import FORGOTTEN, FileReader
+from relay.sources.file_set import FileSet, Place
+
+__all__ = ["Lives"]
+
+RECENT_SECONDS = 1.0
+"""A truncated file that grew within this time may have lost bytes."""
+
+UNSEEN_SECONDS = 3.0
+"""So may one that was not looked at for so long: some sweeps were missed."""
+
+
+class Lives:
+    """
+    Begin new lives of the files of a set, and find what holds their old ones.
+
+    Args:
+        files: which there are.
+    """
+
+    def __init__(self, files: FileSet) -> None:
+        self._files = files
+        self._turns = files.turns
+        self._renewed: set[FileReader] = set()
+        """Files whose new life is just begun."""
+
+    # Truncated
+
+    def renew(self, reader: FileReader) -> None:
+        """Begin a new life of a truncated file between two turns."""
+        if reader not in self._renewed:
+            reader.ended = not self.begin(reader, time.monotonic())
+            self._turns.mark(reader)
+
+    def begin(self, reader: FileReader, now: float) -> bool:
+        """Begin a new life of a truncated file; return whether the old one goes on in a copy."""
+        head = os.pread(reader.fd, HEAD_BYTES, 0) if reader.fd >= 0 else b""
+        # After the head: a copy of anything before it has been created by now.
+        self._renewed.add(reader)
+        self._files.listen()
+        self._renewed.discard(reader)
+        copy = self._copy_of(reader)
+        reader.lossy |= _may_have_lost(reader, copy, now)
+        self._begin_again(reader, head, copy)
+        reader.left_at, reader.grace_seconds = now, 0.0
+        if copy is not None:
+            self._move_to_copy(reader, copy)
+        if reader.announced:
+            self._turns.restate(reader)
+        return copy is not None
+
+    def _copy_of(self, reader: FileReader) -> OpenFile | None:
+        known = self._files.known.items()
+        others = {key for key, other in known if other.offset or not other.appeared}
+        directories = directories_of(reader.path)
+        return find_copy(directories, reader.content(), {*others, reader.key}, reader.seen_ns)
+
+    def _begin_again(self, reader: FileReader, head: bytes, copy: OpenFile | None) -> None:
+        """Give the file, which is empty or another now, to a reader of its own."""
+        places = [place for place in self._files.places.values() if place.current is reader]
+        if not places or reader.fd < 0:
+            self._files.close_file(reader)
+            self._files.unlink(reader)
+            reader.key = NO_FILE
+            return
+        places.sort(key=lambda place: place.path != reader.path)
+        for missed in self._missed_between(reader, head, copy):
+            self._read_missed(places[0], missed, None)
+        live = self._files.new_life(places[0], self._files.detach(reader))
+        reader.key = NO_FILE
+        # If it is another again by now, its first turn finds that out.
+        live.head, live.seen_ns = head or live.head, reader.seen_ns
+        self._files.see(live)
+        if not live.head:
+            self._files.wait_for(live, time.monotonic())
+        for place in places:
+            place.current = live
+        live.places, reader.places = reader.places, 0
+
+    def _move_to_copy(self, reader: FileReader, copy: OpenFile) -> None:
+        if (other := self._files.known.get(copy.key)) is not None:
+            self._take_over(reader, other)
+        self._files.attach(reader, copy)
+        self._files.known[copy.key] = reader
+        if copy.size < reader.offset:
+            # Made before the last bytes were read: it holds nothing new.
+            reader.jump(copy.size)
+        self._know(copy)
+
+    # Copies of lives that nobody saw
+
+    def look_at_new(self) -> None:
+        """Look before all that have appeared, the newest first: its copies are not another's."""
+        unseen = sorted(self._files.unseen, key=lambda one: one.unseen_since or 0.0)
+        for reader in reversed(unseen):
+            self.look_before(reader)
+
+    def look_before(self, reader: FileReader) -> None:
+        """
+        Read what a file held before its first bytes were seen, once there are any.
+
+        Call it before any of them is read.
+        """
+        if reader.unseen_since is not None and reader.head and reader.fd >= 0:
+            self._read_copies(reader, reader.unseen_since)
+
+    def was_missed(self, reader: FileReader) -> bool:
+        """Tell whether a file at its end had an earlier life, which is to be read before."""
+        if reader.unseen_since is not None and reader.fd >= 0:
+            self._read_copies(reader, reader.unseen_since)
+        return reader.before is not None
+
+    def _read_copies(self, reader: FileReader, since: float) -> None:
+        self._files.see(reader)
+        if (place := self._files.places.get(reader.path)) is None:
+            return
+        for copy in list(self._copies(reader, since)):
+            if _holds_no_more(copy, reader):
+                copy.close()
+            else:
+                self._read_missed(place, copy, reader)
+
+    def _missed_between(
+        self, reader: FileReader, head: bytes, copy: OpenFile | None
+    ) -> Iterator[OpenFile]:
+        """
+        Open copies of what a truncated file held in lives that were never seen.
+
+        There are any only where the loop was held up while the file was truncated more than
+        once: then they were created since the file was last looked at, and hold other text than
+        before and now.
+        """
+        for found in list(self._copies(reader, reader.looked_at)):
+            start = os.pread(found.fd, HEAD_BYTES, 0)
+            is_copy = copy is not None and found.key == copy.key
+            if is_copy or any(is_same_start(start, known) for known in (reader.head, head)):
+                found.close()
+            else:
+                yield found
+
+    def _copies(self, reader: FileReader, since: float) -> Iterator[OpenFile]:
+        """Open what may be copies of a file and was created since, in that order."""
+        for path in self._names_of_copies(reader.path, since):
+            if (file := open_quietly(path)) is None:
+                continue
+            other = self._files.known.get(file.key)
+            is_known = other is not None and (other.offset or not other.appeared)
+            start = os.pread(file.fd, HEAD_BYTES, 0)
+            if is_known or file.key == reader.key or not start or b"\0" in start:
+                file.close()
+            else:
+                yield file
+
+    def _names_of_copies(self, of: str, since: float) -> Iterable[str]:
+        born, directory = self._files.born, os.path.dirname(of)
+        for path in sorted(born, key=lambda path: born[path]):
+            if born[path] < since or os.path.dirname(path) != directory:
+                continue
+            rest = added_by_rotation(self._files.patterns, path, of)
+            is_numbered = rest is not None and any(one.isdigit() for one in rest)
+            if is_numbered and not self._files.patterns.excludes(path):
+                yield path
+
+    def _read_missed(self, place: Place, copy: OpenFile, younger: FileReader | None) -> None:
+        """Read a copy of a life that nobody saw; what was written behind it is gone."""
+        other = self._files.known.get(copy.key)
+        missed = self._files.insert(place, copy, younger)
+        missed.left_at, missed.grace_seconds, missed.lossy = time.monotonic(), 0.0, True
+        self._files.see(missed)
+        if other is not None:
+            self._take_over(missed, other)
+        self._know(copy)
+
+    def _know(self, copy: OpenFile) -> None:
+        """Know a copy under its name too: else it would be found and read as a new file."""
+        if self._files.patterns.matches(copy.path):
+            self._files.look(copy.path)
+
+    def _take_over(self, reader: FileReader, other: FileReader) -> None:
+        """Put a reader in the place of one that waited, because its file might be a copy."""
+        for place in self._files.places.values():
+            if place.current is other:
+                place.current = reader
+                reader.places += 1
+            if place.last is other:
+                place.last = other.before
+        if other.before is not None:
+            other.before.after = other.after
+        if other.after is not None:
+            other.after.before = other.before
+            self._turns.mark(other.after)
+        if other.announced:
+            self._turns.put(other.batch(position=FORGOTTEN))
+        self._files.forget(other)
+
+    # Copies in the making
+
+    def may_be_copy(self, reader: FileReader, data: bytes) -> bool:
+        """
+        Tell whether a file that appeared and begins with ``data`` may be a copy in the making.
+
+        Files of one program often begin alike: a copy is the same as far as it goes.
+        """
+        directory, head = os.path.dirname(reader.path), data[:HEAD_BYTES]
+        for other in self._files.known.values():
+            if (
+                other is reader
+                or other.left_at is not None
+                or not is_same_start(other.head, head)
+                or os.path.dirname(other.path) != directory
+                or (other.fd < 0 and not self._files.reopen(other))
+            ):
+                continue
+            if not other.is_intact():
+                # Truncated already: this is found out, with the copy, before we are asked again.
+                self._turns.mark(other)
+                return True
+            if os.pread(other.fd, len(data), 0) == data:
+                return True
+        return False
+
+
+def _may_have_lost(reader: FileReader, copy: OpenFile | None, now: float) -> bool:
+    """Tell whether a truncated file may have held bytes that nobody can read any more."""
+    is_whole = copy is not None and copy.size >= reader.offset
+    size = copy.size if copy is not None and is_whole else max(reader.size, len(reader.head))
+    return (
+        now - reader.grown_at < RECENT_SECONDS
+        or now - reader.looked_at > UNSEEN_SECONDS
+        or size > reader.offset
+    )
+
+
+def _holds_no_more(copy: OpenFile, reader: FileReader) -> bool:
+    """Tell whether a copy holds only what its file holds now, or held before it was truncated."""
+    if not is_same_start(os.pread(copy.fd, HEAD_BYTES, 0), reader.head):
+        return False
+    return not reader.is_intact() or is_beginning(copy.fd, reader.fd)
