@@ -275,6 +275,8 @@ class Judge:
             return None
         if any(one.reason == reason for one in allowed):
             return None
+        if reason == "storage" and self._was_unreadable(hole):
+            return None
         return f"a gap of a reason that nothing gives: {gap}"
 
     def _is_excused(self, stream: Stream, hole: Hole) -> bool:
@@ -283,6 +285,11 @@ class Judge:
             return True
         unreadable = self._places[stream.name].unreadable
         return any(one.start <= hole.until and hole.first <= one.stop for one in unreadable)
+
+    def _was_unreadable(self, hole: Hole) -> bool:
+        """Tell whether this reader may have asked for all of it while the disk was no use."""
+        unreadable = self._places[hole.stream].unreadable
+        return any(one.start <= hole.first and hole.until <= one.stop for one in unreadable)
 
     def _miscounted(self, stream: Stream, hole: Hole, count: int) -> str | None:
         most = hole.until - hole.first

@@ -298,3 +298,14 @@ def test_history_that_begins_late() -> None:
     assert judged(start, log(50), is_late=True)[1] == []
     _, failures = judged(start, log(50), gap(51, 53, 3), log(53), is_late=True)
     assert failures == [f"gap 00000053: expected a count from 2 to 2, got 3: [{gap(51, 53, 3)}]"]
+
+
+def test_a_gap_that_counts_what_could_not_be_read() -> None:
+    """While the disk was gone a reader that was behind is told so, and of no line more."""
+    for starts, until, expected in ((5, 20, 0), (5, 19, 1), (6, 20, 1)):
+        judge, _ = judged(*[log(number) for number in range(5)], fading=[])
+        judge.excuse({"web": starts}, {"web": until})
+        judge.take(gap(5, 20, 15, reason="storage"))
+        judge.take(log(20))
+        judge.settle()
+        assert len(said(judge)) == expected
