@@ -52,6 +52,9 @@ class Renderer:
         self._max_bytes = max_bytes
         self._kept: OrderedDict[_Key, bytes] = OrderedDict()
         self._kept_bytes = 0
+        self._last_key: _Key | None = None
+        self._last = b""
+        """What was found last: one client after the other asks for it, when it is news."""
         self.renderings = 0
         """How often an encoder ran."""
         self._apart: OrderedDict[_ApartKey, _Apart] = OrderedDict()
@@ -75,9 +78,12 @@ class Renderer:
             return b""
         shared = None if selection is ALL else query
         key = (span.block.key, span.start, span.stop, encoder.name, chunked, shared)
+        if key == self._last_key:
+            return self._last
         kept = self._kept.get(key)
         if kept is not None:
             self._kept.move_to_end(key)
+            self._last_key, self._last = key, kept
             return kept
         body = self._selected(span, selection, encoder)
         if chunked:

@@ -18,7 +18,7 @@ Rules of this file:
 import asyncio
 import heapq
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -124,9 +124,10 @@ class Subscription:
             self.on_news()
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether a reader waits, and has not been woken."""
-        return self._waiter is not None and not self._waiter.done()
+    def is_awaited(self) -> bool:
+        """Whether there is news that a reader waits for, who has not been woken."""
+        waiter = self._waiter
+        return waiter is not None and not waiter.done() and bool(self._news)
 
     @property
     def has_news(self) -> bool:
@@ -153,7 +154,7 @@ class Subscription:
 
     async def read(
         self, max_bytes: int = 256 * 1024, until: int | None = None
-    ) -> "list[Delivery]":
+    ) -> "Sequence[Delivery]":
         """
         Return what comes next, and move the cursor behind it.
 
@@ -163,8 +164,8 @@ class Subscription:
                 comes to it. ``None``: up to the end.
 
         Returns:
-            Deliveries in the order of ids, never to be changed (readers share the list);
-            nothing where the reader has all there is.
+            Deliveries in the order of ids, which readers share; nothing where the reader has
+            all there is.
         """
         if not self._news:
             self.cursor = max(self.cursor, self._hub.last_id)
@@ -229,9 +230,9 @@ class Subscription:
             after = channel.lost_until
             until = max(until, after + 1)
 
-    def take(self) -> "list[Delivery] | None":
+    def take(self) -> "Sequence[Span] | None":
         """
-        Return the newest block of the only channel with news, where that is all the news.
+        Return the newest block of the only channel with news, as one span, if that is all.
 
         It is what :meth:`read` would give, which need not be awaited for it.
         """
@@ -245,7 +246,7 @@ class Subscription:
             return None
         self._news.clear()
         self.cursor = self._hub.last_id
-        return latest  # type: ignore[return-value]
+        return latest
 
     def _unplaceable(self, channel: Channel, behind: Behind) -> "Iterator[Gap]":
         """Declare as a whole what cannot be counted, and what is older than all marks."""

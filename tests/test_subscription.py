@@ -3,7 +3,7 @@ What readers are given, held against a model: every entry once and in order, or 
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -282,7 +282,7 @@ def test_what_cannot_be_counted_is_declared_first_and_never_too_high(
         reader.check(counted=False)
 
 
-def spans_of(deliveries: list[Delivery]) -> list[tuple[str, int, int]]:
+def spans_of(deliveries: Sequence[Delivery]) -> list[tuple[str, int, int]]:
     return [
         (one.block.channel, one.block.first_seq + one.start, one.block.first_seq + one.stop - 1)
         for one in deliveries

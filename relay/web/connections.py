@@ -1,11 +1,13 @@
 """
 Open streams: who they are, and the one clock that gives them heartbeats.
 
-One timer for all of them: a timer for each client would cost more than an idle client does.
+One timer for all of them: a timer for each client would cost more than an idle client does. And
+one callback of the loop for all who have news: one for each is a tenth of what a line costs.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -53,6 +55,7 @@ class Connections:
         self._tick_seconds = heartbeat_seconds / _TICKS_PER_HEARTBEAT
         self.tick = 0
         self.stopping = False
+        self._due: deque[Callable[[], None]] = deque()
 
     def __iter__(self) -> Iterator[Connection]:
         return iter(sorted(self._open, key=lambda connection: connection.number))
@@ -77,6 +80,22 @@ class Connections:
             yield connection
         finally:
             self.close(connection)
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Have the loop call a function, with those of other connections."""
+        if not self._due:
+            asyncio.get_running_loop().call_soon(self._call_due)
+        self._due.append(function)
+
+    def _call_due(self) -> None:
+        due, self._due = self._due, deque()
+        try:
+            while due:
+                due.popleft()()
+        finally:
+            # One that failed is no reason to forget those behind it.
+            for function in due:
+                self.call_soon(function)
 
     def is_silent(self, connection: Connection) -> bool:
         """Tell whether a heartbeat is due."""

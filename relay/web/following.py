@@ -3,7 +3,7 @@ What every live stream does, whatever carries it: where it starts, and what it g
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -89,7 +89,6 @@ class Follower:
         "_end",
         "_hub",
         "_is_due",
-        "_loop",
         "_lost",
         "_renderer",
         "_subscription",
@@ -119,10 +118,9 @@ class Follower:
             start = self._hub.beginning if cursor == BEGINNING else cursor
         self._subscription = self._hub.subscribe(query, start, since_ns)
         self._connection = Connection(encoder.name.partition("+")[0], query, self._subscription)
-        self._loop = asyncio.get_running_loop()
         self._is_due = False
         """Whether :meth:`_take` will be called."""
-        self._taken: list[Delivery] | None = None
+        self._taken: Sequence[Delivery] | None = None
         """What was taken and could not be written without waiting."""
 
     def __enter__(self) -> Self:
@@ -193,7 +191,7 @@ class Follower:
         # Not at once: the hub has more to tell of.
         if not self._is_due:
             self._is_due = True
-            self._loop.call_soon(self._take)
+            self._connections.call_soon(self._take)
 
     def _take(self) -> None:
         """
@@ -203,30 +201,30 @@ class Follower:
         """
         self._is_due = False
         subscription = self._subscription
-        if not subscription.is_waiting or not subscription.has_news:
+        if not subscription.is_awaited:
             return
-        deliveries, is_written = subscription.take(), False
+        latest, is_written = subscription.take(), False
         try:
-            is_written = deliveries is not None and self._write_soon(deliveries)
+            is_written = latest is not None and self._write_soon(latest[0])
         finally:
             if not is_written:
-                self._taken = deliveries
+                self._taken = latest
                 subscription.poke()
 
-    def _write_soon(self, deliveries: list[Delivery]) -> bool:
+    def _write_soon(self, span: Span) -> bool:
         """Write what was taken, if that goes without waiting; tell whether it is written."""
         try:
-            bodies, _ = self._render(deliveries)
+            body = self._entries(span)
         except QueryError:
             # Raised again where it is awaited.
             return False
-        if bodies:
-            if not self._writer.write_soon(b"".join(bodies)):
+        if body:
+            if not self._writer.write_soon(body):
                 return False
             self._connection.heard = self._connections.tick
         return True
 
-    def _render(self, deliveries: list[Delivery]) -> tuple[list[bytes], bool]:
+    def _render(self, deliveries: Sequence[Delivery]) -> tuple[list[bytes], bool]:
         """Return deliveries as bytes, and whether the run that was asked for ended."""
         bodies: list[bytes] = []
         query = self._asked.query
