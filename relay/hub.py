@@ -23,7 +23,7 @@ from relay.block import Block, DeclaredLoss
 from relay.channel import Channel
 from relay.entry import Batch, RunCounted, RunStarted
 from relay.errors import ChannelLimitError, NotFoundError
-from relay.inlet import Inlet
+from relay.inlet import Completer, Inlet, RecordInlet
 from relay.names import near
 from relay.query import Query
 from relay.run import Counted, Ending, Run, Start
@@ -86,6 +86,10 @@ class Hub:
         """What the store tells about itself."""
         self.inlets: dict[str, Inlet] = {}
         """The sources that take pushes, by name."""
+        self.record_inlets: dict[str, RecordInlet] = {}
+        """The sources that take what AWS pushes, by name."""
+        self.completers: dict[str, Completer] = {}
+        """The sources that take no pushes and whose runs others may end, by name."""
         self.started_ns = clock()
         """When it was made, in nanoseconds since the epoch."""
         self.resumed_id = 0

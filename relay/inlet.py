@@ -6,6 +6,7 @@ one push under way: it is fed with bytes as they come, and what it was fed is vi
 call returns, which is what holds back a client that sends too fast.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +14,17 @@ from relay.decode.ndjson import RefusedLine
 from relay.entry import Level, RunEnded, Stream
 from relay.errors import RelayError
 
-__all__ = ["Delivery", "Inlet", "Push", "Receipt", "RefusedPushError"]
+__all__ = [
+    "Completer",
+    "Delivery",
+    "Inlet",
+    "LogRecord",
+    "Push",
+    "Receipt",
+    "RecordInlet",
+    "RecordReceipt",
+    "RefusedPushError",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,22 @@ class Delivery(Protocol):
         """Let go; without :meth:`finish` before it an unfinished line alone is forgotten."""
 
 
+class Completer(Protocol):
+    """A source whose runs are ended by whoever knows how they ended."""
+
+    async def complete(self, channel: str, ended: RunEnded) -> None:
+        """
+        End a run of this source.
+
+        Args:
+            channel: one that the run is in.
+            ended: how.
+
+        Raises:
+            RefusedPushError: the relay is stopping.
+        """
+
+
 class Inlet(Protocol):
     """What takes pushes."""
 
@@ -132,4 +159,63 @@ class Inlet(Protocol):
 
         Raises:
             RefusedPushError: the relay is stopping.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """
+    Events of one log stream, as a subscription of CloudWatch Logs sends them.
+
+    Args:
+        log_group: its name; empty: it is not known.
+        log_stream: its name; ``None``: it is not known.
+        events: each with its time (ms since the epoch; ``None``: not known), its id and its text.
+    """
+
+    log_group: str
+    log_stream: str | None
+    events: Sequence[tuple[int | None, str, str]]
+
+
+@dataclass(slots=True)
+class RecordReceipt:
+    """
+    What became of records.
+
+    Args:
+        accepted: events that were published.
+        skipped: events that had come before.
+        last_id: the last visible id; what was accepted lies at or below it.
+    """
+
+    accepted: int = 0
+    skipped: int = 0
+    last_id: int = 0
+
+
+class RecordInlet(Protocol):
+    """What takes records that AWS pushes."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Globs of the channels that may be pushed to."""
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Most bytes of a body; unpacked, four times as many."""
+
+    def accepts(self, channel: str) -> bool:
+        """Tell whether pushes to the channel are allowed."""
+
+    def admits(self, access_key: str | None) -> bool:
+        """Tell whether a key, or none, lets its bearer in; takes as long for any."""
+
+    async def take(self, channel: str, records: Iterable[LogRecord]) -> RecordReceipt:
+        """
+        Publish what has not come before, and return when it is visible.
+
+        Raises:
+            RefusedPushError: the relay is stopping.
+            ChannelLimitError: there is no room for the channel.
         """

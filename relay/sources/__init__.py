@@ -44,6 +44,18 @@ def _push() -> type[Source]:
     return PushSource
 
 
+def _cloudwatch() -> type[Source]:
+    from relay.sources.cloudwatch import CloudwatchSource
+
+    return CloudwatchSource
+
+
+def _cloudwatch_push() -> type[Source]:
+    from relay.sources.cloudwatch_push import CloudwatchPushSource
+
+    return CloudwatchPushSource
+
+
 def _relay() -> type[Source]:
     from relay.sources.own_log import OwnLogSource
 
@@ -70,7 +82,15 @@ class _AtNeed(Mapping[str, _T]):
 
 
 SOURCES: Mapping[str, type[Source]] = _AtNeed(
-    {"file": _file, "process": _process, "stdin": _stdin, "push": _push, OWN_LOG: _relay}
+    {
+        "file": _file,
+        "process": _process,
+        "stdin": _stdin,
+        "push": _push,
+        "cloudwatch": _cloudwatch,
+        "cloudwatch-push": _cloudwatch_push,
+        OWN_LOG: _relay,
+    }
 )
 """All sources by their ``type`` in the configuration."""
 

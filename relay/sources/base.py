@@ -230,6 +230,15 @@ class Source(ABC):
     def connect(self, hub: Hub) -> None:  # noqa: B027 - few need it
         """Take note of the hub, before anything starts; for those who are asked from outside."""
 
+    def followed(self, batches: list[Batch]) -> list[Batch]:
+        """
+        Return batches as they are to be published, with what they say of runs.
+
+        Args:
+            batches: its own, refined: lines have the runs that they name.
+        """
+        return batches
+
     @property
     def feeds(self) -> AbstractSet[str]:
         """

@@ -38,7 +38,7 @@ from relay.sources.base import Source, SourceOptions, SourceState, SourceStatus
 from relay.sources.push_counts import RunCounts
 from relay.sources.push_delivery import PushDelivery
 
-__all__ = ["PushOptions", "PushSource"]
+__all__ = ["Globs", "NoChannel", "PushOptions", "PushSource"]
 
 STOP_POLL_SECONDS = 0.01
 """How often to look whether the last lines are visible; nothing tells it."""
@@ -61,26 +61,33 @@ def _no_channel(value: Any) -> None:
         raise ValueError("no channel: a push names its own, `channels` says which it may name")
 
 
+NoChannel = Annotated[None, BeforeValidator(_no_channel), WithJsonSchema({"type": "null"})]
+"""The channel of a source whose pushes name theirs."""
+
+Globs = Annotated[
+    list[Annotated[str, AfterValidator(_glob)]],
+    BeforeValidator(_globs),
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ]
+        }
+    ),
+]
+"""Names of channels, and globs for them."""
+
+
 class PushOptions(SourceOptions):
     """Keys of ``type = "push"``."""
 
     type: Literal["push"]
-    channel: Annotated[None, BeforeValidator(_no_channel), WithJsonSchema({"type": "null"})] = (
-        Field(None, description="None: a push names its channel itself.")
+    channel: NoChannel = Field(None, description="None: a push names its channel itself.")
+    channels: Globs = Field(
+        description="Channels that may be pushed to: a name or glob, or a list of them."
     )
-    channels: Annotated[
-        list[Annotated[str, AfterValidator(_glob)]],
-        BeforeValidator(_globs),
-        Field(min_length=1),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"type": "string"},
-                    {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                ]
-            }
-        ),
-    ] = Field(description="Channels that may be pushed to: a name or glob, or a list of them.")
     max_body: Size = Field(
         64 * 1024 * 1024,
         ge=1024,

@@ -82,7 +82,8 @@ class Supervisor:
         try:
             async with aclosing(self._source.batches(self._positions)) as generator:
                 async for batches in generator:
-                    await self._pass_on(self._refinery.refine(batches))
+                    refined = self._refinery.refine(batches)
+                    await self._pass_on(self._source.followed(refined))
                     self._wait_seconds = FIRST_WAIT_SECONDS
         except SourceError as error:
             if str(error) != status.last_error or status.state is not SourceState.FAILING:

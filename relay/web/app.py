@@ -8,9 +8,11 @@ from relay.hub import Hub
 from relay.matcher import MatchCache
 from relay.names import ROUTE_WORDS
 from relay.render import Renderer
+from relay.web.awslogs import awslogs
 from relay.web.channels import all_channels, one_channel
 from relay.web.connections import Connections
 from relay.web.download import download
+from relay.web.firehose import firehose
 from relay.web.histogram import histogram
 from relay.web.keys import CONNECTIONS, HUB, MATCHES, RENDERER, SETTINGS, Settings
 from relay.web.logs import logs
@@ -63,6 +65,8 @@ def _add_routes(app: web.Application, prefix: str) -> None:
     get(f"{api}/runs", all_runs)
     get(f"{api}/runs/{{run}}", one_run)
     app.router.add_post(f"{api}/runs/{{run}}/complete", complete)
+    app.router.add_post(f"{api}/push/firehose/{{channel}}", firehose)
+    app.router.add_post(f"{api}/push/awslogs/{{channel}}", awslogs)
     for owner in ("", "/channels/{channel}", "/runs/{run}"):
         get(f"{api}{owner}/logs", logs)
         get(f"{api}{owner}/logs/stream", stream)

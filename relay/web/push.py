@@ -227,17 +227,17 @@ def _refuse(error: RefusedPushError, told: dict[str, Any] | None = None) -> web.
 
 
 async def complete(request: web.Request) -> web.Response:
-    """End a pushed run, and answer with it; one that has ended stays as it is."""
+    """End a run that was pushed or named in lines; one that has ended stays as it is."""
     hub = request.app[HUB]
     run = hub.run(request.match_info["run"])
     ended = _ending(run.id, await request.read())
     if run.ending_id is None:
-        inlet = hub.inlets.get(run.source)
-        if inlet is None:
+        completer = hub.inlets.get(run.source) or hub.completers.get(run.source)
+        if completer is None:
             sentence = f"run: {run.id!r} is a run of the source {run.source!r}, which ends it"
             return refuse(409, "run_taken", sentence)
         try:
-            await inlet.complete(max(run.last_ids), ended)
+            await completer.complete(max(run.last_ids), ended)
         except RefusedPushError as error:
             return _refuse(error)
     return answer(run_object(run))

@@ -8,12 +8,22 @@ from relay.sources import MODELS, SOURCES
 
 def test_each_type_has_its_source_and_model() -> None:
     """A type's model is that of its source."""
-    assert list(SOURCES) == ["file", "process", "stdin", "push", "relay"]
+    assert list(SOURCES) == [
+        "file",
+        "process",
+        "stdin",
+        "push",
+        "cloudwatch",
+        "cloudwatch-push",
+        "relay",
+    ]
     assert {kind: SOURCES[kind].__name__ for kind in SOURCES} == {
         "file": "FileSource",
         "process": "ProcessSource",
         "stdin": "StdinSource",
         "push": "PushSource",
+        "cloudwatch": "CloudwatchSource",
+        "cloudwatch-push": "CloudwatchPushSource",
         "relay": "OwnLogSource",
     }
     assert [MODELS[kind] for kind in MODELS] == [SOURCES[kind].Options for kind in SOURCES]

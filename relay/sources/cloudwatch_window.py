@@ -1,0 +1,167 @@
+"""
+What has been read of one log group, and from when on it must be asked for again.
+
+Pure: the time comes in. Events arrive late, so each time is asked for again until it is
+``lookback`` old, and events that come again are known by their keys. The rules:
+
+* ``from_ms`` is where asking begins: nothing before it is still to come. It never goes back.
+  It moves on only with a *sweep*, a poll that asked for everything from it on, and then to
+  ``lookback`` before the sweep began: what arrived behind the sweep's back is later than that.
+* A clock that runs ahead, or a log group that AWS is late with, must not cost events: where the
+  newest event is older than now, ``lookback`` counts from it, for ``slack`` at most.
+* While a sweep needs one page, every poll is one. Where it needs more, short polls of the last
+  seconds stand between sweeps, so that new events need not wait for old ones to be read again.
+* Keys are kept from ``from_ms`` on; older events are not asked for.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from relay.entry import Position
+from relay.sources.cloudwatch_events import KEY, TIME, Event, joined_keys, unpack_keys
+
+__all__ = ["Poll", "Window"]
+
+SHORT_MS = 10_000
+"""How far back a short poll asks: most events are readable within seconds."""
+
+SWEEP_SHARE = 4
+"""Sweeps of many pages take at most about one part in so many of the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """
+    One way through a log group's newest events.
+
+    Args:
+        start_ms: events from this time on are asked for.
+        begun_ms: when, by our clock.
+        is_sweep: whether that is all that may still come.
+        pages: how many have come.
+    """
+
+    start_ms: int
+    begun_ms: int
+    is_sweep: bool
+    pages: int = 0
+
+    def turned(self) -> "Poll":
+        """Return it with one more page."""
+        return replace(self, pages=self.pages + 1)
+
+
+class Window:
+    """
+    The events of one log group that may come again.
+
+    Args:
+        from_ms: where to begin, in ms since the epoch.
+        lookback_ms: how late an event may be.
+        slack_ms: how far behind our clock the newest event may lie and still count as now.
+        packed_keys: record keys of what was read before.
+    """
+
+    def __init__(
+        self, from_ms: int, lookback_ms: int, slack_ms: int = 0, packed_keys: bytes = b""
+    ) -> None:
+        self.from_ms = from_ms
+        self._lookback_ms = lookback_ms
+        self._slack_ms = slack_ms
+        self._seen = unpack_keys(packed_keys)
+        self._newest_ms = max(self._seen.values(), default=from_ms)
+        self._last_begun_ms = from_ms
+        self._next_sweep_ms = 0
+        self._is_long = False
+        self._forgotten_ms = 0
+        self._forget()
+
+    @classmethod
+    def restored(cls, position: Position, lookback_ms: int, slack_ms: int) -> "Window":
+        """Return the window that a position tells of."""
+        from_ms = int(json.loads(position.value)["from"])
+        return cls(from_ms, lookback_ms, slack_ms, position.record_keys)
+
+    def __len__(self) -> int:
+        """How many events are known."""
+        return len(self._seen)
+
+    def begin(self, now_ms: int) -> Poll:
+        """Return what to ask for now."""
+        if not self._is_long or now_ms >= self._next_sweep_ms:
+            return Poll(self.from_ms, now_ms, is_sweep=True)
+        last_ms = self._reference(self._last_begun_ms)
+        return Poll(max(self.from_ms, last_ms - SHORT_MS), now_ms, is_sweep=False)
+
+    def _reference(self, begun_ms: int) -> int:
+        """Return what counts as now for a poll that began at some time."""
+        return min(begun_ms, max(self._newest_ms, begun_ms - self._slack_ms))
+
+    def new(self, events: Sequence[Event]) -> list[Event]:
+        """Return the events that are not known, each once, and know them from now on."""
+        seen = self._seen
+        times = {event[KEY]: event[TIME] for event in events}
+        if len(times) == len(events) and seen.keys().isdisjoint(times):
+            seen.update(times)
+            return list(events)
+        fresh = []
+        for event in events:
+            if event[KEY] not in seen:
+                seen[event[KEY]] = event[TIME]
+                fresh.append(event)
+        return fresh
+
+    def unread(self, events: Sequence[Event]) -> None:
+        """Take back events that could not be handed on."""
+        for event in events:
+            self._seen.pop(event[KEY], None)
+
+    def position(self, poll: Poll, events: Sequence[Event]) -> Position:
+        """
+        Return where reading stands once some events are published.
+
+        Args:
+            poll: that they came with.
+            events: new ones, ordered by time; all that AWS had before them came earlier.
+        """
+        from_ms = self.from_ms
+        if poll.is_sweep and events:
+            last_ms = min(events[-1][TIME], poll.begun_ms)
+            from_ms = max(from_ms, last_ms - self._lookback_ms)
+        return _position(from_ms, joined_keys(events, from_ms))
+
+    def settle(self, position: Position, events: Sequence[Event]) -> None:
+        """Take note that events are published with their position, whatever was taken back."""
+        if events:
+            self._seen.update({event[KEY]: event[TIME] for event in events})
+            self._newest_ms = max(self._newest_ms, events[-1][TIME])
+        self._move(position.keys_from)
+
+    def end(self, poll: Poll, now_ms: int) -> None:
+        """Take note that a poll has come to its last page."""
+        self._last_begun_ms = poll.begun_ms
+        if not poll.is_sweep:
+            return
+        self._move(self._reference(poll.begun_ms) - self._lookback_ms)
+        took_ms = max(0, now_ms - poll.begun_ms)
+        self._is_long = poll.pages > 1
+        self._next_sweep_ms = now_ms + max(SHORT_MS // 2, SWEEP_SHARE * took_ms)
+
+    def here(self) -> Position:
+        """Return where reading stands between polls."""
+        return _position(self.from_ms)
+
+    def _move(self, from_ms: int) -> None:
+        self.from_ms = max(self.from_ms, from_ms)
+        # Each time all keys are looked at: so not with each batch of a long sweep.
+        if self.from_ms - self._forgotten_ms >= self._lookback_ms // 8:
+            self._forget()
+
+    def _forget(self) -> None:
+        least = self._forgotten_ms = self.from_ms
+        self._seen = {key: time for key, time in self._seen.items() if time >= least}
+
+
+def _position(from_ms: int, keys: bytes = b"") -> Position:
+    return Position(json.dumps({"from": from_ms}), keys, from_ms)

@@ -1,0 +1,227 @@
+"""
+What a forwarding Lambda brings: a subscription's event as CloudWatch Logs gave it to the Lambda.
+
+The Lambda hands on what it is given and raises where the answer is no 200; Lambda tries again
+then, and CloudWatch Logs keeps what it could not deliver for a day.
+
+Source: Amazon CloudWatch Logs User Guide, "Log group-level subscription filters".
+"""
+
+import asyncio
+from typing import Any
+
+import orjson
+from aiohttp import web
+from aiohttp.http_exceptions import PayloadEncodingError
+
+from relay.decode.awslogs import Budget, UnreadableError, from_base64, payloads, unpack
+from relay.errors import QueryError, RelayError
+from relay.hub import Hub
+from relay.inlet import LogRecord, RecordInlet, RecordReceipt, RefusedPushError
+from relay.names import ALLOWED_NAME, is_channel_name
+from relay.web.answers import answer, refuse
+from relay.web.keys import HUB
+
+__all__ = [
+    "BodyTooLargeError",
+    "BrokenBodyError",
+    "awslogs",
+    "decoded",
+    "find_inlet",
+    "last_answer",
+    "not_accepted",
+    "read_body",
+]
+
+LARGE_BYTES = 16 * 1024
+"""More is unpacked in a thread: packed, it may be a hundred times as much."""
+
+LAST_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
+MAX_NAME_CHARACTERS = 512
+"""Of a log group's and a log stream's name, by AWS's rule."""
+
+MAX_ID_CHARACTERS = 256
+
+
+class BodyTooLargeError(RelayError):
+    """
+    A body that is longer than it may be.
+
+    Args:
+        most_bytes: what it may be.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+
+    def __str__(self) -> str:
+        return f"body: expected at most {self.most_bytes} bytes, got more"
+
+
+class BrokenBodyError(RelayError):
+    """A body that cannot be read to its end."""
+
+    def __str__(self) -> str:
+        return "body: cannot be read to its end: broken off, or not packed as its header says"
+
+
+async def last_answer(request: web.Request, response: web.Response) -> web.Response:
+    """Answer and close: aiohttp must not look for the rest of a body that cannot be read."""
+    await response.prepare(request)
+    await response.write_eof()
+    request.protocol.force_close()
+    return response
+
+
+async def awslogs(request: web.Request) -> web.Response:
+    """Publish a subscription's event, and answer what became of it."""
+    hub, channel = request.app[HUB], request.match_info["channel"]
+    if not is_channel_name(channel):
+        raise QueryError("channel", channel, ALLOWED_NAME)
+    inlet = find_inlet(hub, channel)
+    if inlet is None:
+        return refuse(403, "channel_not_allowed", not_accepted(hub, channel))
+    if not inlet.admits(_bearer(request)):
+        return refuse(401, "wrong_key", "authorization: expected Bearer and the access key")
+    try:
+        return answer(_told(await _take(request, inlet, channel)))
+    except BrokenBodyError as error:
+        return await last_answer(request, refuse(400, "broken", str(error)))
+    except BodyTooLargeError as error:
+        return refuse(413, "too_large", str(error))
+    except UnreadableError as error:
+        return refuse(413 if error.too_large else 400, "unreadable", str(error))
+    except RefusedPushError as error:
+        return refuse(503, error.code, str(error))
+
+
+async def _take(request: web.Request, inlet: RecordInlet, channel: str) -> RecordReceipt:
+    body = await read_body(request, inlet.max_body_bytes)
+    budget = Budget(4 * inlet.max_body_bytes)
+    records = await decoded(_data(body), budget, "", text_too=False)
+    return await inlet.take(channel, records)
+
+
+def _data(body: bytes) -> bytes:
+    try:
+        said = orjson.loads(body)
+        return from_base64(said["awslogs"]["data"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        sentence = (
+            'body: expected {"awslogs": {"data": …}} as CloudWatch Logs gives it to a Lambda'
+        )
+        raise UnreadableError(sentence) from None
+
+
+def _told(receipt: RecordReceipt) -> dict[str, Any]:
+    return {
+        "accepted": receipt.accepted,
+        "skipped": receipt.skipped,
+        "last_id": receipt.last_id,
+    }
+
+
+def _bearer(request: web.Request) -> str | None:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else None
+
+
+def find_inlet(hub: Hub, channel: str) -> RecordInlet | None:
+    """Return what takes AWS's pushes to a channel."""
+    return next((one for one in hub.record_inlets.values() if one.accepts(channel)), None)
+
+
+def not_accepted(hub: Hub, channel: str) -> str:
+    """Say why nothing takes pushes to a channel."""
+    globs = [glob for inlet in hub.record_inlets.values() for glob in inlet.channels]
+    if globs:
+        allowed = ", ".join(globs)
+        return f"channel: expected one that a source allows ({allowed}), got {channel!r}"
+    return (
+        "no source takes pushes of CloudWatch Logs; add [sources.aws] with "
+        f'type = "cloudwatch-push" and channels = ["{channel}"] to the configuration'
+    )
+
+
+async def read_body(request: web.Request, most_bytes: int) -> bytes:
+    """
+    Return a body, unpacked where its header says that it is packed.
+
+    Raises:
+        BodyTooLargeError: it is longer than it may be, packed or not; the rest is not read.
+        BrokenBodyError: it is not what its header says.
+    """
+    if (request.content_length or 0) > most_bytes:
+        raise BodyTooLargeError(most_bytes)
+    pieces, size = [], 0
+    try:
+        while data := await request.content.readany():
+            size += len(data)
+            if size > most_bytes:
+                raise BodyTooLargeError(most_bytes)
+            pieces.append(data)
+    except (web.RequestPayloadError, PayloadEncodingError):
+        raise BrokenBodyError from None
+    return b"".join(pieces)
+
+
+async def decoded(
+    data: bytes, budget: Budget, name: str, *, text_too: bool = True
+) -> list[LogRecord]:
+    """
+    Return what a subscription packed.
+
+    Args:
+        data: as it came.
+        budget: what may be unpacked.
+        name: of this data; for what has no ids of its own.
+        text_too: whether it may be something else than a subscription's.
+
+    Raises:
+        UnreadableError: it is not as it should be.
+    """
+    if len(data) < LARGE_BYTES:
+        return _decoded(data, budget, name, text_too)
+    return await asyncio.to_thread(_decoded, data, budget, name, text_too)
+
+
+def _decoded(data: bytes, budget: Budget, name: str, text_too: bool) -> list[LogRecord]:
+    records = []
+    for payload in payloads(unpack(data, budget)):
+        if isinstance(payload, dict):
+            records.append(_record(payload))
+        elif text_too:
+            records.append(_text(payload, name))
+        else:
+            raise UnreadableError("data: expected what a subscription of CloudWatch Logs sends")
+    return records
+
+
+def _record(payload: dict[str, Any]) -> LogRecord:
+    group, stream = payload.get("logGroup"), payload.get("logStream")
+    for key, value in (("logGroup", group), ("logStream", stream)):
+        if not isinstance(value, str) or len(value) > MAX_NAME_CHARACTERS:
+            raise UnreadableError(f"{key}: expected a name")
+    return LogRecord(str(group), str(stream), [_event(one) for one in payload["logEvents"]])
+
+
+def _event(said: Any) -> tuple[int, str, str]:
+    if isinstance(said, dict):
+        time_ms, name, text = said.get("timestamp"), said.get("id"), said.get("message")
+        if (
+            type(time_ms) is int
+            and 0 <= time_ms <= LAST_MS
+            and isinstance(name, str)
+            and 0 < len(name) <= MAX_ID_CHARACTERS
+            and isinstance(text, str)
+        ):
+            return time_ms, name, text
+    raise UnreadableError("logEvents: expected objects with id, timestamp in ms and message")
+
+
+def _text(data: bytes, name: str) -> LogRecord:
+    lines = data.decode(errors="replace").removesuffix("\n").split("\n")
+    texts = [line.removesuffix("\r") for line in lines]
+    return LogRecord("", None, [(None, f"{name}:{n}", text) for n, text in enumerate(texts)])
