@@ -22,7 +22,7 @@ from relay.errors import ConfigError, RelayError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from relay.run_command import RunRequest
+    from relay.pusher import RunRequest
 
 __all__ = ["commands", "main"]
 
@@ -253,7 +253,7 @@ def _run_request(
     from datetime import UTC, datetime
 
     from relay.names import ALLOWED_NAME, channel_name, is_channel_name, is_run_id
-    from relay.run_command import RunRequest
+    from relay.pusher import RunRequest
 
     if channel is not None and not is_channel_name(channel):
         raise click.BadParameter(f"expected {ALLOWED_NAME}", param_hint="--channel")
