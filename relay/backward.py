@@ -13,6 +13,7 @@ from relay.block import Block
 from relay.channel import Channel
 from relay.hub import Hub
 from relay.query import Query
+from relay.storage import Wanted
 
 __all__ = ["newest_first"]
 
@@ -91,7 +92,7 @@ class _Backward:
         if self.before <= max(1, self.channel.lost_until + 1) or hub.store is None:
             return False
         stretch = await hub.store.read_back(
-            self.channel.name, self.before, query.since_ns, query.until_ns
+            Wanted(self.channel.name, 0, self.before - 1, query.since_ns, query.until_ns)
         )
         if stretch.reach >= self.before:
             self.is_unread = True

@@ -21,7 +21,7 @@ from relay.query import Query
 from relay.run import Ending
 from relay.selection import ALL, NONE, Selection, count, indexes
 from relay.span import Span
-from relay.storage import Store
+from relay.storage import Store, Wanted
 from relay.turn import Turn
 
 __all__ = [
@@ -331,14 +331,14 @@ async def _add_stored(
         known = [one for one in held.values() if one.first_seq < stop and one.last_seq >= start]
         first = min(known, key=lambda one: one.first_seq)
         while first.first_seq > start:
-            stretch = await store.read_back(channel.name, first.first_id)
+            stretch = await store.read_back(Wanted(channel.name, 0, first.first_id - 1))
             if not (blocks := [one for one in stretch.items if isinstance(one, Block)]):
                 break
             held |= _by_seqs(blocks)
             first = blocks[-1]
         last = max(known, key=lambda one: one.last_seq)
         while last.last_seq < stop - 1 and (until := channel.stored_until(last.last_id)):
-            stretch = await store.read(channel.name, last.last_id, until)
+            stretch = await store.read(Wanted(channel.name, last.last_id, until))
             if not (blocks := [one for one in stretch.items if isinstance(one, Block)]):
                 break
             held |= _by_seqs(blocks)

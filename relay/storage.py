@@ -23,6 +23,7 @@ __all__ = [
     "Stored",
     "StoredChannel",
     "Stretch",
+    "Wanted",
 ]
 
 GroupItem = Block | DeclaredLoss | Start | Counted | Ending
@@ -45,6 +46,28 @@ class Group:
 
     items: list[GroupItem] = field(default_factory=list)
     positions: Positions = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """
+    What a reader wants of what the store holds of a channel.
+
+    Args:
+        channel: its name.
+        after: nothing with this id or a lesser one is wanted.
+        until: nothing with a greater id is wanted.
+        since_ns: entries before this time may be left out.
+        until_ns: entries from this time on may be left out.
+        max_bytes: of text, about, at once; at least one item is given.
+    """
+
+    channel: str
+    after: int
+    until: int
+    since_ns: int | None = None
+    until_ns: int | None = None
+    max_bytes: int = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,43 +174,21 @@ class Store(Protocol):
             and the group is published without.
         """
 
-    async def read(
-        self,
-        channel: str,
-        after: int,
-        until: int,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-        max_bytes: int = 256 * 1024,
-    ) -> Stretch:
+    async def read(self, wanted: Wanted) -> Stretch:
         """
-        Return what is held of a channel with ids greater than ``after``, some at a time.
-
-        Args:
-            channel: its name.
-            after: the cursor.
-            until: nothing with a greater id is wanted.
-            since_ns: entries before this time may be left out.
-            until_ns: entries from this time on may be left out.
-            max_bytes: of text, about; at least one item is given.
+        Return what is held of a channel, some at a time, oldest first.
 
         Returns:
             A stretch whose ``reach`` is greater than ``after``, and ``until`` at most.
         """
 
-    async def read_back(
-        self,
-        channel: str,
-        before: int,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-    ) -> Stretch:
+    async def read_back(self, wanted: Wanted) -> Stretch:
         """
-        Return what is held of a channel with ids less than ``before``, newest first.
+        Return what is held of a channel, some at a time, newest first; wherever ``after`` is.
 
         Returns:
-            A stretch; everything from its ``reach`` up to ``before`` is in it. 0: there is
-            no more. ``before``: what there is cannot be read for now.
+            A stretch; everything from its ``reach`` up to ``until`` is in it. 0: there is no
+            more. ``until + 1``: what there is cannot be read for now.
         """
 
     async def extent(self, channel: str) -> "Extent":

@@ -31,7 +31,7 @@ from relay.pieces import Behind, Head, cut, declared, extended, goes_on, is_whol
 from relay.query import Query
 from relay.run import Ending
 from relay.span import Span
-from relay.storage import Store, Stretch
+from relay.storage import Store, Stretch, Wanted
 
 if TYPE_CHECKING:
     from relay.hub import Hub
@@ -218,7 +218,7 @@ class Subscription:
         query = self.query
         while True:
             stretch = await store.read(
-                channel.name, after, until, query.since_ns, query.until_ns, max_bytes
+                Wanted(channel.name, after, until, query.since_ns, query.until_ns, max_bytes)
             )
             # What was pruned meanwhile may be missing from it, and is marked now.
             if channel.lost_until <= after:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from relay.storage import Extent, Group, StoredChannel, Stretch
+from relay.storage import Extent, Group, StoredChannel, Stretch, Wanted
 
 __all__ = ["SlowStore"]
 
@@ -20,25 +20,11 @@ class SlowStore:
         await self.let.wait()
         return False
 
-    async def read(
-        self,
-        channel: str,
-        after: int,
-        until: int,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-        max_bytes: int = 0,
-    ) -> Stretch:
+    async def read(self, wanted: Wanted) -> Stretch:
         """Give nothing."""
-        return Stretch([], until)
+        return Stretch([], wanted.until)
 
-    async def read_back(
-        self,
-        channel: str,
-        before: int,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-    ) -> Stretch:
+    async def read_back(self, wanted: Wanted) -> Stretch:
         """Give nothing."""
         return Stretch([], 0)
 

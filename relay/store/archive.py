@@ -28,7 +28,7 @@ from typing import Self, TypeVar
 from relay.block import Block, Column
 from relay.errors import StoreError
 from relay.marks import Missing
-from relay.storage import Extent, Stretch
+from relay.storage import Extent, Stretch, Wanted
 from relay.store import index
 from relay.store.continuity import Continuity
 from relay.store.files import problem_of
@@ -127,17 +127,9 @@ class Archive:
         for connection in idle:
             connection.close()
 
-    def read(
-        self,
-        channel: str,
-        after: int,
-        until: int,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-        max_bytes: int = 256 * 1024,
-    ) -> Stretch:
+    def read(self, wanted: Wanted) -> Stretch:
         """
-        Return what is held after an id; see :meth:`relay.storage.Store.read`.
+        Return what is held, oldest first; see :meth:`relay.storage.Store.read`.
 
         The first block may begin at or before ``after``; a ``Missing`` that cannot be placed
         may end after ``until``.
@@ -145,26 +137,16 @@ class Archive:
         Raises:
             StoreError: the index cannot be read, or nothing can be opened.
         """
-        times = _Times(since_ns, until_ns)
-        return self._retried(
-            channel, lambda reading: _onwards(reading, after, until, times, max_bytes)
-        )
+        return self._retried(wanted.channel, lambda reading: _onwards(reading, wanted))
 
-    def read_back(
-        self,
-        channel: str,
-        before: int,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-    ) -> Stretch:
+    def read_back(self, wanted: Wanted) -> Stretch:
         """
-        Return what is held before an id, newest first; see :meth:`relay.storage.Store.read_back`.
+        Return what is held, newest first; see :meth:`relay.storage.Store.read_back`.
 
         Raises:
             StoreError: the index cannot be read, or nothing can be opened.
         """
-        times = _Times(since_ns, until_ns)
-        return self._retried(channel, lambda reading: _backwards(reading, before, times))
+        return self._retried(wanted.channel, lambda reading: _backwards(reading, wanted))
 
     def extent(self, channel: str) -> Extent:
         """
@@ -323,8 +305,10 @@ class _Reading:
         return continuity
 
 
-def _onwards(reading: _Reading, after: int, until: int, times: _Times, max_bytes: int) -> Stretch:
+def _onwards(reading: _Reading, wanted: Wanted) -> Stretch:
     """Return what comes after an id: of a chunk, or of more where that gives nothing."""
+    after, until = wanted.after, wanted.until
+    times = _Times(wanted.since_ns, wanted.until_ns)
     rows = reading.after(after)
     items: list[Item] = []
     size = 0
@@ -335,7 +319,7 @@ def _onwards(reading: _Reading, after: int, until: int, times: _Times, max_bytes
                 continue
             if item.first_id > until:
                 return Stretch(items, until, after)
-            if size >= max_bytes:
+            if size >= wanted.max_bytes:
                 return Stretch(items, items[-1].last_id, after)
             items.append(_from(_up_to(item, until), after))
             size += len(item.lines.text) if isinstance(item, Block) else 0
@@ -381,15 +365,16 @@ def _start_at(reading: _Reading, segment: SegmentFile, number: int, after: int) 
     return reading.start_of_chunk(segment, number)
 
 
-def _backwards(reading: _Reading, before: int, times: _Times) -> Stretch:
+def _backwards(reading: _Reading, wanted: Wanted) -> Stretch:
     """Return what comes before an id: of a chunk, or of more where that gives nothing."""
+    before, times = wanted.until + 1, _Times(wanted.since_ns, wanted.until_ns)
     rows = reading.before(before)
     items: list[Item] = []
     reach = before
     for number, (joined, reach) in enumerate(_joined_backwards(reading, rows, before, times)):
-        wanted = [item for item in joined if item.first_id < before and times.want_item(item)]
-        items.extend([_up_to(item, before - 1) for item in reversed(wanted)])
-        if number >= READ_CHUNKS or any(isinstance(item, Block) for item in wanted):
+        found = [item for item in joined if item.first_id < before and times.want_item(item)]
+        items.extend([_up_to(item, before - 1) for item in reversed(found)])
+        if number >= READ_CHUNKS or any(isinstance(item, Block) for item in found):
             return Stretch(items, reach, before)
     return Stretch(items, 0 if len(rows) < ROWS else reach, before)
 

@@ -29,7 +29,7 @@ from relay.marks import Missing
 from relay.run import Ending
 from relay.span import Span
 from relay.status import StoreState, StoreStatus
-from relay.storage import Extent, Group, Positions, StoredChannel, Stretch
+from relay.storage import Extent, Group, Positions, StoredChannel, Stretch, Wanted
 from relay.store.archive import Archive
 from relay.store.segment import Record, hole, prepared
 from relay.store.worker import Worker
@@ -375,39 +375,23 @@ class DurableStore:
 
     # Reading
 
-    async def read(
-        self,
-        channel: str,
-        after: int,
-        until: int,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-        max_bytes: int = 256 * 1024,
-    ) -> Stretch:
-        """Return what is held after an id; see :meth:`relay.storage.Store.read`."""
-        read = partial(self._archive.read, channel, after, until, since_ns, until_ns, max_bytes)
+    async def read(self, wanted: Wanted) -> Stretch:
+        """Return what is held, oldest first; see :meth:`relay.storage.Store.read`."""
         try:
-            return await self._in_reader(read)
+            return await self._in_reader(partial(self._archive.read, wanted))
         except (StoreError, OSError) as error:
-            log.error("store: channel %s cannot be read: %s", channel, _reason(error))
-            lost = Missing(after + 1, until, None, 0, Reason.STORAGE, is_placed=False)
-            return Stretch([lost], until)
+            log.error("store: channel %s cannot be read: %s", wanted.channel, _reason(error))
+            first_id, last_id = wanted.after + 1, wanted.until
+            lost = Missing(first_id, last_id, None, 0, Reason.STORAGE, is_placed=False)
+            return Stretch([lost], last_id)
 
-    async def read_back(
-        self,
-        channel: str,
-        before: int,
-        since_ns: int | None = None,
-        until_ns: int | None = None,
-    ) -> Stretch:
-        """Return what is held before an id; see :meth:`relay.storage.Store.read_back`."""
+    async def read_back(self, wanted: Wanted) -> Stretch:
+        """Return what is held, newest first; see :meth:`relay.storage.Store.read_back`."""
         try:
-            return await self._in_reader(
-                partial(self._archive.read_back, channel, before, since_ns, until_ns)
-            )
+            return await self._in_reader(partial(self._archive.read_back, wanted))
         except (StoreError, OSError) as error:
-            log.error("store: channel %s cannot be read: %s", channel, _reason(error))
-            return Stretch([], before, before)
+            log.error("store: channel %s cannot be read: %s", wanted.channel, _reason(error))
+            return Stretch([], wanted.until + 1, wanted.until + 1)
 
     async def extent(self, channel: str) -> Extent:
         """Return how much is held of a channel."""

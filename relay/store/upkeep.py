@@ -18,6 +18,7 @@ from relay.channel import Lost
 from relay.errors import RelayError, StoreError
 from relay.hub import Hub
 from relay.marks import Missing
+from relay.storage import Wanted
 from relay.store import index
 from relay.store.compression import compress
 from relay.store.files import problem_of
@@ -238,7 +239,7 @@ class Upkeep:
             items = []
             after = row.first_id - 1
             while after < row.last_id:
-                stretch = await self._store.read(row.channel, after, row.last_id)
+                stretch = await self._store.read(Wanted(row.channel, after, row.last_id))
                 items += [item for item in stretch.items if item.last_id > after]
                 after = stretch.reach
         newest_ns = row.newest_ns if row.entries else None

@@ -21,7 +21,7 @@ from relay.errors import StoreError
 from relay.marks import Missing
 from relay.run import Ending
 from relay.span import Span
-from relay.storage import Extent, Stretch
+from relay.storage import Extent, Stretch, Wanted
 from relay.store import index
 from relay.store.archive import Archive
 from relay.store.compression import CompressedText, compress
@@ -131,7 +131,7 @@ class Disk:
         """Read on from a cursor to the end."""
         items: list[Item] = []
         while after < until:
-            stretch = self.archive.read("web", after, until, max_bytes=max_bytes)
+            stretch = self.archive.read(Wanted("web", after, until, max_bytes=max_bytes))
             assert after < stretch.reach <= until
             items.extend(stretch.items)
             after = stretch.reach
@@ -141,7 +141,7 @@ class Disk:
         """Read back from an id to the beginning."""
         items: list[Item] = []
         while before:
-            stretch = self.archive.read_back("web", before)
+            stretch = self.archive.read_back(Wanted("web", 0, before - 1))
             assert stretch.reach < before
             items.extend(stretch.items)
             before = stretch.reach
@@ -178,9 +178,9 @@ def test_segments_are_one_sequence(disk: Disk) -> None:
     expected = ["1", "2", 12, "3", "4", missing(30, 39, 4, Reason.RESTART), "9", "10"]
     assert told(disk.all()) == expected
     assert told(disk.all_back()) == expected
-    assert disk.archive.read("web", 41, 50) == Stretch([], 50, 41)
-    assert disk.archive.read("api", 0, 50) == Stretch([], 50, 0)
-    assert disk.archive.read_back("api", 50) == Stretch([], 0, 50)
+    assert disk.archive.read(Wanted("web", 41, 50)) == Stretch([], 50, 41)
+    assert disk.archive.read(Wanted("api", 0, 50)) == Stretch([], 50, 0)
+    assert disk.archive.read_back(Wanted("api", 0, 49)) == Stretch([], 0, 50)
 
 
 def test_what_is_not_committed_is_not_read(disk: Disk) -> None:
@@ -192,11 +192,11 @@ def test_what_is_not_committed_is_not_read(disk: Disk) -> None:
 def test_nothing_is_given_beyond_the_end_asked_for(disk: Disk) -> None:
     """A block is cut there; its beginning before the cursor is shared with other readers."""
     disk.seal([Span(block("a b c d e", 10, 1), 0, 5)])
-    whole = disk.archive.read("web", 0, 14).items[0]
-    assert disk.archive.read("web", 12, 20).items == [whole]
-    cut = disk.archive.read("web", 11, 13)
+    whole = disk.archive.read(Wanted("web", 0, 14)).items[0]
+    assert disk.archive.read(Wanted("web", 12, 20)).items == [whole]
+    cut = disk.archive.read(Wanted("web", 11, 13))
     assert (told(cut.items), cut.reach) == (["a", "b", "c", "d"], 13)
-    back = disk.archive.read_back("web", 12)
+    back = disk.archive.read_back(Wanted("web", 0, 11))
     assert (told(back.items), back.reach) == (["a", "b"], 10)
 
 
@@ -213,9 +213,9 @@ def test_a_cut_block_keeps_its_columns(disk: Disk) -> None:
             )
         ]
     )
-    (cut,) = disk.archive.read("web", 0, 18).items
+    (cut,) = disk.archive.read(Wanted("web", 0, 18)).items
     assert isinstance(cut, Block)
-    (whole,) = disk.archive.read("web", 0, 19).items
+    (whole,) = disk.archive.read(Wanted("web", 0, 19)).items
     assert isinstance(whole, Block)
     assert [cut.entry(k) for k in range(cut.count)] == [whole.entry(0), whole.entry(1)]
     assert (cut.last_id, cut.newest_ns, cut.parts) == (12, 7, frozenset([1]))
@@ -395,7 +395,7 @@ def test_what_lies_between_segments_outside_the_times_is_missing(disk: Disk) -> 
     for number in range(4):
         disk.seal(lines(2, 10 * number + 10, 2 * number + 1))
     index.delete_segments(disk.index, disk.rows[1:2], [])
-    stretch = disk.archive.read("web", 0, ALL, since_ns=40_000)
+    stretch = disk.archive.read(Wanted("web", 0, ALL, since_ns=40_000))
     assert told(stretch.items) == [missing(12, 29, 2), "7", "8"]
 
 
@@ -407,15 +407,15 @@ def test_times_leave_segments_unread(disk: Disk) -> None:
     for row in disk.rows[:50]:
         index.path_of(disk.directory, row).unlink()
     read = disk.archive.read
-    first = read("web", 0, ALL, since_ns=900_000)
+    first = read(Wanted("web", 0, ALL, since_ns=900_000))
     assert (told(first.items), first.reach) == ([], 641)
-    then = read("web", first.reach, ALL, since_ns=900_000)
+    then = read(Wanted("web", first.reach, ALL, since_ns=900_000))
     assert (told(then.items), then.reach) == (["179", "180"], 901)
-    assert told(read("web", 991, ALL, since_ns=1_000_500).items) == ["199", "200"]
-    assert told(read("web", 991, ALL, since_ns=10**9).items) == [2000]
-    nothing = read("web", 500, ALL, until_ns=1000)
+    assert told(read(Wanted("web", 991, ALL, since_ns=1_000_500)).items) == ["199", "200"]
+    assert told(read(Wanted("web", 991, ALL, since_ns=10**9)).items) == [2000]
+    nothing = read(Wanted("web", 500, ALL, until_ns=1000))
     assert (told(nothing.items), nothing.reach) == ([2000], ALL)
-    back = disk.archive.read_back("web", 1500, since_ns=0, until_ns=960_000)
+    back = disk.archive.read_back(Wanted("web", 0, 1499, since_ns=0, until_ns=960_000))
     assert (told(back.items), back.reach) == (["189", "190"], 942)
 
 
@@ -430,10 +430,10 @@ def test_losses_between_entries_outside_the_times_are_given(disk: Disk) -> None:
     for times in [(10**9, None), (None, 1000)]:
         items, after = list[Item](), 0
         while after < ALL:
-            stretch = disk.archive.read("web", after, ALL, *times)
+            stretch = disk.archive.read(Wanted("web", after, ALL, *times))
             items, after = [*items, *stretch.items], stretch.reach
         assert told(items) == expected
-        back = disk.archive.read_back("web", ALL, *times)
+        back = disk.archive.read_back(Wanted("web", 0, ALL - 1, *times))
         assert (told(back.items)[::-1], back.reach) == (expected, 0)
 
 
@@ -441,23 +441,23 @@ def test_entries_outside_the_times_are_passed_by(disk: Disk) -> None:
     """A read that finds nothing ends after some chunks all the same."""
     records = [line(10 + k, 1 + k, "") for k in range(40)]
     disk.seal([*records, line(5000, 41)], chunk=1)
-    stretch = disk.archive.read("web", 0, ALL, since_ns=5_000_000)
+    stretch = disk.archive.read(Wanted("web", 0, ALL, since_ns=5_000_000))
     assert (told(stretch.items), stretch.reach) == ([], 18)
-    assert told(disk.archive.read("web", 40, ALL, since_ns=5_000_000).items) == []
-    assert told(disk.archive.read("web", 47, ALL, since_ns=5_000_000).items) == ["41"]
+    assert told(disk.archive.read(Wanted("web", 40, ALL, since_ns=5_000_000)).items) == []
+    assert told(disk.archive.read(Wanted("web", 47, ALL, since_ns=5_000_000)).items) == ["41"]
 
 
 def test_a_read_is_about_a_chunk(disk: Disk) -> None:
     """However much there is; `max_bytes` asks for less."""
     text = "x" * 20_000
     disk.seal(lines(100, 10, 1, text))
-    stretch = disk.archive.read("web", 9, ALL)
+    stretch = disk.archive.read(Wanted("web", 9, ALL))
     assert (
         sum(len(item.lines.text) for item in stretch.items if isinstance(item, Block))
         < 2 * CHUNK_BYTES
     )
     assert stretch.reach == stretch.items[-1].last_id
-    assert len(disk.archive.read("web", 9, ALL, max_bytes=1).items) == 1
+    assert len(disk.archive.read(Wanted("web", 9, ALL, max_bytes=1)).items) == 1
     assert told(disk.all()) == told(disk.all_back()) == [f"{k}{text}" for k in range(1, 101)]
 
 
@@ -476,14 +476,14 @@ def test_readers_share_what_was_parsed(disk: Disk) -> None:
     """The same blocks, until they are too many; compressed or not, they are found again."""
     disk.seal(lines(10, 10, 1, "x" * 60_000))
     small = Archive(disk.directory, 700_000)
-    first = small.read("web", 0, ALL).items[0]
-    assert small.read("web", 0, ALL).items[0] is first
-    small.read("web", 18, ALL)
-    assert small.read("web", 0, ALL).items[0] is first
+    first = small.read(Wanted("web", 0, ALL)).items[0]
+    assert small.read(Wanted("web", 0, ALL)).items[0] is first
+    small.read(Wanted("web", 18, ALL))
+    assert small.read(Wanted("web", 0, ALL)).items[0] is first
     disk.seal(lines(20, 20, 11, "x" * 60_000))
-    small.read("web", 19, ALL)
-    small.read("web", 33, ALL)
-    assert small.read("web", 0, ALL).items[0] is not first
+    small.read(Wanted("web", 19, ALL))
+    small.read(Wanted("web", 33, ALL))
+    assert small.read(Wanted("web", 0, ALL)).items[0] is not first
     small.close()
 
 
@@ -502,7 +502,7 @@ def test_an_index_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "index.db").write_bytes(b"no database" * 1000)
     archive = Archive(tmp_path)
     with pytest.raises(StoreError) as caught:
-        archive.read("web", 0, ALL)
+        archive.read(Wanted("web", 0, ALL))
     assert str(caught.value) == (
         f"state.directory {tmp_path} cannot be read: file is not a database"
     )
@@ -534,7 +534,7 @@ def test_descriptors_that_run_out_for_a_moment_cost_no_line(
     if knows_index:
         disk.archive.extent("web")
     with no_descriptors(0.2):
-        stretch = disk.archive.read("web", 0, ALL)
+        stretch = disk.archive.read(Wanted("web", 0, ALL))
     assert told(stretch.items) == ["1", "2", "3"]
 
 
@@ -548,7 +548,7 @@ def test_descriptors_that_have_run_out_say_nothing_of_a_segment(
     if knows_index:
         archive.extent("web")
     with no_descriptors(), pytest.raises(StoreError) as caught:
-        archive.read("web", 0, ALL)
+        archive.read(Wanted("web", 0, ALL))
     problem = "too many open files" if knows_index else "unable to open database file"
     assert str(caught.value) == f"state.directory {disk.directory} cannot be read: {problem}"
     archive.close()
@@ -562,7 +562,7 @@ def test_what_waiting_does_not_help_is_missing_at_once(disk: Disk) -> None:
     path.unlink()
     path.symlink_to(path)
     archive = Archive(disk.directory, patience=1e9)
-    stretch = archive.read("web", 10, ALL)
+    stretch = archive.read(Wanted("web", 10, ALL))
     assert told(stretch.items) == [missing(11, 22, 3), "5"]
     archive.close()
 
@@ -579,7 +579,7 @@ def test_a_segment_on_a_bad_disk_is_waited_for_once(disk: Disk) -> None:
     archive = Archive(disk.directory, patience=1.0)
     for least, most in [(1.0, 60.0), (0.0, 1.0)]:
         began = time.monotonic()
-        stretch = archive.read("web", 10, ALL)
+        stretch = archive.read(Wanted("web", 10, ALL))
         assert least <= time.monotonic() - began < most
         assert told(stretch.items) == [missing(11, 22, 3), "5"]
     os.close(slave)
