@@ -37,7 +37,7 @@ class NdjsonEncoder:
         if selection is ALL:
             return side_by_side(_columns(span, is_remembered=True))
         return b"".join(
-            [b'{"type":"log","id":%d,"seq":%d%b%b}\n' % row for row in columns(span, selection)]
+            [b'{"type":"log","id":%d,"seq":%d%b%b"}\n' % row for row in columns(span, selection)]
         )
 
     def each(self, span: Span) -> Sequence[bytes]:
@@ -63,4 +63,4 @@ class NdjsonEncoder:
 
 def _columns(span: Span, *, is_remembered: bool = False) -> list[Sequence[bytes]]:
     cells = object_columns(span, is_remembered=is_remembered)
-    return [*cells, [b"}\n"] * (span.stop - span.start)]
+    return [*cells, [b'"}\n'] * (span.stop - span.start)]

@@ -1,10 +1,12 @@
 """
 The objects that go over the wire, as JSON: one rendering for every format.
 
-Rule of this file: everything is made for a whole span at once: JSON strings by one call of
-orjson, heads (all that stands between ``seq`` and the message) once per origin and level. All of
-a span is put together by slices alone, as :func:`side_by_side`, 0.06 µs a line; what is selected
-of one by a ``%`` of bytes for each line, 0.2 µs.
+Rule of this file: everything is made for a whole span at once: messages by one call of orjson,
+heads (all that stands between ``seq`` and the message) once per origin and level. All of a span
+is put together by slices alone, as :func:`side_by_side`, 0.06 µs a line; what is selected of one
+by a ``%`` of bytes for each line, 0.2 µs.
+
+The quotes around a message are its neighbours': heads and tails are the same for many.
 
 Source: DESIGN section 6, "What goes over the wire".
 """
@@ -20,6 +22,7 @@ import orjson
 from relay.block import Block
 from relay.encode.recent import RECENT
 from relay.entry import Gap, Level, Origin
+from relay.lines import Lines
 from relay.run import Ending
 from relay.selection import ALL, NONE, Selection
 from relay.span import Span
@@ -43,14 +46,14 @@ TABLE_SIZE = 10_000
 """The last four digits of numbers are made once."""
 
 Row = tuple[int, int, bytes, bytes]
-"""Of one entry: id, seq, head and message; the last two are ready JSON."""
+"""Of one entry: id, seq, head and message; the last two are ready JSON, but for a last quote."""
 
 
 def columns(span: Span, selection: Selection) -> Iterable[Row]:
     """
     Return what each selected entry's object is put together from.
 
-    An object is ``b'{"type":"log","id":%d,"seq":%d%b%b}' % (id, seq, head, message)``.
+    An object is ``b'{"type":"log","id":%d,"seq":%d%b%b"}' % (id, seq, head, message)``.
     """
     if selection is NONE:
         return ()
@@ -72,7 +75,7 @@ def object_columns(
     span: Span, before: bytes = b"", *, is_remembered: bool = False
 ) -> list[Sequence[bytes]]:
     """
-    Return the objects of all entries of a span, without their last brace, as columns.
+    Return the objects of all entries of a span, without their last quote and brace, as columns.
 
     Args:
         span: of which.
@@ -129,18 +132,35 @@ def rows(columns: Sequence[Sequence[bytes]]) -> list[bytes]:
 
 
 def _messages(block: Block, start: int, stop: int, selection: Selection) -> Sequence[bytes]:
-    """Return each entry's message as a JSON string; what is not selected is left empty."""
+    """Return what stands in each entry's message as JSON; of what is not selected nothing."""
     kept = RECENT.find(Span(block, start, stop))
     if kept is not None:
         return kept
-    strings = block.lines.slice(start, stop).strings()
-    if isinstance(selection, bytes):
-        chosen = iter(json_strings(list(compress(strings, selection[start:stop]))))
-        return [next(chosen) if wanted else b"" for wanted in selection[start:stop]]
-    return json_strings(strings)
+    lines = block.lines.slice(start, stop)
+    if not isinstance(selection, bytes):
+        return _escaped(lines)
+    wanted = selection[start:stop]
+    chosen = iter(_each_escaped(list(compress(lines.strings(), wanted))))
+    return [next(chosen) if one else b"" for one in wanted]
 
 
-def json_strings(strings: list[str]) -> list[bytes]:
+MARK = b"\x7f"
+"""What JSON leaves as it is, and hardly any text has."""
+
+
+def _escaped(lines: Lines) -> list[bytes]:
+    """
+    Encode entries as one text in which a mark stands between them.
+
+    0.05 µs a line, half of what it takes to have a string for each.
+    """
+    if lines.has_newlines or MARK in lines.text:
+        return _each_escaped(lines.strings())
+    text = lines.text[:-1].replace(b"\n", MARK).decode()
+    return orjson.dumps(text)[1:-1].split(MARK)
+
+
+def _each_escaped(strings: list[str]) -> list[bytes]:
     """
     Encode many strings at once.
 
@@ -149,7 +169,7 @@ def json_strings(strings: list[str]) -> list[bytes]:
     """
     if not strings:
         return []
-    return orjson.dumps(strings, option=orjson.OPT_INDENT_2)[4:-2].split(b",\n  ")
+    return orjson.dumps(strings, option=orjson.OPT_INDENT_2)[5:-3].split(b'",\n  "')
 
 
 def _heads(block: Block, start: int, stop: int) -> list[bytes]:
@@ -193,7 +213,7 @@ def _rests_of(block: Block, start: int, stop: int) -> list[bytes]:
 _LEVEL_WORDS = [level.word.encode() for level in Level]
 
 
-_MESSAGE = b',"message":'
+_MESSAGE = b',"message":"'
 
 
 @lru_cache(4096)

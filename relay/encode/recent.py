@@ -36,7 +36,7 @@ class Recent:
         self._lock = Lock()
 
     def keep(self, span: Span, messages: Sequence[bytes]) -> None:
-        """Remember the messages of all of a span, as JSON strings."""
+        """Remember the messages of all of a span, as JSON without quotes."""
         key = _key(span)
         size = len(span.block.lines.text) + _MESSAGE_BYTES * len(messages)
         with self._lock:

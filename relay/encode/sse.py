@@ -53,7 +53,7 @@ class SseEncoder:
             return side_by_side(_columns(span))
         return b"".join(
             [
-                b'id: %d\nevent: log\ndata: {"type":"log","id":%d,"seq":%d%b%b}\n\n'
+                b'id: %d\nevent: log\ndata: {"type":"log","id":%d,"seq":%d%b%b"}\n\n'
                 % (id_, id_, seq, head, message)
                 for id_, seq, head, message in columns(span, selection)
             ]
@@ -83,7 +83,7 @@ class SseEncoder:
 def _columns(span: Span) -> list[Sequence[bytes]]:
     ids = digits(span.block.id_range(span.start, span.stop), b"id: ")
     cells = object_columns(span, b"\nevent: log\ndata: ")
-    return [*ids, *cells, [b"}\n\n"] * (span.stop - span.start)]
+    return [*ids, *cells, [b'"}\n\n'] * (span.stop - span.start)]
 
 
 def _event(kind: bytes, id_: int, data: bytes) -> bytes:

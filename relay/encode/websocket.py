@@ -64,7 +64,7 @@ class WebSocketEncoder:
     def entries(self, span: Span, selection: Selection) -> bytes:
         """Encode the selected entries of a span."""
         objects = [
-            b'{"type":"log","id":%d,"seq":%d%b%b}' % row for row in columns(span, selection)
+            b'{"type":"log","id":%d,"seq":%d%b%b"}' % row for row in columns(span, selection)
         ]
         if self._batch is not None:
             objects = list(_arrays(objects, self._batch))
@@ -75,7 +75,7 @@ class WebSocketEncoder:
         """Encode each entry of a span; which of them share an array depends on the selection."""
         if self._batch is not None:
             return None
-        objects = [b'{"type":"log","id":%d,"seq":%d%b%b}' % row for row in columns(span, ALL)]
+        objects = [b'{"type":"log","id":%d,"seq":%d%b%b"}' % row for row in columns(span, ALL)]
         return [_headers[len(one)] + one for one in objects]
 
     def gap(self, gap: Gap) -> bytes:

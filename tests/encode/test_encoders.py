@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.block import Block
@@ -140,6 +140,9 @@ messages = st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=
 
 
 @given(messages)
+@example(["a\\nb", "c"])
+@example(["a\x7fb", "", "\\"])
+@example(["", ""])
 def test_any_text_comes_out_as_it_was(texts: list[str]) -> None:
     """Quotes, newlines, controls and every script; one line of data each."""
     encoded = NDJSON.entries(whole(block(texts)), ALL)
