@@ -138,6 +138,7 @@ class CloudwatchPushSource(JobSource):
         self._repeats: dict[str, Repeats] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._lines: dict[tuple[str, str], LogLines] = {}
+        self._takes: set[asyncio.Task[RecordReceipt]] = set()
         self._is_open = False
 
     def connect(self, hub: Hub) -> None:
@@ -183,6 +184,21 @@ class CloudwatchPushSource(JobSource):
         if self.hub is None or not self._is_open:
             raise RefusedPushError("stopping", "the relay is not ready for pushes")
         self.hub.admit([channel])
+        # A client that leaves must not let the next in before what it brought is known.
+        task = asyncio.create_task(self._take(channel, records))
+        self._takes.add(task)
+        task.add_done_callback(self._note_taken)
+        receipt = await asyncio.shield(task)
+        receipt.last_id = self.hub.last_id
+        return receipt
+
+    def _note_taken(self, task: "asyncio.Task[RecordReceipt]") -> None:
+        self._takes.discard(task)
+        if not task.cancelled():
+            # Who is to be told of it may have left.
+            task.exception()
+
+    async def _take(self, channel: str, records: Iterable[LogRecord]) -> RecordReceipt:
         receipt = RecordReceipt()
         async with self._locks[channel]:
             delivery = _Delivery(self._repeats.setdefault(channel, Repeats()), _now_ms())
@@ -193,7 +209,6 @@ class CloudwatchPushSource(JobSource):
                     if delivery.size >= TURN_BYTES:
                         await self._publish(delivery)
             await self._publish(delivery)
-        receipt.last_id = self.hub.last_id
         return receipt
 
     async def _publish(self, delivery: "_Delivery") -> None:

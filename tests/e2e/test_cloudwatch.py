@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.conftest import Relay, StartRelay
 from tests.fakes.moto import Moto
+from tests.fakes.subscription import awslogs_event, event, payload
 from tests.sources.cloudwatch_running import environment
 
 GROUP = "/aws/lambda/worker"
@@ -239,3 +240,66 @@ def test_a_filter_is_aws_own(moto: Moto, start_relay: StartRelay) -> None:
     relay = start_relay(table(moto, "/filtered", "start = '1m'\nfilter_pattern = '\"job-42\"'"))
     relay.wait(lambda: seq(relay) >= 2)
     assert messages(relay) == ["job-42 x", "job-42 y"]
+
+
+class Deliverer(threading.Thread):
+    """Delivers numbered events as AWS does: again and again until it is told that they came."""
+
+    def __init__(self, events: int) -> None:
+        super().__init__()
+        self._count = events
+        self.url = ""
+        self.delivered: list[str] = []
+        self.repeats = 0
+
+    def run(self) -> None:
+        """Deliver 50 at a time; now and then what was acknowledged, too."""
+        for start in range(0, self._count, 50):
+            numbers = range(start, start + 50)
+            events = [event(n, f"event {n:05d}", time.time_ns() // 1_000_000) for n in numbers]
+            body = json.dumps(awslogs_event(payload(*events))).encode()
+            while not self._is_taken(body):
+                self.repeats += 1
+                time.sleep(0.05)
+            if start % 500 == 0:
+                self._is_taken(body)
+                self.repeats += 1
+            self.delivered += [one["message"] for one in events]
+            time.sleep(0.01)
+
+    def _is_taken(self, body: bytes) -> bool:
+        try:
+            with urllib.request.urlopen(self.url, body, timeout=10) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+
+def test_pushes_are_taken_once_though_the_relay_is_killed(
+    start_relay: StartRelay, tmp_path: Path
+) -> None:
+    """10,000 events; whatever was not acknowledged is delivered again."""
+    config = f"""
+[state]
+directory = "{tmp_path / "state"}"
+[channel]
+archive = true
+[sources.push]
+type = "cloudwatch-push"
+channels = "aws"
+"""
+    deliverer = Deliverer(10_000)
+    chance = random.Random(3)
+    for life in range(4):
+        relay = start_relay(config)
+        deliverer.url = f"{relay.url}api/v1/push/awslogs/aws"
+        if not life:
+            deliverer.start()
+        if life < 3:
+            time.sleep(chance.uniform(0.5, 1.5))
+            relay.process.kill()
+            relay.process.wait()
+    deliverer.join()
+    read = messages(relay)
+    assert (len(read), sorted(read)) == (10_000, deliverer.delivered)
+    assert deliverer.repeats >= 20

@@ -1,0 +1,169 @@
+"""AWS's pushes as the source takes them: repeated, at once, and over restarts."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from relay.config.model import ChannelOptions
+from relay.entry import Position
+from relay.hub import Hub
+from relay.inlet import LogRecord, RefusedPushError
+from relay.sources.cloudwatch_events import Event, unpack_keys
+from relay.sources.cloudwatch_push import CloudwatchPushOptions, CloudwatchPushSource, Repeats
+from relay.sources.supervisor import Supervisor
+from relay.status import SourceStatus
+from tests.slow_store import SlowStore
+from tests.web.cloudwatch_pushed import messages, pushed
+
+NOW_MS = 1_795_255_350_000
+DAY_MS = 86_400_000
+
+
+def record(*numbers: int) -> LogRecord:
+    """Return a record of numbered events."""
+    return LogRecord("/app", "a", [(NOW_MS + n, str(n), f"event {n}") for n in numbers])
+
+
+def events(*numbers: int) -> list[Event]:
+    """Return numbered events."""
+    return [(NOW_MS, 0, n, "a", str(n)) for n in numbers]
+
+
+def new_hub(store: SlowStore | None = None) -> Hub:
+    """Return a hub without a limit that matters."""
+    return Hub(lambda name: ChannelOptions(lines=100_000), store)
+
+
+async def test_what_is_delivered_twice_at_once_is_answered_when_it_is_durable() -> None:
+    """The second does not know of the first's events before they are kept."""
+    store = SlowStore()
+    hub = new_hub(store)
+    async with pushed(hub, channels="*") as source:
+        first = asyncio.create_task(source.take("web", [record(1, 2)]))
+        second = asyncio.create_task(source.take("web", [record(1, 2)]))
+        await asyncio.sleep(0.05)
+        assert (first.done(), second.done()) == (False, False)
+        store.let.set()
+        assert ((await first).accepted, (await second).skipped) == (2, 2)
+        assert messages(hub, "web") == ["event 1", "event 2"]
+
+
+async def test_a_client_that_leaves_does_not_undo_its_delivery() -> None:
+    """What was handed on becomes visible, and is known when it comes again."""
+    store = SlowStore()
+    hub = new_hub(store)
+    async with pushed(hub, channels="*") as source:
+        first = asyncio.create_task(source.take("web", [record(1, 2)]))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        await asyncio.sleep(0)
+        store.let.set()
+        receipt = await source.take("web", [record(1, 2, 3)])
+        assert (receipt.accepted, receipt.skipped) == (1, 2)
+        assert messages(hub, "web") == ["event 1", "event 2", "event 3"]
+
+
+async def test_a_channel_of_its_own_for_what_is_known() -> None:
+    """The same events may be pushed to two channels."""
+    hub = new_hub()
+    async with pushed(hub, channels="*") as source:
+        for channel in ("web", "other", "web"):
+            await source.take(channel, [record(1)])
+        assert (messages(hub, "web"), messages(hub, "other")) == (["event 1"], ["event 1"])
+
+
+async def test_what_an_earlier_life_took_is_known() -> None:
+    """By the record keys that are kept beside the position."""
+    repeats = Repeats()
+    position = repeats.position([(NOW_MS, 0, 1, "a", "x")], NOW_MS)
+    table = {"type": "cloudwatch-push", "channels": "*"}
+    hub = new_hub()
+    source = CloudwatchPushSource(
+        "aws", CloudwatchPushOptions.model_validate(table), SourceStatus("aws", "cloudwatch-push")
+    )
+    source.connect(hub)
+    task = asyncio.create_task(Supervisor(source, hub, positions={"web": position}).run())
+    await asyncio.sleep(0.01)
+    receipt = await source.take("web", [record(1, 2)])
+    assert (receipt.accepted, receipt.skipped) == (1, 1)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_before_it_runs_nothing_is_taken() -> None:
+    """What came before is not known yet."""
+    options = CloudwatchPushOptions.model_validate({"type": "cloudwatch-push", "channels": "*"})
+    source = CloudwatchPushSource("aws", options, SourceStatus("aws", "cloudwatch-push"))
+    source.connect(new_hub())
+    with pytest.raises(RefusedPushError, match=r"^the relay is not ready for pushes$"):
+        await source.take("web", [record(1)])
+
+
+async def test_events_of_a_record_are_in_the_order_of_time() -> None:
+    """A large one is published in several pieces."""
+    hub = new_hub()
+    async with pushed(hub, channels="*") as source:
+        big = [(NOW_MS - n, str(n), f"{n:04d}" + "x" * 1000) for n in range(1000)]
+        await source.take("web", [LogRecord("/app", "a", big)])
+        texts = [text[:4] for text in messages(hub, "web")]
+        assert texts == [f"{n:04d}" for n in reversed(range(1000))]
+        assert len([*hub.channels["web"].blocks_before(hub.last_id + 1)]) > 1
+
+
+def test_events_are_known_for_a_day() -> None:
+    """Then AWS has given up."""
+    repeats = Repeats()
+    repeats.settle(events(1, 2), NOW_MS)
+    assert repeats.new(events(1, 3, 3)) == events(3)
+    repeats.settle(events(3), NOW_MS + DAY_MS)
+    assert repeats.new(events(1, 2, 3)) == []
+    repeats.settle(events(4), NOW_MS + DAY_MS + 1)
+    assert repeats.new(events(1, 2, 3)) == events(1, 2)
+
+
+def test_the_newest_events_are_known_however_many_come() -> None:
+    """Memory is bounded."""
+    repeats = Repeats()
+    repeats.settle(events(*range(300_000)), NOW_MS)
+    assert len(repeats) == 262_144
+    assert repeats.new(events(0, 299_999)) == events(0)
+
+
+def test_a_position_keeps_the_keys_that_are_known() -> None:
+    """And lets the store forget the others."""
+    repeats = Repeats()
+    repeats.settle(events(1), NOW_MS)
+    position = repeats.position(events(2, 3), NOW_MS + 5)
+    assert unpack_keys(position.record_keys) == {2: NOW_MS + 5, 3: NOW_MS + 5}
+    assert (position.value, position.keys_from) == ("pushed", NOW_MS)
+    assert Repeats(Position("", position.record_keys).record_keys).new(events(1, 2)) == events(1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        (
+            {"channel": "x"},
+            "no channel: a push names its own, `channels` says which it may name",
+        ),
+        (
+            {"multiline": "python"},
+            "no multiline: an event of CloudWatch Logs is an entry as it is",
+        ),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_told(keys: dict[str, Any], sentence: str) -> None:
+    """With what would have been right."""
+    table = {"type": "cloudwatch-push", "channels": "*", **keys}
+    with pytest.raises(ValidationError) as caught:
+        CloudwatchPushOptions.model_validate(table)
+    assert [str(one["ctx"]["error"]) for one in caught.value.errors()] == [sentence]
+
+
+def test_the_access_key_is_not_shown() -> None:
+    """Where a value of the configuration is printed by mistake."""
+    table = {"type": "cloudwatch-push", "channels": "*", "access_key": "secret"}
+    options = CloudwatchPushOptions.model_validate(table)
+    assert "secret" not in repr(options) + str(options.model_dump())

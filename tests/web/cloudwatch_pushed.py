@@ -1,0 +1,38 @@
+"""A hub with a source of AWS's pushes, served."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from relay.hub import Hub
+from relay.sources.cloudwatch_push import CloudwatchPushOptions, CloudwatchPushSource
+from relay.sources.supervisor import Supervisor
+from relay.status import SourceState, SourceStatus
+from tests.fakes.aws_logs import until
+from tests.fakes.subscription import KEY
+
+__all__ = ["messages", "pushed"]
+
+
+@asynccontextmanager
+async def pushed(hub: Hub, **keys: Any) -> AsyncIterator[CloudwatchPushSource]:
+    """Run a source."""
+    table = {"type": "cloudwatch-push", "channels": ["lambda-*"], "access_key": KEY, **keys}
+    status = SourceStatus("aws", "cloudwatch-push")
+    source = CloudwatchPushSource("aws", CloudwatchPushOptions.model_validate(table), status)
+    source.connect(hub)
+    task = asyncio.create_task(Supervisor(source, hub).run())
+    await until(lambda: status.state is SourceState.RUNNING)
+    try:
+        yield source
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def messages(hub: Hub, channel: str = "lambda-a") -> list[str]:
+    """Return what a channel holds."""
+    blocks = [*hub.channels[channel].blocks_before(hub.last_id + 1)]
+    return [text for block in reversed(blocks) for text in block.lines.strings()]
