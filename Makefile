@@ -18,6 +18,7 @@ BIN := $(VENV)/bin
 TYPESCRIPT := 5.9.3
 FRONTAIL := 4.9.2
 TSC := $(VENV)/typescript-$(TYPESCRIPT)/node_modules/.bin/tsc
+TYPES := $(VENV)/types
 # What the faults are struck with.
 FAULT_COMMANDS := logrotate faketime
 # What the tests drive that is no Python package, by command.
@@ -28,7 +29,7 @@ CLIENTS := tests/node/node_modules/.installed
 # What the relay is measured beside.
 PEERS := $(VENV)/peers/.installed-$(FRONTAIL)
 
-.PHONY: help run test check bench bench-peers faults
+.PHONY: help run test check bench bench-peers faults types
 .PHONY: check-format check-lint check-types check-imports check-generated check-page check-costs
 
 help: ## list the commands
@@ -71,6 +72,12 @@ check-generated: $(VENV)/.test
 check-page: $(TSC)
 	@$(TSC) --project tools/tsconfig.pure.json
 	@$(TSC) --project tools/tsconfig.json
+	@$(TSC) --project tools/tsconfig.client.json --outDir $(TYPES)
+	@$(BIN)/python tools/client_types.py $(TYPES) --check
+
+types: $(TSC) ## write the types of the page's client, relay/static/client.d.ts
+	@$(TSC) --project tools/tsconfig.client.json --outDir $(TYPES)
+	@$(BIN)/python tools/client_types.py $(TYPES)
 
 check-costs: $(VENV)/.test
 	@$(BIN)/python -m pytest -q tests/web/test_costs.py

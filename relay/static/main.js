@@ -3,84 +3,259 @@
  *
  * @import { View } from "./core/view.js"
  */
+import { filterOf, matcherOf } from "./core/filter.js";
 import { Pace } from "./core/pace.js";
-import { parseView, viewParameters } from "./core/view.js";
-import { ChannelWatch } from "./net/channels.js";
-import { Feed } from "./net/feed.js";
-import { StoreWatch } from "./net/store.js";
+import { lines } from "./core/sentences.js";
+import {
+  conditions,
+  joined,
+  parseView,
+  viewParameters,
+  wholeQuery,
+  withChanges,
+} from "./core/view.js";
+import { sentenceOf } from "./net/errors.js";
+import { LiveLog } from "./net/log.js";
+import { downloadAddress, histogram } from "./net/relay.js";
+import { StatusWatch } from "./net/status.js";
 import { ChannelList } from "./ui/channel-list.js";
 import { ConnectionState } from "./ui/connection-state.js";
-import { find } from "./ui/dom.js";
+import { copyText, find, make } from "./ui/dom.js";
 import { FilterBar } from "./ui/filter-bar.js";
+import { KeySheet } from "./ui/key-sheet.js";
 import { LogView } from "./ui/log-view.js";
+import { StatusView } from "./ui/status-view.js";
 import { StoreState } from "./ui/store-state.js";
+import { TimeHistogram } from "./ui/time-histogram.js";
+import { ViewPanel } from "./ui/view-panel.js";
 import { RelayViewer } from "./ui/viewer.js";
 
 const COUNT_MS = 400;
+/** From then on the relay filters, and sends only what matches. */
+const BUSY_PER_SECOND = 3000;
+/** Rows that wait below what is seen, where that is long ago. */
+const MAX_BELOW = 5000;
+const HISTOGRAM_MS = 4000;
+const BUCKETS = 120;
 
-const ELEMENTS = [ChannelList, ConnectionState, FilterBar, LogView, StoreState, RelayViewer];
-for (const element of ELEMENTS) {
+for (const element of [
+  ...[ChannelList, ConnectionState, FilterBar, KeySheet, LogView, StatusView, TimeHistogram],
+  ...[StoreState, ViewPanel, RelayViewer],
+]) {
   element.define();
 }
 
 const viewer = find(document, "relay-viewer", RelayViewer);
-const base = new URL("api/v1/", document.baseURI).href;
+const relay = { url: document.baseURI.replace(/[?#].*$/, "") };
+const pace = new Pace();
+let perSecond = 0;
 /** Channels that the relay had when it was last asked. @type {Set<string>} */
 let known = new Set();
+/** Whether the relay filters what this page could filter. */
+let isBusy = false;
 
-const feed = new Feed(base, {
-  started: () => viewer.start(),
-  received: (rows) => viewer.add(rows),
+const log = new LiveLog(relay, {
+  started: () => {
+    viewer.start(log.store, filter(), search());
+    askHistogram();
+  },
+  grown: () => {
+    viewer.grown();
+    if (viewer.view.at !== null && wantedId !== null) goToWanted();
+    control();
+  },
+  prepended: (count) => viewer.log.prepended(count),
+  replaced: () => viewer.log.replaced(),
   changed: (connection) => {
     viewer.connection = connection;
   },
 });
 
-const watch = new ChannelWatch(base, (channels) => {
-  const isAwaited = channels.some(
-    ({ name }) => !known.has(name) && viewer.view.channels.includes(name),
-  );
-  known = new Set(channels.map(({ name }) => name));
-  viewer.channels = channels;
-  if (isAwaited) feed.retry();
+const watch = new StatusWatch(relay, (status) => {
+  const names = status.channels.map(({ name }) => name);
+  const isAwaited = names.some((name) => !known.has(name) && viewer.view.channels.includes(name));
+  known = new Set(names);
+  viewer.status = status;
+  if (isAwaited) log.retry();
 });
 
-const storeWatch = new StoreWatch(base, (store) => {
-  viewer.store = store;
-});
+/** What the page itself decides about rows. */
+const filter = () => (isBusy ? null : filterOf(log.store, conditions(viewer.view)));
+
+function search() {
+  const find = matcherOf(viewer.view.find);
+  if (find === null) return null;
+  const { texts, ...others } = conditions(viewer.view);
+  const both = isBusy ? { texts: [], excluded: [], levels: [], streams: [] } : { texts, ...others };
+  return filterOf(log.store, { ...both, texts: [find, ...both.texts] }, true);
+}
+
+/** Id of the entry that is to be shown as soon as it is there. @type {number | null} */
+let wantedId = null;
+
+function goToWanted() {
+  if (wantedId === null) return;
+  const id = wantedId;
+  wantedId = null;
+  viewer.log.pin();
+  viewer.log.goTo(id);
+}
 
 /** @param {View} view */
 function show(view) {
-  viewer.view = view;
-  feed.open(view);
+  const before = viewer.view;
+  const isFilter = wholeQuery(view) !== wholeQuery(before);
+  if (isFilter) isBusy = perSecond > BUSY_PER_SECOND && wholeQuery(view) !== "";
+  if (view.at !== before.at) wantedId = view.at;
+  const isNew = log.show(view, isBusy);
+  viewer.setView(view, isNew);
+  if (isNew) {
+    perSecond = 0;
+    return;
+  }
+  if (isFilter || view.find !== before.find) viewer.refilter(log.store, filter(), search());
+  if (isFilter) askHistogram();
+  if (view.at !== null) goToWanted();
 }
 
-viewer.addEventListener("view-change", (event) => {
-  const { view, isStep } = /** @type {CustomEvent} */ (event).detail;
+/** @param {View} view @param {boolean} isStep */
+function go(view, isStep) {
   const parameters = viewParameters(view);
   const url = parameters === "" ? location.pathname : `?${parameters}`;
   if (isStep) history.pushState(null, "", url);
   else history.replaceState(null, "", url);
   show(view);
-});
-viewer.addEventListener("retry", () => feed.retry());
-viewer.addEventListener("hold-change", () => (viewer.isHeld ? feed.hold() : feed.release()));
-addEventListener("popstate", () => show(parseView(location.search)));
-addEventListener("online", () => feed.retry());
+}
 
-document.addEventListener("visibilitychange", () => {
-  for (const one of [watch, storeWatch]) {
-    if (document.hidden) one.stop();
-    else one.start();
+/** Take in what can be held, and no more. */
+function control() {
+  const { log: list } = viewer;
+  log.isPinned = !list.isFollowing;
+  const isLong = viewer.view.at !== null && list.below > MAX_BELOW;
+  isHeld = !list.isFollowing && (log.isFull || isLong);
+  if (isHeld) log.hold();
+  else log.release();
+  if (log.isCut && (list.isFollowing || list.below < 1000)) {
+    if (list.isFollowing) log.reopen();
+    else log.attach();
+  }
+}
+
+let isHeld = false;
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let histogramTimer;
+let histogramAsked = 0;
+
+/** Ask how many lines there are, at once or soon; again and again while they come. */
+function askHistogram() {
+  clearTimeout(histogramTimer);
+  const rest = histogramAsked + 300 - performance.now();
+  histogramTimer = setTimeout(async () => {
+    if (document.hidden) return askLater();
+    histogramAsked = performance.now();
+    const view = withChanges(viewer.view, { levels: [] });
+    try {
+      const found = await histogram(joined(wholeQuery(view), `buckets=${BUCKETS}`), relay);
+      if (wholeQuery(view) === wholeQuery(withChanges(viewer.view, { levels: [] }))) {
+        viewer.histogram = found;
+      }
+    } catch {
+      viewer.histogram = null;
+    }
+    const cost = performance.now() - histogramAsked;
+    askLater(Math.max(HISTOGRAM_MS, cost * 20));
+  }, Math.max(0, rest));
+}
+
+function askLater(milliseconds = HISTOGRAM_MS) {
+  clearTimeout(histogramTimer);
+  histogramTimer = setTimeout(askHistogram, milliseconds);
+}
+
+/**
+ * @param {string} name
+ * @param {(detail: any) => void} then
+ */
+const on = (name, then) =>
+  viewer.addEventListener(name, (event) => then(/** @type {CustomEvent} */ (event).detail));
+
+on("view-change", ({ view, isStep }) => go(view, isStep));
+on("retry", () => log.retry());
+on("follow-change", () => control());
+on("need-older", (row) => {
+  control();
+  void log.loadOlder(row);
+});
+on("clear-lines", () => log.clear());
+on("fill-gap", async (id) => {
+  try {
+    const count = await log.fill(id);
+    if (count > 0) viewer.say(`${lines(count)} loaded`);
+    else viewer.log.note(id, "Nothing of it is left.");
+  } catch (error) {
+    viewer.say(sentenceOf(error));
   }
 });
+on("find-older", async (text) => {
+  try {
+    const id = await log.findOlder(text);
+    if (id === null) viewer.say("No older match");
+    else go(withChanges(viewer.view, { at: id }), true);
+  } catch (error) {
+    viewer.say(sentenceOf(error));
+  }
+});
+on("link", (view) => {
+  copyText(new URL(`?${viewParameters(view)}`, location.href).href);
+  history.replaceState(null, "", `?${viewParameters(view)}`);
+  viewer.say("Link copied");
+});
+on("download", ({ format, day, isCompressed }) => {
+  if (format === "shown") {
+    const url = URL.createObjectURL(new Blob([viewer.log.text], { type: "text/plain" }));
+    save(url, `${viewer.view.channels.join("+") || "all"}.log`);
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    return;
+  }
+  const view = day === "" ? viewer.view : withChanges(viewer.view, { since: "", until: "" });
+  const parts = [wholeQuery(view), `format=${format}`];
+  if (day !== "") parts.push(`date=${day}`);
+  if (isCompressed) parts.push("compress=gzip");
+  save(downloadAddress(joined(...parts), relay), "");
+});
 
-const pace = new Pace();
+/**
+ * @param {string} url
+ * @param {string} name of the file; empty: as the relay says
+ */
+function save(url, name) {
+  const link = make("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+}
+
+addEventListener("popstate", () => show(parseView(location.search)));
+addEventListener("online", () => log.retry());
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) watch.stop();
+  else watch.start();
+});
+
 setInterval(() => {
-  const { received, missed } = feed.intake;
-  viewer.counts = { received, missed, perSecond: pace.look(received, performance.now()) };
+  const { received, missed } = log.intake;
+  perSecond = pace.look(received, performance.now());
+  viewer.counts = { received, missed, perSecond, held: log.store.count, isHeld };
+  const { origins } = log.store;
+  viewer.known = {
+    instances: [...new Set(origins.map(({ instance }) => instance))].filter((name) => name !== ""),
+    runs: [...new Set(origins.map(({ run }) => run))].filter((name) => name !== ""),
+  };
 }, COUNT_MS);
 
-show(parseView(location.search));
+const first = parseView(location.search);
+wantedId = first.at;
+show(first);
 watch.start();
-storeWatch.start();

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from relay.channel import Channel
 from relay.encode.objects import timestamp
+from relay.entry import Level
 from relay.web.answers import answer
 from relay.web.keys import HUB
 
@@ -26,6 +27,7 @@ async def one_channel(request: web.Request) -> web.Response:
 def channel_object(channel: Channel) -> dict[str, Any]:
     """Return a channel as JSON shows it: what is held, what came, how fast."""
     ring, held = channel.ring, channel.held_lines
+    newest = _newest(channel)
     return {
         "name": channel.name,
         "first_id": channel.first_id if held else None,
@@ -39,12 +41,23 @@ def channel_object(channel: Channel) -> dict[str, Any]:
         "max_bytes": ring.max_bytes,
         "oldest": _time(channel.oldest_ns),
         "newest": _time(channel.newest_ns) if held else None,
+        "newest_level": None if newest is None else newest[0],
+        "newest_source": None if newest is None else newest[1],
         "lines": channel.lines.total,
         "bytes": channel.bytes.total,
         "lines_per_second": round(channel.lines.per_second(), 1),
         "bytes_per_second": round(channel.bytes.per_second(), 1),
         "runs": sorted(channel.runs),
     }
+
+
+def _newest(channel: Channel) -> tuple[str, str] | None:
+    """Return level and source of the newest entry; ``None`` where none is in memory."""
+    block = channel.ring.last_block
+    if block is None:
+        return None
+    place = 0 if block.origin_index is None else block.origin_index[-1]
+    return Level(block.levels[-1]).word, block.origins[place].source
 
 
 def _time(ns: int | None) -> str | None:

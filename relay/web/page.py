@@ -1,5 +1,6 @@
 """The page and its files, as they stand in ``relay/static``."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -7,6 +8,9 @@ from aiohttp import web
 __all__ = ["add_page"]
 
 STATIC = (Path(__file__).parent.parent / "static").resolve()
+
+MODULES = ("client.js", "embed.js")
+"""For pages anywhere: the relay's client, and its list of lines as an element."""
 
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; frame-ancestors 'self'; "
@@ -39,6 +43,16 @@ async def file(request: web.Request) -> web.FileResponse:
     return web.FileResponse(path, headers=PAGE_HEADERS)
 
 
+def module(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return what answers with a module for other pages, whose parts stand in ``static``."""
+
+    async def answer(request: web.Request) -> web.Response:
+        body = f'export * from "./static/{name}";\n'
+        return web.Response(text=body, content_type="text/javascript", headers=PAGE_HEADERS)
+
+    return answer
+
+
 async def to_index(request: web.Request) -> web.Response:
     """Send to the page: its relative paths need the slash."""
     raise web.HTTPMovedPermanently(request.path + "/")
@@ -49,4 +63,6 @@ def add_page(app: web.Application, prefix: str) -> None:
     app.router.add_get(f"{prefix}/", index)
     if prefix:
         app.router.add_get(prefix, to_index)
+    for name in MODULES:
+        app.router.add_get(f"{prefix}/{name}", module(name))
     app.router.add_get(f"{prefix}/static/{{path:.+}}", file)

@@ -3,7 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Intake } from "../../relay/static/core/intake.js";
-import { LineSplitter } from "../../relay/static/core/lines.js";
+import { contrast, readable, runsOf, withoutControls } from "../../relay/static/core/ansi.js";
+import { matcherOf, pieces } from "../../relay/static/core/filter.js";
+import { grouped, stateOf } from "../../relay/static/core/groups.js";
+import { segmentsOf } from "../../relay/static/core/segments.js";
+import { leavesOf, objectIn } from "../../relay/static/core/tree.js";
+import { troubles } from "../../relay/static/core/trouble.js";
+import { ObjectReader } from "../../relay/static/core/wire.js";
 import { HUES, Palette } from "../../relay/static/core/palette.js";
 import { Pace } from "../../relay/static/core/pace.js";
 import { whyEmpty } from "../../relay/static/core/notice.js";
@@ -16,59 +22,71 @@ import {
   missedWords,
   rate,
 } from "../../relay/static/core/sentences.js";
-import { pieces, withoutControls } from "../../relay/static/core/text.js";
-import { age, clock, day, full } from "../../relay/static/core/times.js";
+import {
+  age,
+  clock,
+  day,
+  dayNumber,
+  full,
+  nanosOf,
+  timestampOf,
+} from "../../relay/static/core/times.js";
 import {
   EVERYTHING,
+  isFiltered,
   isMixed,
   parseView,
-  streamParameters,
+  streamQuery,
+  unfiltered,
   viewParameters,
+  wholeQuery,
 } from "../../relay/static/core/view.js";
 import { entry, gap, hello } from "./objects.mjs";
 
 process.env.TZ = "Europe/Berlin";
 
-test("lines are cut alike, however the text is split", () => {
+test("objects are read alike, however the text is split", () => {
   const text = '{"a":1}\n{"b":"ü"}\n\n{"c"';
   for (let size = 1; size <= text.length; size += 1) {
-    const splitter = new LineSplitter();
-    const lines = [];
+    const reader = new ObjectReader();
+    const objects = [];
     for (let at = 0; at < text.length; at += size) {
-      lines.push(...splitter.feed(text.slice(at, at + size)));
+      objects.push(...reader.feed(text.slice(at, at + size)));
     }
-    assert.deepEqual(lines, ['{"a":1}', '{"b":"ü"}', ""]);
-    assert.deepEqual(splitter.feed(":2}\n"), ['{"c":2}']);
+    assert.deepEqual(objects, [{ a: 1 }, { b: "ü" }]);
+    assert.deepEqual(reader.feed(":2}\n"), [{ c: 2 }]);
   }
 });
 
+const parsed = (/** @type {string[]} */ ...lines) => lines.map((line) => JSON.parse(line));
+
 test("rows are entries, gaps and endings; the cursor is the last id of anything", () => {
   const intake = new Intake();
-  assert.deepEqual(intake.take([hello(7)]), []);
+  assert.deepEqual(intake.take(parsed(hello(7))), []);
   assert.equal(intake.cursor, 7);
   const ending = '{"type":"complete","id":12,"channel":"web","run":"r"}';
-  const rows = [entry(8), entry(9), gap(11, 3), ending];
+  const rows = parsed(entry(8), entry(9), gap(11, 3), ending);
   assert.deepEqual(intake.take(rows), rows);
   assert.equal(intake.cursor, 12);
-  assert.deepEqual(intake.take([entry(13), '{"type":"cursor","id":20}', ""]), [entry(13)]);
+  assert.deepEqual(intake.take(parsed(entry(13), '{"type":"cursor","id":20}')), parsed(entry(13)));
   assert.equal(intake.cursor, 20);
-  assert.deepEqual(intake.take([entry(21)]), [entry(21)]);
+  assert.deepEqual(intake.take(parsed(entry(21))), parsed(entry(21)));
   assert.equal(intake.cursor, 21);
   assert.equal(intake.received, 4);
 });
 
 test("a relay that ends a stream is heard, and the cursor stays", () => {
   const intake = new Intake();
-  intake.take([hello(7), entry(8), '{"type":"error","code":"c","message":"it stops"}']);
+  intake.take(parsed(hello(7), entry(8), '{"type":"error","code":"c","message":"it stops"}'));
   assert.equal(intake.failure, "it stops");
   assert.equal(intake.cursor, 8);
 });
 
 test("what is missed is counted; what nobody can count makes it a least number", () => {
   const intake = new Intake();
-  intake.take([gap(5, 3), gap(6, 4)]);
+  intake.take(parsed(gap(5, 3), gap(6, 4)));
   assert.deepEqual(intake.missed, { count: 7, isLeast: false });
-  intake.take([gap(7, null, 2), gap(8, 1)]);
+  intake.take(parsed(gap(7, null, 2), gap(8, 1)));
   assert.deepEqual(intake.missed, { count: 10, isLeast: true });
   assert.equal(missedWords({ count: 0, isLeast: false }), "0 missed");
   assert.equal(missedWords({ count: 1234, isLeast: false }), "1,234 missed");
@@ -77,21 +95,46 @@ test("what is missed is counted; what nobody can count makes it a least number",
 });
 
 test("a view survives its URL", () => {
-  const search = "?channel=web,job-%2A&channel=db&q=a+b%26c%25&min_level=warn&other=1";
+  const search =
+    "?channel=web,job-%2A&channel=db&q=a+b%26c%25&exclude=%2Fx%2Cy%2F&level=error,warn&stream=stderr" +
+    "&instance=i-1&run=r.*&field=card.kind:visa&field=a:b&since=10m&until=2026-11-21T09:00:00Z" +
+    "&find=%2Ffo%2Bo%2F&at=17&tail=all&time=utc&wrap=0&view=status&other=1";
   const view = parseView(search);
-  assert.deepEqual(view, { channels: ["db", "job-*", "web"], q: "a b&c%", minLevel: "warn" });
-  assert.equal(viewParameters(view), "channel=db,job-*,web&q=a+b%26c%25&min_level=warn");
+  assert.deepEqual(view, {
+    channels: ["db", "job-*", "web"],
+    q: "a b&c%",
+    exclude: "/x,y/",
+    levels: ["warn", "error"],
+    streams: ["stderr"],
+    instances: ["i-1"],
+    runs: ["r.*"],
+    fields: ["a:b", "card.kind:visa"],
+    since: "10m",
+    until: "2026-11-21T09:00:00Z",
+    find: "/fo+o/",
+    at: 17,
+    tail: 0,
+    time: "utc",
+    wrap: false,
+    page: "status",
+  });
   assert.deepEqual(parseView(`?${viewParameters(view)}`), view);
   assert.deepEqual(parseView(""), EVERYTHING);
-  assert.deepEqual(parseView("?min_level=loud&channel=,&q="), EVERYTHING);
+  assert.deepEqual(parseView("?level=loud&channel=,&q=&at=x&tail=-1&field=x"), EVERYTHING);
+  assert.deepEqual(parseView("?min_level=error").levels, ["error", "fatal"]);
+  assert.deepEqual(parseView("?regex=a%7Cb").q, "/a|b/");
   assert.equal(viewParameters(EVERYTHING), "");
 });
 
-test("a stream begins with the newest lines, and is resumed by its cursor", () => {
-  const view = parseView("?channel=web");
-  assert.equal(streamParameters(view, null), "channel=web&tail=500");
-  assert.equal(streamParameters(view, 17), "channel=web&after=17");
-  assert.equal(streamParameters(EVERYTHING, 0), "after=0");
+test("the relay is asked for what a page cannot decide, and for all where it is busy", () => {
+  const view = parseView("?channel=web&q=x&level=warn&run=r&find=y&at=7");
+  assert.equal(streamQuery(view, false), "channel=web&run=r");
+  assert.equal(streamQuery(view, true), "channel=web&level=warn&run=r&q=x");
+  assert.equal(streamQuery(parseView("?q=/a|b/&level=warn"), false), "level=warn&regex=a%7Cb");
+  assert.equal(wholeQuery(view), "channel=web&level=warn&run=r&q=x");
+  assert.equal(isFiltered(parseView("?channel=web&find=y")), false);
+  assert.equal(isFiltered(view), true);
+  assert.equal(viewParameters(unfiltered(view)), "channel=web&find=y&at=7");
 });
 
 test("lines name their channel where several may come", () => {
@@ -127,11 +170,17 @@ test("the pace is that of the last looks, and counts anew with the lines", () =>
   assert.deepEqual(paces, [0, 200, 200, 400 / 3, 200 / 3, 0]);
 });
 
-test("times are in the zone of who looks, with all their digits", () => {
+test("times are in the zone of who looks or in UTC, with all their digits", () => {
   const timestamp = "2026-11-21T23:07:05.004567891Z";
-  assert.equal(clock(new Date(timestamp)), "00:07:05.004");
+  const time = Date.parse(timestamp);
+  assert.equal(clock(time), "00:07:05.004");
+  assert.equal(clock(time, "utc"), "23:07:05.004");
   assert.equal(full(timestamp), "2026-11-22 00:07:05.004567891 +01:00");
-  assert.equal(day(new Date(timestamp)), "Sunday 22 November 2026");
+  assert.equal(full(timestamp, "utc"), "2026-11-21 23:07:05.004567891 UTC");
+  assert.equal(day(time), "Sunday 22 November 2026");
+  assert.equal(day(time, "utc"), "Saturday 21 November 2026");
+  assert.equal(dayNumber(time) - dayNumber(time, "utc"), 1);
+  assert.equal(timestampOf(time, nanosOf(timestamp)), timestamp);
 });
 
 test("an age has one unit", () => {
@@ -142,21 +191,126 @@ test("an age has one unit", () => {
 test("control sequences are not shown, all else is", () => {
   assert.equal(withoutControls("\x1b[1;32mok\x1b[0m \x1b[2K[done]"), "ok [done]");
   assert.equal(withoutControls("[32m is text"), "[32m is text");
+  assert.equal(withoutControls("\x1b]8;;http://x\x1b\\link\x1b]8;;\x07"), "link");
+});
+
+test("terminal colours: 16, 256 and true colour, with their styles", () => {
+  const styles = (text) =>
+    runsOf(text).map(({ text: piece, style }) => [
+      piece,
+      style && [style.fore, style.back, ...style.marks].filter((word) => word !== "").join(" "),
+    ]);
+  assert.deepEqual(styles("a\x1b[31mb\x1b[1;4mc\x1b[39md\x1b[22me\x1b[mf"), [
+    ["a", null],
+    ["b", "ansi-1"],
+    ["c", "ansi-1 bold underline"],
+    ["d", "bold underline"],
+    ["e", "underline"],
+    ["f", null],
+  ]);
+  assert.deepEqual(styles("\x1b[38;5;208ma\x1b[48;5;4;97mb\x1b[0;38;5;244mc"), [
+    ["a", "#ff8700"],
+    ["b", "ansi-15 ansi-4"],
+    ["c", "#808080"],
+  ]);
+  assert.deepEqual(styles("\x1b[38;2;1;2;255ma\x1b[0;48:2::9:8:7mb\x1b[38;2;1mc"), [
+    ["a", "#0102ff"],
+    ["b", "#090807"],
+    ["c", "#090807"],
+  ]);
+});
+
+test("any colour can be read on any ground", () => {
+  for (const ground of ["#ffffff", "#0f1317", "#808080", "#3050ee"]) {
+    for (const colour of ["#000000", "#ffff00", "#0000ff", "#777777", "#ffffff"]) {
+      assert.ok(contrast(readable(colour, ground), ground) >= 4.5, `${colour} on ${ground}`);
+    }
+  }
+  assert.equal(readable("#000000", "#ffffff"), "#000000");
 });
 
 test("matches are found in any case, and the pieces are the text", () => {
-  assert.deepEqual(pieces("Error: error", "ERROR"), [
+  assert.deepEqual(pieces("Error: error", matcherOf("ERROR")), [
     { text: "Error", isMatch: true },
     { text: ": ", isMatch: false },
     { text: "error", isMatch: true },
   ]);
-  assert.deepEqual(pieces("aaa", "aa"), [
+  assert.deepEqual(pieces("aaa", matcherOf("aa")), [
     { text: "aa", isMatch: true },
     { text: "a", isMatch: false },
   ]);
-  assert.deepEqual(pieces("İx", "x"), [{ text: "İx", isMatch: false }]);
-  assert.deepEqual(pieces("x", ""), [{ text: "x", isMatch: false }]);
-  assert.deepEqual(pieces("", "x"), [{ text: "", isMatch: false }]);
+  assert.deepEqual(pieces("x1y", matcherOf("/\\d*/")), [
+    { text: "x", isMatch: false },
+    { text: "1", isMatch: true },
+    { text: "y", isMatch: false },
+  ]);
+  assert.deepEqual(pieces("x", null), [{ text: "x", isMatch: false }]);
+});
+
+test("what is searched, what is filtered and what is coloured are marked together", () => {
+  const text = "ab\x1b[31mcd\x1b[0mef";
+  assert.deepEqual(
+    segmentsOf(text, [matcherOf("ef")], matcherOf("BC")).map(({ text: one, mark, style }) => [
+      one,
+      mark,
+      style?.fore ?? "",
+    ]),
+    [["a", "", ""], ["b", "found", ""], ["c", "found", "ansi-1"], ["d", "", "ansi-1"], ["ef", "match", ""]],
+  );
+});
+
+test("JSON unfolds into its values, each with the field that finds it", () => {
+  const object = objectIn('{"a":{"b":1,"c.d":"x"},"l":["m",{"n":null}],"e":false,"k:k":"v"}');
+  assert.deepEqual(
+    leavesOf(object).map(({ depth, key, value, kind, path, wanted }) =>
+      [depth, key, value, kind, path, wanted].join("|")),
+    [
+      "0|a|{2}|object|a|",
+      "1|b|1|number|a.b|1",
+      "1|c.d|x|string|a.c.d|x",
+      "0|l|[2]|array|l|",
+      "1||m|string|l|m",
+      "1||{1}|object||",
+      "2|n|null|null||",
+      "0|e|false|boolean|e|false",
+      "0|k:k|v|string||",
+    ],
+  );
+  assert.equal(objectIn("[1]"), null);
+  assert.equal(objectIn("{no}"), null);
+});
+
+test("channels stand in groups by what their names begin with", () => {
+  assert.deepEqual(grouped(["shop.web", "db", "shop.db", "x.y", "api-1", "api-2"]), [
+    { prefix: "", names: ["db", "x.y"] },
+    { prefix: "api-", names: ["api-1", "api-2"] },
+    { prefix: "shop.", names: ["shop.db", "shop.web"] },
+  ]);
+});
+
+test("a channel is live, quiet, ended or failing, and says why", () => {
+  const channel = { name: "web", newest_source: "files", lines_per_second: 0 };
+  const status = { sources: [{ name: "files", state: "running", last_error: null }], runs: [] };
+  const state = (more, also = {}) => stateOf({ ...channel, ...more }, { ...status, ...also });
+  assert.deepEqual(state({}), { word: "quiet", words: "quiet" });
+  assert.deepEqual(state({ lines_per_second: 2 }), { word: "live", words: "live" });
+  const sources = [{ name: "files", state: "failing", last_error: "no such folder" }];
+  assert.deepEqual(state({}, { sources }), { word: "failing", words: "failing: no such folder" });
+  const run = { channels: ["web"], started: "1", ended: "2", status: "failed", exit_code: 3 };
+  const over = { word: "ended", words: "ended: failed, exit code 3" };
+  assert.deepEqual(state({}, { runs: [run] }), over);
+  assert.equal(state({}, { runs: [run, { ...run, started: "3", ended: null }] }).word, "quiet");
+});
+
+test("what is wrong with a relay is told with what to do", () => {
+  const source = { name: "web", state: "failing", last_error: "gone", lost_lines: 2, invalid_bytes: 0 };
+  const store = { state: "failing", reason: "disk full" };
+  const found = troubles({ sources: [source], store, runs: [] });
+  assert.deepEqual(found.map(({ what, why }) => `${what}: ${why}`), [
+    "Lines are not being stored: disk full",
+    "The source web is failing: gone",
+    "The source web has lost 2 lines: They stand in the log as gaps.",
+  ]);
 });
 
 test("channels keep their colour, and share none while there are enough", () => {

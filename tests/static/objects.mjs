@@ -1,4 +1,4 @@
-/** Lines as a relay writes them. */
+/** Lines as a relay writes them, and the objects that they are. */
 
 /** @param {number} cursor */
 export const hello = (cursor) =>
@@ -14,3 +14,10 @@ export const entry = (id, message = `line ${id}`) =>
 export const gap = (id, count, atLeast = count ?? 0, reason = "evicted") =>
   `{"type":"gap","id":${id},"channel":"web","after":1,"until":${id},` +
   `"count":${count},"at_least":${atLeast},"reason":"${reason}"}`;
+
+/** @param {number} id @param {object} [more] */
+export const row = (id, more = {}) => ({ ...JSON.parse(entry(id)), ...more });
+
+/** @param {number} first @param {number} end @param {(id: number) => object} [more] */
+export const rows = (first, end, more = () => ({})) =>
+  Array.from({ length: end - first }, (_, at) => row(first + at, more(first + at)));

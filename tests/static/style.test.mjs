@@ -5,8 +5,8 @@ import { test } from "node:test";
 
 import { HUES } from "../../relay/static/core/palette.js";
 
-const SHEET = readFileSync(new URL("../../relay/static/style.css", import.meta.url), "utf8");
-const [, LIGHT = "", DARK = ""] = SHEET.split(/:root \{/);
+const SHEET = readFileSync(new URL("../../relay/static/list.css", import.meta.url), "utf8");
+const [, LIGHT = "", DARK = ""] = SHEET.split(/:host \{/);
 
 /** @param {string} block @returns {Record<string, string>} */
 function colours(block) {

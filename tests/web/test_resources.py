@@ -33,6 +33,29 @@ async def test_a_channel(serve: Any) -> None:
     assert (status, body["error"]["near"]) == (404, ["web"])
 
 
+async def test_the_newest_entry_of_a_channel(serve: Any) -> None:
+    """Its level and its source are told; of a channel that has none in memory neither is."""
+    served = await serve()
+    await served.publish(batch("web", ["INFO one", "ERROR two"]), Batch("app", "new"))
+    _, body = await served.get("/api/v1/channels")
+    told = {one["name"]: (one["newest_level"], one["newest_source"]) for one in body["channels"]}
+    assert told["web"] == ("error", "app")
+    assert told.get("new", (None, None)) == (None, None)
+
+
+async def test_modules_for_pages_anywhere(serve: Any) -> None:
+    """They stand at the root, where the base path is too, and may be loaded by known origins."""
+    served = await serve(base_path="/logs", cors_origins=("https://a.example",))
+    for name in ("client.js", "embed.js"):
+        url = f"{served.base}/{name}"
+        async with served.session.get(url, headers={"Origin": "https://a.example"}) as response:
+            assert response.content_type == "text/javascript"
+            assert response.headers["Access-Control-Allow-Origin"] == "https://a.example"
+            assert await response.text() == f'export * from "./static/{name}";\n'
+        async with served.session.get(f"{served.base}/static/{name}") as response:
+            assert response.status == 200
+
+
 async def test_a_run(serve: Any) -> None:
     """From its start to its exit code."""
     served = await serve()

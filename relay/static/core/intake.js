@@ -1,12 +1,8 @@
 /**
  * What arrives, sorted: rows for the list, and what the page must know of them.
  *
- * Rule of this file: an entry is not parsed here, but where it is drawn. At 20,000 lines a
- * second only the last entry of each piece is looked at, for the cursor.
- *
- * @import { Gap, Hello, StreamObject } from "./wire.js"
+ * @import { Gap, Hello, RowObject, StreamObject } from "./wire.js"
  */
-import { isEntry, parse } from "./wire.js";
 
 /**
  * @typedef {object} Missed
@@ -28,47 +24,45 @@ export class Intake {
   failure = null;
 
   /**
-   * Take lines in, and return those that are rows: entries, gaps and endings.
+   * Take objects in, and return those that are rows: entries, gaps and endings.
    *
-   * @param {string[]} lines whole ones, in the order in which they came
-   * @throws {SyntaxError} a line is no JSON
+   * @param {readonly StreamObject[]} objects in the order in which they came
    */
-  take(lines) {
-    /** @type {string[]} */
+  take(objects) {
+    /** @type {RowObject[]} */
     const rows = [];
-    let newest = "";
-    for (const line of lines) {
-      if (isEntry(line)) {
+    for (const object of objects) {
+      if (object.type === "log") {
         this.received += 1;
-        newest = line;
-        rows.push(line);
-      } else if (line !== "") {
-        if (newest !== "") this.#read(parse(newest));
-        newest = "";
-        if (this.#read(parse(line))) rows.push(line);
-      }
+        this.cursor = object.id;
+        rows.push(object);
+      } else if (this.#read(object)) rows.push(/** @type {RowObject} */ (object));
     }
-    if (newest !== "") this.#read(parse(newest));
     return rows;
   }
 
   /**
-   * @param {StreamObject} object
+   * @param {Exclude<StreamObject, import("./wire.js").Entry>} object
    * @returns {boolean} whether it is a row
    */
   #read(object) {
-    if (object.type === "error") {
-      this.failure = object.message;
-      return false;
+    switch (object.type) {
+      case "error":
+        this.failure = object.message;
+        return false;
+      case "hello":
+        this.hello = object;
+        this.cursor = object.cursor;
+        return false;
+      case "gap":
+      case "complete":
+        if (object.type === "gap") this.#miss(object);
+        this.cursor = object.id;
+        return true;
+      case "cursor":
+        this.cursor = object.id;
     }
-    if (object.type === "hello") {
-      this.hello = object;
-      this.cursor = object.cursor;
-      return false;
-    }
-    if (object.type === "gap") this.#miss(object);
-    this.cursor = object.id;
-    return object.type !== "cursor";
+    return false;
   }
 
   /** @param {Gap} gap */

@@ -1,18 +1,10 @@
 /**
  * What the page says of the relay's store, in plain words.
  *
- * @typedef {object} Store as `GET status/store` has it; of all it says, what the page shows
- * @property {"off" | "ok" | "failing" | "catching up"} state
- * @property {string} since when that began, RFC 3339
- * @property {string | null} reason why it fails
- * @property {string | null} directory
- * @property {number} behind_lines shown, and not kept
- * @property {number} behind_bytes
- * @property {number | null} free_bytes null where nobody can say
- * @property {string[]} recovered sentences on what was mended at the start
+ * @import { StoreState as Store } from "../net/relay.js"
  */
 import { lines } from "./sentences.js";
-import { clockShort, full } from "./times.js";
+import { clock, dayNumber, full } from "./times.js";
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
@@ -79,7 +71,7 @@ export function keepingMore(store) {
  * @param {number} now
  */
 function moment(timestamp, now) {
-  const date = new Date(timestamp);
-  const isToday = date.toDateString() === new Date(now).toDateString();
-  return isToday ? clockShort(date) : full(timestamp).slice(0, "2026-11-21 09:47".length);
+  const time = Date.parse(timestamp);
+  const isToday = dayNumber(time) === dayNumber(now);
+  return isToday ? clock(time).slice(0, 5) : full(timestamp).slice(0, "2026-11-21 09:47".length);
 }

@@ -15,6 +15,7 @@
  * @property {View} view
  * @property {readonly string[]} names channels that the relay has
  */
+import { isFiltered } from "./view.js";
 
 /**
  * Say why there are no lines.
@@ -66,7 +67,7 @@ function whyWaiting(connection, view, names) {
 }
 
 /** @param {View} view */
-const remedy = (view) => (view.q !== "" || view.minLevel !== "" ? "clear" : "all");
+const remedy = (view) => (isFiltered(view) ? "clear" : "all");
 
 const LABELS = { "": "", clear: "Clear the filter", all: "Show all channels", retry: "Try now" };
 

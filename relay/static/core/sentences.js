@@ -5,10 +5,21 @@
  * @import { Missed } from "./intake.js"
  * @import { Ending, Gap } from "./wire.js"
  */
-import { clock } from "./times.js";
+import { age, clock, dateAndTime } from "./times.js";
 
 /** @param {number} number */
 export const grouped = (number) => number.toLocaleString("en");
+
+/**
+ * Return a number in at most four characters or so: `999`, `1.2k`, `12k`, `3.4M`.
+ *
+ * @param {number} number
+ */
+export function short(number) {
+  if (number < 1000) return String(number);
+  const [divided, unit] = number < 999_500 ? [number / 1000, "k"] : [number / 1e6, "M"];
+  return `${divided < 9.95 ? divided.toFixed(1) : Math.round(divided)}${unit}`;
+}
 
 /** @type {Record<string, string>} */
 const REASONS = {
@@ -42,6 +53,16 @@ export function endingSentence(ending) {
   if (ending.exit_code !== null) how += `, exit code ${ending.exit_code}`;
   return `Run ${ending.run} has ended: ${how}`;
 }
+
+/**
+ * @param {string} run
+ * @param {string | undefined} started RFC 3339
+ * @param {import("./times.js").Zone} zone
+ */
+export const startSentence = (run, started, zone) =>
+  started === undefined
+    ? `Run ${run}`
+    : `Run ${run} started ${dateAndTime(Date.parse(started), zone)}`;
 
 /** @param {Missed} missed */
 export function missedWords(missed) {
@@ -87,11 +108,25 @@ export function connectionWords(connection) {
  * @param {number} now
  */
 export function connectionDetail(connection, now) {
-  const since = `since ${clock(new Date(connection.since)).slice(0, 8)}`;
+  const since = `since ${clock(connection.since).slice(0, 8)}`;
   if (connection.phase === "waiting") {
     const seconds = Math.max(1, Math.ceil((connection.until - now) / 1000));
     return `trying again in ${seconds} s, ${since}`;
   }
   if (connection.phase === "connecting" && connection.attempts === 0) return "";
   return connection.phase === "refused" ? connection.reason : since;
+}
+
+/**
+ * Return a run in few words: `▶ running 5 min`, `✕ failed (3) 2 h`.
+ *
+ * @param {import("../net/relay.js").Run} run
+ * @param {number} now
+ */
+export function runWords(run, now) {
+  const when = age(now - Date.parse(run.ended ?? run.started));
+  if (run.ended === null) return `▶ running ${when}`;
+  const code = run.exit_code === null ? (run.signal ?? "") : String(run.exit_code);
+  const sign = run.status === "failed" || run.status === "killed" ? "✕" : "■";
+  return `${sign} ${run.status}${code && ` (${code})`} ${when}`;
 }

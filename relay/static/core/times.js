@@ -1,44 +1,62 @@
-/** Times as people read them, in the zone of who looks. Milliseconds since the epoch inside. */
+/**
+ * Times as people read them, in their zone or in UTC. Milliseconds since the epoch inside.
+ *
+ * @typedef {"local" | "utc" | "relative"} Zone
+ */
 
 /** @param {number} number @param {number} width */
 const digits = (number, width = 2) => String(number).padStart(width, "0");
 
 /**
- * Return the time of day: `09:47:30.123`.
+ * Return the date moved so that its UTC parts are those of a zone.
  *
- * @param {Date} date
+ * @param {number} time
+ * @param {Zone} zone
  */
-export function clock(date) {
-  const seconds = `${clockShort(date)}:${digits(date.getSeconds())}`;
-  return `${seconds}.${digits(date.getMilliseconds(), 3)}`;
+function shifted(time, zone) {
+  const date = new Date(time);
+  return zone === "utc" ? date : new Date(time - date.getTimezoneOffset() * 60_000);
 }
 
 /**
- * Return hours and minutes: `09:47`.
+ * Return the time of day: `09:47:30.123`.
  *
- * @param {Date} date
+ * @param {number} time
+ * @param {Zone} [zone]
  */
-export const clockShort = (date) => `${digits(date.getHours())}:${digits(date.getMinutes())}`;
+export const clock = (time, zone = "local") => isoOf(shifted(time, zone)).slice(11, 23);
+
+/**
+ * Return date and time to the second: `2026-11-21 09:47:30`.
+ *
+ * @param {number} time
+ * @param {Zone} [zone]
+ */
+export const dateAndTime = (time, zone = "local") =>
+  isoOf(shifted(time, zone)).slice(0, 19).replace("T", " ");
 
 /**
  * Return date, time and zone: `2026-11-21 09:47:30.123456789 +01:00`.
  *
  * @param {string} timestamp RFC 3339, UTC
+ * @param {Zone} [zone]
  */
-export function full(timestamp) {
-  const date = new Date(timestamp);
+export function full(timestamp, zone = "local") {
+  const time = Date.parse(timestamp);
   const [, fraction = ""] = /\.(\d+)Z$/.exec(timestamp) ?? [];
-  const time = clock(date).slice(0, 8) + (fraction && `.${fraction}`);
-  return `${dateOf(date)} ${time} ${zone(date)}`;
+  return `${dateAndTime(time, zone)}${fraction && `.${fraction}`} ${offset(time, zone)}`;
 }
 
 /** @param {Date} date */
-const dateOf = (date) =>
-  `${date.getFullYear()}-${digits(date.getMonth() + 1)}-${digits(date.getDate())}`;
+const isoOf = (date) => (Number.isNaN(date.getTime()) ? "-".repeat(24) : date.toISOString());
 
-/** @param {Date} date */
-function zone(date) {
-  const minutes = -date.getTimezoneOffset();
+/**
+ * @param {number} time
+ * @param {Zone} zone
+ */
+function offset(time, zone) {
+  if (zone === "utc") return "UTC";
+  const minutes = -new Date(time).getTimezoneOffset();
   const size = Math.abs(minutes);
   return `${minutes < 0 ? "-" : "+"}${digits(Math.floor(size / 60))}:${digits(size % 60)}`;
 }
@@ -46,22 +64,43 @@ function zone(date) {
 /**
  * Return the day, as a heading has it: `Saturday 21 November 2026`.
  *
- * @param {Date} date
+ * @param {number} time
+ * @param {Zone} [zone]
  */
-export function day(date) {
+export function day(time, zone = "local") {
+  const date = shifted(time, zone);
+  const timeZone = "UTC";
   // Apart, since engines differ in whether a comma stands between.
-  const weekday = date.toLocaleDateString("en-GB", { weekday: "long" });
-  const options = /** @type {const} */ ({ day: "numeric", month: "long", year: "numeric" });
+  const weekday = date.toLocaleDateString("en-GB", { weekday: "long", timeZone });
+  const options = /** @type {const} */ ({ day: "numeric", month: "long", year: "numeric", timeZone });
   return `${weekday} ${date.toLocaleDateString("en-GB", options)}`;
 }
 
 /**
- * Tell whether two times are of the same day here.
+ * Return a number that two times have in common where they are of the same day.
  *
- * @param {Date} one
- * @param {Date} other
+ * @param {number} time
+ * @param {Zone} [zone]
  */
-export const isSameDay = (one, other) => one.toDateString() === other.toDateString();
+export const dayNumber = (time, zone = "local") =>
+  Math.floor(shifted(time, zone).getTime() / 86_400_000);
+
+/**
+ * Return the nanoseconds within the millisecond of a time.
+ *
+ * @param {string} timestamp RFC 3339, UTC, with nanoseconds
+ */
+export const nanosOf = (timestamp) =>
+  timestamp.length === 30 ? Number(timestamp.slice(23, 29)) : 0;
+
+/**
+ * Return a time as it came.
+ *
+ * @param {number} time
+ * @param {number} nanos within its millisecond
+ */
+export const timestampOf = (time, nanos) =>
+  `${isoOf(new Date(time)).slice(0, 23)}${digits(nanos, 6)}Z`;
 
 /**
  * Return how long ago something was, in one unit: `now`, `12 s`, `5 min`, `3 h`, `2 d`.

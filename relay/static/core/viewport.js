@@ -37,6 +37,21 @@ export class Viewport {
     this.#anchor = { row, offset: top - this.#heights.top(row) };
   }
 
+  /**
+   * Stay where a row is seen.
+   *
+   * @param {number} row
+   * @param {number} offset from its top to the top of what is seen
+   */
+  pinAt(row, offset) {
+    this.#anchor = { row, offset };
+  }
+
+  /** The row at the top, and how far it is scrolled out; null while it follows. */
+  get anchor() {
+    return this.#anchor;
+  }
+
   /** Where the list has to be scrolled to. */
   get top() {
     const last = Math.max(0, this.#heights.total - this.height);
@@ -44,7 +59,7 @@ export class Viewport {
     const { row, offset } = this.#anchor;
     // What was pinned may be gone: then the oldest that is left.
     const top = row < this.#heights.first ? 0 : this.#heights.top(row) + offset;
-    return Math.min(top, last);
+    return Math.max(0, Math.min(top, last));
   }
 
   /**

@@ -15,6 +15,7 @@
  * @property {string} [instance]
  * @property {string} [run]
  * @property {boolean} [part] this is a piece of a longer line
+ * @property {Record<string, unknown>} [fields] what a source knows besides
  * @property {string} message
  *
  * @typedef {object} Gap entries that this reader can no longer have
@@ -53,20 +54,29 @@
 /** From harmless to bad; `unknown` is on no such scale. @type {readonly Level[]} */
 export const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"];
 
-const ENTRY_START = '{"type":"log",';
-
 /**
- * Tell whether a line is an entry, without parsing it; others must be parsed to know.
- *
- * @param {string} line
+ * Cuts a stream of newline-delimited JSON into objects; an unfinished line waits for the rest.
  */
-export const isEntry = (line) => line.startsWith(ENTRY_START);
+export class ObjectReader {
+  #rest = "";
 
-/**
- * Parse a line.
- *
- * @param {string} line
- * @returns {StreamObject}
- * @throws {SyntaxError} it is no JSON
- */
-export const parse = (line) => JSON.parse(line);
+  /**
+   * Return the objects that are complete now. Cost O(text): one call of the parser for all.
+   *
+   * @param {string} text as it came, cut anywhere
+   * @returns {StreamObject[]}
+   * @throws {SyntaxError} a line is no JSON
+   */
+  feed(text) {
+    const end = text.lastIndexOf("\n");
+    if (end < 0) {
+      this.#rest += text;
+      return [];
+    }
+    const whole = this.#rest + text.slice(0, end);
+    this.#rest = text.slice(end + 1);
+    // A raw newline cannot stand inside an object: each parts two.
+    const listed = whole.replace(/\n+/g, ",").replace(/^,|,$/g, "");
+    return listed === "" ? [] : JSON.parse(`[${listed}]`);
+  }
+}

@@ -2,15 +2,22 @@
  * `<channel-list>`: all channels, and which of them are shown.
  *
  * A click on a name shows that channel alone; with Ctrl or Cmd, or on its box, it is shown
- * besides the others. Arrow keys go from name to name.
+ * besides the others. Names with a common beginning stand in groups, which can be folded.
+ * Arrow keys go from name to name.
  *
- * Event `choose`: its detail is the names that are to be shown now; none means all.
+ * Events: `choose` (its detail is the names that are to be shown now; none means all), `run`
+ * (its detail is the id of a run to be shown; empty: all).
  *
- * @import { Channel } from "../net/channels.js"
+ * @import { Channel, Run, Status } from "../net/relay.js"
+ * @import { Group } from "../core/groups.js"
+ * @import { Palette } from "../core/palette.js"
  */
-import { rate } from "../core/sentences.js";
+import { grouped as groupsOf, stateOf } from "../core/groups.js";
+import { rate, runWords } from "../core/sentences.js";
 import { age } from "../core/times.js";
-import { find, make, write } from "./dom.js";
+import { button, find, make, write } from "./dom.js";
+
+const MAX_RUNS = 12;
 
 const CONTENT = `
   <div class="search">
@@ -25,10 +32,18 @@ export class ChannelList extends HTMLElement {
     customElements.define("channel-list", ChannelList);
   }
 
+  /** Colours of the channels, as the lines have them. @type {Palette | null} */
+  palette = null;
   /** @type {Map<string, Item>} by name; the first, with an empty name, stands for all */
   #items = new Map([["", new Item("")]]);
+  /** @type {Map<string, HTMLLIElement>} headings, by prefix */
+  #headings = new Map();
+  /** @type {Set<string>} prefixes of groups that are folded */
+  #folded = new Set();
   /** @type {readonly string[]} */
   #chosen = [];
+  /** @type {readonly string[]} */
+  #runs = [];
   #list = make("ul");
   #search = make("input");
   #none = make("p");
@@ -38,7 +53,7 @@ export class ChannelList extends HTMLElement {
     this.#list = find(this, "ul", HTMLUListElement);
     this.#search = find(this, "input", HTMLInputElement);
     this.#none = find(this, ".none", HTMLParagraphElement);
-    this.#search.addEventListener("input", () => this.#filter());
+    this.#search.addEventListener("input", () => this.#arrange());
     this.#list.addEventListener("click", (event) => this.#clicked(event));
     this.addEventListener("keydown", (event) => this.#pressed(event));
     this.#arrange();
@@ -49,24 +64,33 @@ export class ChannelList extends HTMLElement {
     return [...this.#items.values()].filter((item) => item.isKnown).map((item) => item.name);
   }
 
-  /** @param {Channel[]} channels all that the relay has, by name */
-  set channels(channels) {
+  /** @param {Status} status of the relay, with all its channels */
+  set status(status) {
     const now = Date.now();
     const gone = new Set(this.#items.keys());
     gone.delete("");
-    for (const channel of channels) {
-      this.#item(channel.name).show(channel, now);
+    for (const channel of status.channels) {
+      const item = this.#item(channel.name);
+      item.show(channel, status, now);
+      const isOnly = this.#chosen.length === 1 && this.#chosen[0] === channel.name;
+      item.showRuns(isOnly ? runsOf(channel, status) : [], this.#runs, now);
       gone.delete(channel.name);
     }
     for (const name of gone) this.#forget(name);
-    this.#item("").total(channels);
+    this.#item("").total(status.channels);
     this.#arrange();
   }
 
-  /** @param {readonly string[]} chosen names that are shown; none: all */
-  set chosen(chosen) {
+  /**
+   * @param {readonly string[]} chosen names that are shown; none: all
+   * @param {readonly string[]} runs that are shown; none: all
+   */
+  choose(chosen, runs) {
+    this.#runs = runs;
     for (const name of this.#chosen) {
-      if (!this.#item(name).isKnown) this.#items.delete(name);
+      const item = this.#item(name);
+      item.showRuns([], [], 0);
+      if (!item.isKnown) this.#items.delete(name);
     }
     this.#chosen = chosen;
     for (const name of chosen) this.#item(name);
@@ -95,34 +119,76 @@ export class ChannelList extends HTMLElement {
   }
 
   #arrange() {
-    const items = [...this.#items.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
-    for (const item of items) item.choose(this.#chosen);
-    const elements = items.map((item) => item.element);
+    const wanted = this.#search.value.trim().toLowerCase();
+    for (const item of this.#items.values()) item.choose(this.#chosen, this.palette);
+    const names = [...this.#items.keys()].filter((name) => name.toLowerCase().includes(wanted));
+    const elements = [...(wanted === "" ? [this.#item("").element] : [])];
+    for (const group of groupsOf(names.filter((name) => name !== ""))) {
+      if (group.prefix !== "") elements.push(this.#heading(group));
+      const isFolded = wanted === "" && this.#folded.has(group.prefix);
+      for (const name of group.names) {
+        const item = this.#item(name);
+        item.label(group.prefix);
+        if (!isFolded || this.#chosen.includes(name)) elements.push(item.element);
+      }
+    }
     const isSame =
       elements.length === this.#list.childElementCount &&
       elements.every((element, index) => element === this.#list.children[index]);
     if (!isSame) this.#list.replaceChildren(...elements);
-    this.#filter();
+    this.#none.hidden = names.some((name) => name !== "");
+    write(this.#none, wanted === "" ? "No channels yet." : "No channel has this in its name.");
   }
 
-  #filter() {
-    const wanted = this.#search.value.trim().toLowerCase();
-    let count = 0;
-    for (const { name, element } of this.#items.values()) {
-      element.hidden = wanted !== "" && !name.toLowerCase().includes(wanted);
-      if (!element.hidden && name !== "") count += 1;
+  /** @param {Group} group */
+  #heading({ prefix, names }) {
+    let element = this.#headings.get(prefix);
+    if (element === undefined) {
+      element = make("li", "group");
+      element.dataset["prefix"] = prefix;
+      element.append(button("fold", ""), button("name", ""));
+      this.#headings.set(prefix, element);
     }
-    this.#none.hidden = count > 0;
-    write(this.#none, wanted === "" ? "No channels yet." : "No channel has this in its name.");
+    const [fold, name] = /** @type {HTMLButtonElement[]} */ ([...element.children]);
+    const isFolded = this.#folded.has(prefix);
+    const glob = `${prefix}*`;
+    if (fold !== undefined) {
+      write(fold, isFolded ? "▸" : "▾");
+      fold.ariaLabel = `${isFolded ? "Unfold" : "Fold"} ${prefix}`;
+      fold.ariaExpanded = String(!isFolded);
+    }
+    if (name !== undefined) {
+      write(name, `${glob} (${names.length})`);
+      name.title = `Show all of ${glob}`;
+      name.ariaPressed = String(this.#chosen.includes(glob));
+    }
+    element.classList.toggle("chosen", this.#chosen.includes(glob));
+    return element;
   }
 
   /** @param {MouseEvent} event */
   #clicked(event) {
     const target = /** @type {Element} */ (event.target).closest("button, input");
-    const name = target?.closest("li")?.dataset["name"];
-    if (target === null || name === undefined) return;
+    const item = target?.closest("li");
+    if (!(target instanceof HTMLElement) || !(item instanceof HTMLElement)) return;
+    const { prefix, name } = item.dataset;
     const isMore = target instanceof HTMLInputElement || event.ctrlKey || event.metaKey;
-    this.#choose(name, isMore && name !== "");
+    if (target.dataset["run"] !== undefined) this.#sendRun(target.dataset["run"]);
+    else if (prefix !== undefined && target.matches(".fold")) this.#fold(prefix);
+    else if (prefix !== undefined) this.#choose(`${prefix}*`, isMore);
+    else if (name !== undefined) this.#choose(name, isMore && name !== "");
+  }
+
+  /** @param {string} prefix */
+  #fold(prefix) {
+    if (!this.#folded.delete(prefix)) this.#folded.add(prefix);
+    this.#arrange();
+  }
+
+  /** @param {string} run */
+  #sendRun(run) {
+    const detail = this.#runs.includes(run) ? "" : run;
+    this.dispatchEvent(new CustomEvent("run", { detail, bubbles: true }));
   }
 
   /**
@@ -141,13 +207,12 @@ export class ChannelList extends HTMLElement {
   #pressed(event) {
     if (event.key === "Escape" && this.#search.value !== "") {
       this.#search.value = "";
-      this.#filter();
+      this.#arrange();
       event.stopPropagation();
     }
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step === undefined) return;
-    const selector = "li:not([hidden]) button";
-    const buttons = [...this.#list.querySelectorAll(selector)];
+    const buttons = [...this.#list.querySelectorAll("button.name, button.run")];
     const at = buttons.indexOf(/** @type {Element} */ (document.activeElement));
     const next = buttons[at + step];
     if (next instanceof HTMLElement) next.focus();
@@ -156,40 +221,99 @@ export class ChannelList extends HTMLElement {
   }
 }
 
+/**
+ * Return the runs of a channel, the newest first.
+ *
+ * @param {Channel} channel
+ * @param {Status} status
+ */
+function runsOf(channel, status) {
+  const runs = status.runs.filter((run) => run.channels.includes(channel.name));
+  return runs.sort((one, other) => (one.started < other.started ? 1 : -1)).slice(0, MAX_RUNS);
+}
+
 /** One channel in the list. */
 class Item {
   /** Whether the relay has it. */
   isKnown = false;
-  element = make("li");
-  #button = make("button", "name");
+  element = make("li", "channel");
+  #button = button("name", "");
   #box = make("input");
+  #label = make("span", "label");
   #news = make("span", "news");
+  #state = make("span", "state");
+  #runs = make("ul", "runs");
 
   /** @param {string} name empty: it stands for all channels */
   constructor(name) {
     this.name = name;
-    const label = make("span", "label", name || "All channels");
-    this.#button.type = "button";
-    this.#button.append(label, this.#news);
+    write(this.#label, name || "All channels");
+    this.#button.append(this.#state, this.#label, this.#news);
     this.#button.title = name;
     this.#box.type = "checkbox";
     this.#box.ariaLabel = `Show ${name} too`;
+    this.#state.ariaHidden = "true";
+    this.#runs.ariaLabel = `Runs of ${name}`;
     this.element.dataset["name"] = name;
     this.element.append(this.#button);
     if (name !== "") this.element.prepend(this.#box);
   }
 
+  /** @param {string} prefix that stands above */
+  label(prefix) {
+    write(this.#label, this.name.slice(prefix.length) || this.name);
+    this.element.classList.toggle("member", prefix !== "");
+  }
+
   /**
    * @param {Channel} channel
+   * @param {Status} status
    * @param {number} now
    */
-  show(channel, now) {
+  show(channel, status, now) {
     this.isKnown = true;
     const perSecond = channel.lines_per_second;
     const newest = channel.newest === null ? null : Date.parse(channel.newest);
     const rest = newest === null ? "empty" : age(now - newest);
+    const state = stateOf(channel, status);
     this.#tell(perSecond > 0 ? rate(perSecond) : rest, perSecond > 0);
-    this.#button.title = `${this.name}, newest line: ${rest === "empty" ? "none" : rest}`;
+    this.element.dataset["state"] = state.word;
+    this.element.dataset["level"] = channel.newest_level ?? "";
+    const level = channel.newest_level ? `, ${channel.newest_level}` : "";
+    const newestWords = newest === null ? "none" : `${rest}${level}`;
+    this.#button.title = `${this.name}: ${state.words}; newest line: ${newestWords}`;
+  }
+
+  /**
+   * @param {Run[]} runs
+   * @param {readonly string[]} chosen
+   * @param {number} now
+   */
+  showRuns(runs, chosen, now) {
+    if (runs.length === 0) return this.#runs.remove();
+    const known = /** @type {HTMLElement[]} */ ([...this.#runs.children]);
+    const isSame = known.length === runs.length && runs.every((run, index) =>
+      known[index]?.dataset["run"] === run.id);
+    if (!isSame) {
+      this.#runs.replaceChildren(
+        ...runs.map((run) => {
+          const item = make("li");
+          item.dataset["run"] = run.id;
+          const element = button("run", "");
+          element.dataset["run"] = run.id;
+          item.append(element);
+          return item;
+        }),
+      );
+    }
+    runs.forEach((run, index) => {
+      const element = find(/** @type {Element} */ (this.#runs.children[index]), "button", HTMLButtonElement);
+      write(element, runWords(run, now));
+      element.title = run.id;
+      element.dataset["status"] = run.status;
+      element.ariaPressed = String(chosen.includes(run.id));
+    });
+    if (this.#runs.parentNode === null) this.element.append(this.#runs);
   }
 
   /** @param {Channel[]} channels */
@@ -200,17 +324,24 @@ class Item {
 
   lose() {
     this.isKnown = false;
+    this.element.dataset["state"] = "";
     this.#tell("not there", false);
   }
 
-  /** @param {readonly string[]} chosen */
-  choose(chosen) {
+  /**
+   * @param {readonly string[]} chosen
+   * @param {Palette | null} palette
+   */
+  choose(chosen, palette) {
     const isAll = this.name === "" && chosen.length === 0;
     const isChosen = isAll || chosen.includes(this.name);
     this.#box.checked = isChosen;
     this.element.classList.toggle("chosen", isChosen);
     this.element.classList.toggle("unknown", this.name !== "" && !this.isKnown);
     this.#button.ariaPressed = String(isChosen);
+    const isMixed = chosen.length !== 1;
+    const hue = palette !== null && isMixed && this.name !== "" ? `hue-${palette.hue(this.name)}` : "";
+    this.#label.className = `label ${hue}`;
   }
 
   /**

@@ -32,6 +32,18 @@ export function make(tag, className = "", text = "") {
 }
 
 /**
+ * Return a new button.
+ *
+ * @param {string} className
+ * @param {string} text
+ */
+export function button(className, text) {
+  const element = make("button", className, text);
+  element.type = "button";
+  return element;
+}
+
+/**
  * Put text where it is not yet; asking is cheap, writing makes the browser lay out again.
  *
  * @param {Node} node
@@ -39,4 +51,32 @@ export function make(tag, className = "", text = "") {
  */
 export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+/**
+ * Copy text. By an event, since the newer way is forbidden to pages that come without TLS.
+ *
+ * @param {string} text
+ */
+export function copyText(text) {
+  const copied = (/** @type {ClipboardEvent} */ event) => {
+    event.clipboardData?.setData("text/plain", text);
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  };
+  document.addEventListener("copy", copied, { capture: true, once: true });
+  document.execCommand("copy");
+  document.removeEventListener("copy", copied, { capture: true });
+}
+
+/** Return in a turn of its own, after the browser could draw and hear. */
+export function nextTurn() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve(undefined);
+    };
+    port2.postMessage(null);
+  });
 }

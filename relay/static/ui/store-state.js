@@ -3,7 +3,7 @@
  *
  * A screen reader is told of each new state, not of every line that it is behind.
  *
- * @import { Store } from "../core/keeping.js"
+ * @import { StoreState as Store } from "../net/relay.js"
  */
 import { keepingDetail, keepingMore, keepingWords } from "../core/keeping.js";
 import { find, make, write } from "./dom.js";

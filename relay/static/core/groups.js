@@ -1,0 +1,56 @@
+/**
+ * Channels as the list shows them: in groups, each with its state.
+ *
+ * @import { Channel, Status } from "../net/relay.js"
+ *
+ * @typedef {object} Group
+ * @property {string} prefix that its names have, with what parts it from the rest; empty: none
+ * @property {string[]} names
+ */
+
+/** What ends a prefix. */
+const PREFIX = /^[^.:-]+[.:-](?=.)/;
+
+/**
+ * Return names in groups of a common prefix: two at least make one. Those without are first.
+ *
+ * @param {readonly string[]} names
+ * @returns {Group[]}
+ */
+export function grouped(names) {
+  /** @type {Map<string, string[]>} */
+  const byPrefix = new Map();
+  for (const name of [...names].sort()) {
+    const prefix = PREFIX.exec(name)?.[0] ?? "";
+    byPrefix.set(prefix, [...(byPrefix.get(prefix) ?? []), name]);
+  }
+  const isGroup = (/** @type {Group} */ { prefix, names }) => prefix !== "" && names.length > 1;
+  const all = [...byPrefix].map(([prefix, members]) => ({ prefix, names: members }));
+  const single = all.filter((group) => !isGroup(group)).flatMap((group) => group.names);
+  const rest = single.length > 0 ? [{ prefix: "", names: single.sort() }] : [];
+  return [...rest, ...all.filter(isGroup)];
+}
+
+/**
+ * Return how a channel is, and why.
+ *
+ * @param {Channel} channel
+ * @param {Status} status
+ * @returns {{word: "live" | "quiet" | "ended" | "failing", words: string}}
+ */
+export function stateOf(channel, status) {
+  const source = status.sources.find(({ name }) => name === channel.newest_source);
+  if (source?.state === "failing") {
+    return { word: "failing", words: `failing: ${source.last_error ?? "its source says nothing"}` };
+  }
+  const runs = status.runs.filter((run) => run.channels.includes(channel.name));
+  const newest = runs.sort((one, other) => (one.started < other.started ? -1 : 1)).at(-1);
+  const hasEnded = newest !== undefined && runs.every((run) => run.ended !== null);
+  if (hasEnded) {
+    const code = newest.exit_code === null ? "" : `, exit code ${newest.exit_code}`;
+    return { word: "ended", words: `ended: ${newest.status}${code}` };
+  }
+  return channel.lines_per_second > 0
+    ? { word: "live", words: "live" }
+    : { word: "quiet", words: "quiet" };
+}
