@@ -83,15 +83,16 @@ def object_columns(
         is_remembered: whether others will want them soon.
     """
     block, start, stop = span.block, span.start, span.stop
-    messages = _messages(block, start, stop, ALL)
-    if is_remembered:
-        RECENT.keep(span, messages)
+    rendered = RECENT.find(span)
+    if rendered is None:
+        rendered = _heads(block, start, stop), _messages(block, start, stop, ALL)
+        if is_remembered:
+            RECENT.keep(span, rendered)
     seqs = range(block.first_seq + start, block.first_seq + stop)
     return [
         *digits(block.id_range(start, stop), before + b'{"type":"log","id":'),
         *digits(seqs, b',"seq":'),
-        _heads(block, start, stop),
-        messages,
+        *rendered,
     ]
 
 
@@ -135,7 +136,7 @@ def _messages(block: Block, start: int, stop: int, selection: Selection) -> Sequ
     """Return what stands in each entry's message as JSON; of what is not selected nothing."""
     kept = RECENT.find(Span(block, start, stop))
     if kept is not None:
-        return kept
+        return kept[1]
     lines = block.lines.slice(start, stop)
     if not isinstance(selection, bytes):
         return _escaped(lines)

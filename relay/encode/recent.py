@@ -1,7 +1,7 @@
 """
-Messages that were just made JSON: what a store has written is what readers are sent next.
+What was just made JSON: what a store has written is what readers are sent next.
 
-To make them is two thirds of rendering an entry.
+To make it is half of rendering an entry.
 """
 
 from collections import OrderedDict
@@ -10,44 +10,52 @@ from threading import Lock
 
 from relay.span import Span
 
-__all__ = ["RECENT", "Recent"]
+__all__ = ["RECENT", "Recent", "Rendered"]
 
 MAX_RECENT_BYTES = 8 * 1024 * 1024
 """A commit and the next: it is looked for as soon as its block is visible."""
 
-_MESSAGE_BYTES = 48
-"""What a message costs besides its text."""
+_ENTRY_BYTES = 56
+"""What an entry costs besides its text."""
+
+_HEAD_BYTES = 256
+"""What a head costs that is no other entry's."""
+
+Rendered = tuple[Sequence[bytes], Sequence[bytes]]
+"""Of each entry its head, which is all between its seq and its message, and its message."""
 
 _Key = tuple[int, int, int]
 
 
 class Recent:
     """
-    The messages of the spans that were rendered last; threads may share it.
+    The spans that were rendered last; threads may share it.
 
     Args:
-        max_bytes: of messages, with what they cost besides.
+        max_bytes: of heads and messages, with what they cost besides.
     """
 
     def __init__(self, max_bytes: int = MAX_RECENT_BYTES) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._kept: OrderedDict[_Key, tuple[Sequence[bytes], int]] = OrderedDict()
+        self._kept: OrderedDict[_Key, tuple[Rendered, int]] = OrderedDict()
         self._lock = Lock()
 
-    def keep(self, span: Span, messages: Sequence[bytes]) -> None:
-        """Remember the messages of all of a span, as JSON without quotes."""
-        key = _key(span)
-        size = len(span.block.lines.text) + _MESSAGE_BYTES * len(messages)
+    def keep(self, span: Span, rendered: Rendered) -> None:
+        """Remember what all of a span was made: heads, and messages as JSON without quotes."""
+        key, block = _key(span), span.block
+        are_heads_few = block.timestamps is None and block.fields is None
+        entry_bytes = _ENTRY_BYTES if are_heads_few else _ENTRY_BYTES + _HEAD_BYTES
+        size = len(block.lines.text) + entry_bytes * (span.stop - span.start)
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = messages, size
+                self._kept[key] = rendered, size
                 self._bytes += size
             while self._bytes > self._max_bytes:
                 self._bytes -= self._kept.popitem(last=False)[1][1]
 
-    def find(self, span: Span) -> Sequence[bytes] | None:
-        """Return the messages of a span, if it was one of the last."""
+    def find(self, span: Span) -> Rendered | None:
+        """Return what a span was made, if it was one of the last."""
         kept = self._kept.get(_key(span))
         return None if kept is None else kept[0]
 

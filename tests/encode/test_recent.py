@@ -1,4 +1,4 @@
-"""Messages that were rendered for the disk are there for who reads next."""
+"""What was rendered for the disk is there for who reads next."""
 
 import json
 
@@ -20,17 +20,29 @@ def whole(*lines: str) -> Span:
 
 def test_the_last_are_kept() -> None:
     """As long as there is room; a span that is kept already takes none."""
-    recent = Recent(max_bytes=2 * 50)
-    first, second, third = whole("a"), whole("b"), whole("c" * 40)
-    recent.keep(first, [b"1"])
-    recent.keep(first, [b"1"])
-    recent.keep(second, [b"2"])
-    assert (recent.find(first), recent.find(second)) == ([b"1"], [b"2"])
-    recent.keep(third, [b"3"])
+    recent = Recent(max_bytes=2 * 58)
+    first, second, third = whole("a"), whole("b"), whole("c" * 48)
+    recent.keep(first, ([b"h"], [b"1"]))
+    recent.keep(first, ([b"h"], [b"1"]))
+    recent.keep(second, ([b"h"], [b"2"]))
+    assert (recent.find(first), recent.find(second)) == (([b"h"], [b"1"]), ([b"h"], [b"2"]))
+    recent.keep(third, ([b"h"], [b"3"]))
     assert (recent.find(first), recent.find(second)) == (None, None)
-    assert recent.find(third) == [b"3"]
-    recent.keep(whole("d" * 60), [b"4"])
+    assert recent.find(third) == ([b"h"], [b"3"])
+    recent.keep(whole("d" * 68), ([b"h"], [b"4"]))
     assert recent.find(third) is None
+
+
+def test_heads_of_their_own_take_room_too() -> None:
+    """Those of entries that have each a time, of which then fewer are kept."""
+    recent = Recent(max_bytes=600)
+    made = block(["a", "b"], timestamps=[1, 2])
+    timed = Span(made, 0, 2)
+    recent.keep(timed, ([b"h", b"i"], [b"a", b"b"]))
+    assert recent.find(timed) is None
+    plain = whole("a", "b")
+    recent.keep(plain, ([b"h", b"h"], [b"a", b"b"]))
+    assert recent.find(plain) is not None
 
 
 def test_only_all_of_a_span_is_kept() -> None:
@@ -40,7 +52,9 @@ def test_only_all_of_a_span_is_kept() -> None:
     ENCODERS["sse"].entries(span, ALL)
     assert RECENT.find(span) is None
     ENCODERS["ndjson"].entries(span, ALL)
-    assert RECENT.find(span) == [b"a", b"b"]
+    kept = RECENT.find(span)
+    assert kept is not None
+    assert kept[1] == [b"a", b"b"]
     assert RECENT.find(Span(span.block, 0, 1)) is None
 
 
