@@ -65,6 +65,15 @@ class Durable:
         )
         for sentence in self.stored.news:
             log.warning("store: %s", sentence)
+        known = sum(one.forgotten_ns is None for one in self.stored.channels)
+        log.info(
+            "store: %s: of earlier lives channels %d, runs %d, positions %d, last id %d",
+            self._writer.directory,
+            known,
+            len(self.stored.runs),
+            len(self.stored.positions),
+            max([one.last_id for one in self.stored.channels], default=0),
+        )
         sys.setswitchinterval(SWITCH_SECONDS)
 
     def _kept_values(self) -> dict[str, int]:

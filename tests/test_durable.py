@@ -10,6 +10,7 @@ import pytest
 from relay.durable import DAY_NS
 from relay.errors import StoreError
 from relay.status import StoreState
+from relay.store import store
 from relay.store.upkeep import AGE
 from tests.kept import Kept
 from tests.small_disk import fill, remount
@@ -129,4 +130,30 @@ async def test_what_was_counted_of_silence_outlives_a_restart(tmp_path: Path) ->
         await kept.close()
     kept = Kept.begin(tmp_path)
     assert set(kept.durable._values) == {AGE, "is_clean", "last_id"}
+    await kept.close()
+
+
+async def test_the_log_says_what_there_is_and_that_it_still_fails(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start, when it fails, and from time to time until it works again."""
+    kept = Kept.begin(tmp_path)
+    await kept.publish("a b", "web", position="2")
+    last_id = kept.hub.channels["web"].last_id
+    await kept.close()
+    caplog.set_level("INFO")
+    kept = Kept.begin(tmp_path)
+    assert caplog.messages == [
+        f"store: {tmp_path}: of earlier lives channels 1, runs 0, positions 1, last id {last_id}"
+    ]
+    caplog.clear()
+    kept.store.fail("pulled out")
+    await kept.publish("c d", "web")
+    kept.store.measure()
+    monkeypatch.setattr(store, "TELL_SECONDS", 0.0)
+    kept.store.measure()
+    assert caplog.messages == [
+        "store: failing: pulled out; lines are published without it",
+        "store: still failing: pulled out; 2 lines behind",
+    ]
     await kept.close()

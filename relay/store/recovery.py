@@ -318,6 +318,10 @@ class _Opening:
                 f"channel {row.name}: {_counted(lost, 'line')} had not reached the disk, and"
                 f" {'is' if lost == 1 else 'are'} lost"
             )
+        elif mended.open is not None and mended != row:
+            self._stored.news.append(
+                f"channel {row.name}: the end of its last segment had not reached the disk"
+            )
         return mended
 
     def _declare(self, writer: Writer) -> None:

@@ -51,6 +51,9 @@ MAX_PREPARED_BYTES = 1024 * 1024
 """Text of a group that is rendered on the loop, where it is soon wanted for readers too: beside
 it the writer's thread would only fight for the interpreter."""
 
+TELL_SECONDS = 600.0
+"""How often the log is told that it still fails."""
+
 MAX_UNSAVED_KEYS = 65_536
 """Record keys of one reader that are remembered while they cannot be recorded."""
 
@@ -94,6 +97,8 @@ class DurableStore:
         self._forgotten: dict[str, StoredChannel] = {}
         self._forgotten_runs: list[tuple[str, str]] = []
         self._is_closed = False
+        self._told = 0.0
+        """When the log was last told that it fails, by the monotonic clock."""
         self.renewed = 0
         """How often the index was lost, and begun anew."""
 
@@ -254,6 +259,7 @@ class DurableStore:
         """Publish without it from now on, until it works again."""
         if not self.is_failing or self.status.reason != reason:
             log.error("store: failing: %s; lines are published without it", reason)
+            self._told = time.monotonic()
         self.status.fail(reason)
 
     async def check(self) -> None:
@@ -372,6 +378,10 @@ class DurableStore:
             self.status.unsaved_ns = None
         elif self.status.unsaved_ns is None:
             self.status.unsaved_ns = time.time_ns()
+        if self.is_failing and time.monotonic() - self._told >= TELL_SECONDS:
+            self._told = time.monotonic()
+            count = self.status.behind_lines
+            log.error("store: still failing: %s; %d lines behind", self.status.reason, count)
 
     # Reading
 

@@ -382,6 +382,19 @@ def test_an_open_segment_that_is_gone_is_a_hole(
     writer.close()
 
 
+def test_a_loss_that_is_torn_is_said(tmp_path: Path) -> None:
+    """It had no line; how many were lost with it nobody knows."""
+    writer, _ = opened(tmp_path)
+    loss = DeclaredLoss(1001, "web", Loss(Reason.RATE, 5, 5))
+    writer.commit(Write([lines("a", 1000, 1), loss], age_ns=1))
+    kill(writer)
+    os.truncate(tmp_path / SEGMENT, (tmp_path / SEGMENT).stat().st_size - 1)
+    writer, stored = opened(tmp_path)
+    assert stored.news == ["channel web: the end of its last segment had not reached the disk"]
+    assert held(writer) == [("entry", 1000, 1), ("loss", 1001, -1)]
+    writer.close()
+
+
 @pytest.mark.parametrize("fsync", FSYNCS)
 def test_a_lost_wal_costs_no_line_that_is_in_a_segment(
     tmp_path: Path, two_groups: dict[Fsync, Path], fsync: Fsync
