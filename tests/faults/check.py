@@ -76,6 +76,17 @@ class Hole:
         """How many lines the gaps say are missing for certain."""
         return sum(gap["at_least"] for gap in self.gaps)
 
+    @property
+    def distinct(self) -> int:
+        """The same, where who went on inside a gap was told the rest of it again."""
+        found, last, until = 0, 0, 0
+        for gap in sorted(self.gaps, key=lambda gap: gap["after"]):
+            is_again = gap["after"] < until
+            most = max(last, gap["at_least"]) if is_again else gap["at_least"]
+            found += most - last if is_again else most
+            last, until = most, max(until, gap["until"])
+        return found
+
 
 @dataclass(slots=True)
 class _Place:
@@ -132,6 +143,7 @@ class Judge:
         self._restarts = restarts
         self._places = {name: _Place() for name in streams}
         self._open: list[Hole] = []
+        self._parts: list[tuple[str, int]] = []
         self._last_id = 0
 
     def excuse(self, starts: Mapping[str, int], counts: Mapping[str, int]) -> None:
@@ -175,6 +187,8 @@ class Judge:
         name, message = log["channel"], log["message"]
         place = self._places[name]
         number = _number(name, message)
+        if "part" in log and self._take_part(log, place, number):
+            return
         if number is None or message != line(name, number) or "part" in log:
             self._fail("altered", name, place.expected, 0, f"got {message!r}")
             return
@@ -197,6 +211,18 @@ class Judge:
             self._check_lost(stream, place.expected, number)
         place.expected, place.seq = number + 1, log["seq"]
         stream.seen = max(stream.seen, place.expected)
+
+    def _take_part(self, log: Mapping[str, Any], place: _Place, number: int | None) -> bool:
+        """Take the beginning of a line whose rest is lost; tell whether it is one."""
+        name = log["channel"]
+        number = place.expected if number is None else number
+        whole = line(name, number)
+        if log["message"] == whole or not whole.startswith(log["message"]):
+            return False
+        self._check_order(log, place, number)
+        place.seq = log["seq"]
+        self._parts.append((name, number))
+        return True
 
     def _check_order(self, log: Mapping[str, Any], place: _Place, number: int) -> None:
         name, id_, seq = log["channel"], log["id"], log["seq"]
@@ -240,6 +266,10 @@ class Judge:
                 self._fail("gap", hole.stream, hole.until, self._undeclared(hole), detail)
             self.holes.append(hole)
         self._open = []
+        for name, number in self._parts:
+            if number not in self._record.streams[name].uncounted(number, number + 1):
+                self._fail("altered", name, number, 0, "a part of a line that cannot be lost")
+        self._parts = []
 
     def _undeclared(self, hole: Hole) -> int:
         """Return how many lines are missing beyond what the gaps say."""
@@ -319,7 +349,7 @@ class Judge:
             certain = set()
         # What was read anew has been stored more than once.
         most = (hole.until - hole.first) if not stream.rewinds else hole.at_least
-        if len(certain) <= hole.at_least <= most:
+        if len(certain) <= hole.at_least and hole.distinct <= most:
             return None
         first = min(certain, default=hole.first)
         return (

@@ -309,3 +309,38 @@ def test_a_gap_that_counts_what_could_not_be_read() -> None:
         judge.take(log(20))
         judge.settle()
         assert len(said(judge)) == expected
+
+
+def test_the_beginning_of_a_line_whose_rest_is_lost() -> None:
+    """It is part of what may be missing, if it is marked; other parts are an alteration."""
+    whole = line("web", 5)
+    for text, more, allowed, expected in (
+        (whole[:-1], {"part": True}, 6, []),
+        (whole[:7], {"part": True}, 6, []),
+        (
+            whole[:-1],
+            {"part": True},
+            5,
+            ["altered 00000005: a part of a line that cannot be lost"],
+        ),
+        (whole[:-1], {}, 6, [f"altered 00000005: got {whole[:-1]!r}"]),
+        ("x", {"part": True}, 6, ["altered 00000005: got 'x'"]),
+    ):
+        made = record()
+        made.streams["web"].allow("source", 5, allowed)
+        judge, _ = judged(*[log(number) for number in range(5)], record=made)
+        judge.take({**log(5), "message": text, **more})
+        judge.settle()
+        assert said(judge) == expected
+
+
+def test_gaps_of_which_one_tells_the_rest_of_another() -> None:
+    """Who goes on inside a gap without a count is told the rest of it, and what came since."""
+    made = record()
+    made.streams["web"].allow("source", 5, 20)
+    first = gap(5, 15, None, at_least=8, reason="source")
+    again = gap(10, 20, None, at_least=10, reason="source")
+    assert judged(*[log(n) for n in range(5)], first, again, log(20), record=made)[1] == []
+    apart = gap(15, 20, None, at_least=10, reason="source")
+    _, told = judged(*[log(n) for n in range(5)], first, apart, log(20), record=made)
+    assert len(told) == 1
