@@ -162,10 +162,10 @@ class Decoder:
         self._set_due()
         return given
 
-    def flush(self) -> Decoded:
-        """Give out all that is held, at the end of the stream."""
+    def flush(self, *, part: bool = False) -> Decoded:
+        """Give out all that is held, at the end of the stream; ``part``: its rest is lost."""
         self.due = None
-        last = self._lines.flush(part=False)
+        last = self._lines.flush(part=part)
         if self._entries is None:
             return last
         return concatenate([self._entries.feed(last), self._entries.flush()])

@@ -182,7 +182,8 @@ def added_by_rotation(patterns: Patterns, path: str, of: str) -> str | None:
         return None
     if name.startswith(base):
         rest = name.removeprefix(base)
-        return rest if rest and not rest[0].isalpha() else None
+        is_other = rest[:1].isalpha() or (rest[:1].isdigit() and base[-1:].isdigit())
+        return None if is_other else rest or None
     # As logrotate's `extension` makes them, and Java's loggers: before the suffix.
     for end in COMPRESSED:
         name = name.removesuffix(end)

@@ -58,7 +58,7 @@ class Names:
         # without which it could not be found again.
         if reader.is_intact():
             reader.looked_at = time.monotonic()
-            reader.size = os.fstat(reader.fd).st_size
+            reader.note_size(os.fstat(reader.fd).st_size, reader.looked_at)
             self._lives.look_before(reader)
         else:
             self._lives.renew(reader)

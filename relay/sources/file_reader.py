@@ -215,6 +215,12 @@ class FileReader:
                 self.head = head
                 self.head_hash = ""
 
+    def note_size(self, size: int, now: float) -> None:
+        """Note how long it is at a monotonic time."""
+        if size > self.size:
+            self.grown_at = now
+        self.size = size
+
     def take(self, most: int) -> bytes | None:
         """
         Read on, without accepting what was read.
@@ -286,7 +292,7 @@ class FileReader:
 
     def end(self, *, forget: bool) -> Batch:
         """Give out what is left, its last position, and the loss where there may be one."""
-        decoded = self.decoder.flush()
+        decoded = self.decoder.flush(part=self.lossy)
         loss, self.lossy = (SOURCE_LOSS if self.lossy else None), False
         return self.batch(decoded, FORGOTTEN if forget else None, loss)
 

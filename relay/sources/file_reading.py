@@ -119,7 +119,7 @@ class Reading:
         if not reader.appeared or not self.lives.may_be_copy(reader, data):
             return False
         # A copy grows until it is whole, and the truncation follows at once.
-        quiet_seconds = abs(time.time() - os.fstat(reader.fd).st_ctime)
+        quiet_seconds = now - reader.grown_at
         if quiet_seconds < IDLE_SECONDS:
             self._turns.set_due(reader, now + IDLE_SECONDS - quiet_seconds)
         return quiet_seconds < IDLE_SECONDS

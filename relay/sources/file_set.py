@@ -163,7 +163,8 @@ class FileSet:
         if found.st_size == reader.size and found.st_mtime_ns == reader.changed_ns:
             reader.looked_at = now
         else:
-            reader.size, reader.changed_ns = found.st_size, found.st_mtime_ns
+            reader.note_size(found.st_size, now)
+            reader.changed_ns = found.st_mtime_ns
             self.turns.mark(reader)
 
     def place(self, path: str) -> Place:
@@ -184,7 +185,8 @@ class FileSet:
                 file.close()
                 self._say(place, "unreadable", error.strerror)
                 return
-            reader.appeared = self.running and not reader.offset
+            if self.running and not reader.offset:
+                reader.appeared, reader.grown_at = True, time.monotonic()
         self._put_in(place, reader)
 
     def _put_in(self, place: Place, reader: FileReader) -> None:

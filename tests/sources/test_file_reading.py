@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,6 +151,21 @@ async def test_a_file_that_just_grew_is_truncated(tmp_path: Path) -> None:
     assert [(loss.reason, loss.count, loss.at_least) for loss in losses] == [("source", None, 0)]
 
 
+async def test_an_unfinished_line_of_a_truncated_file(tmp_path: Path) -> None:
+    """Its rest is lost: it is a part, and no line."""
+    log = tmp_path / "a.log"
+    append(log, "one\ntw")
+    async with Follower(log) as follower:
+        await follower.until_lines("one")
+        log.write_text("three\n")
+        await follower.until_lines("one", "tw", "three")
+    assert [batch.parts for batch in follower.batches if batch.lines] == [
+        frozenset(),
+        frozenset([0]),
+        frozenset(),
+    ]
+
+
 async def test_a_truncated_file_that_grew_past_the_old_end(tmp_path: Path) -> None:
     """A file that is longer again when it is looked at is found out by its beginning."""
     log = tmp_path / "a.log"
@@ -203,6 +219,23 @@ async def test_an_earlier_life_is_no_copy(tmp_path: Path) -> None:
         append(log, "two\n")
         await follower.until_lines("start", "two")
     assert follower.losses == 1
+
+
+async def test_a_copy_while_the_clock_is_not_the_file_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How long a copy has not grown is no matter of the clock, which may be stepped."""
+    days, right = 3 * 86_400.0, time.time
+    monkeypatch.setattr(time, "time", lambda: right() - days)
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    async with Follower(tmp_path / "a.log*") as follower:
+        await follower.until_lines("one")
+        shutil.copyfile(log, tmp_path / "a.log.1")
+        await follower.until(lambda: len(follower.positions) == 2)
+        os.truncate(log, 0)
+        append(log, "two\n")
+        await follower.until_lines("one", "two")
 
 
 async def test_a_copy_that_is_never_followed_by_a_truncation(tmp_path: Path) -> None:
