@@ -9,7 +9,9 @@ that ``--version`` and completion answer at once.
 import gc
 import os
 import shlex
+import threading
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -127,12 +129,15 @@ def serve(
     logs under /var/log, and stdin if something is piped in. The relay's own log is the channel
     "relay".
     """
-    from relay.shorthand import ARGUMENTS
-    from relay.startup import Startup, configure
-
     # Most of what a start makes is there to stay: looking for garbage meanwhile takes a tenth
     # of it. It is looked for again as soon as the relay serves.
     gc.disable()
+    # The server's library reads the system's certificates, while the configuration is read.
+    threading.Thread(target=import_module, args=("aiohttp.web",), daemon=True).start()
+
+    from relay.shorthand import ARGUMENTS
+    from relay.startup import Startup, configure
+
     startup = Startup(file, arguments, start, listen, anonymous, lines, state)
     config, name = configure(startup, _models(), os.environ, commands.commands)
 
