@@ -83,6 +83,14 @@ class Disk:
         """Put it in its place."""
         _run("mount", "--bind", str(self._bay), str(self.path))
 
+    def protect(self) -> None:
+        """Have it mounted read-only; nothing on it may be open for writing."""
+        _run("mount", "-o", "remount,bind,ro", str(self.path))
+
+    def unprotect(self) -> None:
+        """Undo that."""
+        _run("mount", "-o", "remount,bind,rw", str(self.path))
+
     def freeze(self) -> None:
         """Let all that is written to it wait."""
         _run("fsfreeze", "--freeze", str(self._bay))

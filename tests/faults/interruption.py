@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from tests.faults.fault import Fault
@@ -16,7 +17,7 @@ from tests.faults.rotation import (
 )
 from tests.faults.scene import Scene
 
-__all__ = ["DeleteIndex", "Kill", "KillAtStep", "KillInStart", "StepClock", "Stop"]
+__all__ = ["DeleteIndex", "Kill", "KillAtStep", "KillInStart", "StepClock", "Stop", "fall"]
 
 CALM_SHARE = 0.25
 """So often everything has arrived before the relay goes down; else it lives for a moment only."""
@@ -26,6 +27,21 @@ DOWN_LINES = 300
 
 MAX_START_SECONDS = 0.8
 """After which a relay that starts is killed at the latest: it takes about so long."""
+
+
+async def kill(scene: Scene) -> None:
+    """Kill the relay whatever it does."""
+    await scene.relay.kill()
+    scene.note_kill()
+
+
+async def fall(scene: Scene, end: Callable[[Scene], Awaitable[None]] = kill) -> None:
+    """Let the relay end; what its program had in the pipe then is gone."""
+    seen = scene.process.stream.seen
+    await end(scene)
+    scene.allow_gone()
+    await scene.wait(scene.process.is_over, "the relay's program lives on")
+    scene.process.stream.allow("source", seen, scene.process.stream.count())
 
 
 class Stop(Fault):
@@ -79,16 +95,11 @@ class _Down(Fault):
 
     async def fall(self, scene: Scene) -> None:
         """Let the relay end; what its program had in the pipe then is gone."""
-        seen = scene.process.stream.seen
-        await self.end(scene)
-        scene.allow_gone()
-        await scene.wait(scene.process.is_over, "the relay's program lives on")
-        scene.process.stream.allow("source", seen, scene.process.stream.count())
+        await fall(scene, self.end)
 
     async def end(self, scene: Scene) -> None:
         """Let the relay end."""
-        await scene.relay.kill()
-        scene.note_kill()
+        await kill(scene)
 
     async def begin(self, scene: Scene) -> None:
         """Start it again."""

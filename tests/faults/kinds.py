@@ -4,7 +4,15 @@ from tests.faults.absence import Cut, CutPusher, Freeze, Leave
 from tests.faults.damage import CutSegment, DeleteSegment, ZeroSegment
 from tests.faults.fault import Fault
 from tests.faults.interruption import DeleteIndex, Kill, KillAtStep, KillInStart, StepClock, Stop
-from tests.faults.outage import FillDisk, FreezeDisk, LockDisk, RemoveDirectory, RemoveDisk
+from tests.faults.outage import (
+    FillDisk,
+    FreezeDisk,
+    LockDisk,
+    RemoveDirectory,
+    RemoveDisk,
+    StartFull,
+    StartProtected,
+)
 from tests.faults.rotation import CopyTruncate, Delete, LogRotate, LogRotateCopy, Rename, Truncate
 
 __all__ = ["DISK_KINDS", "DURABLE_KINDS", "KINDS", "MEMORY_KINDS"]
@@ -43,7 +51,9 @@ DURABLE_KINDS = _by_name(
 )
 """What only a relay with a state directory gets over without a loss."""
 
-DISK_KINDS = _by_name(FillDisk(), LockDisk(), RemoveDisk(), FreezeDisk())
+DISK_KINDS = _by_name(
+    FillDisk(), LockDisk(), RemoveDisk(), FreezeDisk(), StartFull(), StartProtected()
+)
 """What takes a disk of its own, and so root."""
 
 KINDS = MEMORY_KINDS | DURABLE_KINDS | DISK_KINDS

@@ -5,16 +5,26 @@ import shutil
 import time
 from abc import abstractmethod
 from functools import partial
+from typing import ClassVar
 
 import orjson
 
 from tests.faults.disk import Disk
 from tests.faults.fault import Fault
 from tests.faults.http import get
+from tests.faults.interruption import fall
 from tests.faults.pulse import Window
 from tests.faults.scene import RING_LINES, Scene
 
-__all__ = ["FillDisk", "FreezeDisk", "LockDisk", "RemoveDirectory", "RemoveDisk"]
+__all__ = [
+    "FillDisk",
+    "FreezeDisk",
+    "LockDisk",
+    "RemoveDirectory",
+    "RemoveDisk",
+    "StartFull",
+    "StartProtected",
+]
 
 LINES = (50, 12_000)
 """Written while the disk is no use."""
@@ -29,6 +39,9 @@ class _Outage(Fault):
     """
 
     weight = 1.0
+    is_start: ClassVar[bool] = False
+    """Whether a life begins with it, which cannot count what left the rings for a reader that
+    comes from an earlier one."""
 
     async def strike(self, scene: Scene) -> None:
         scene.record.strike(self.kind)
@@ -36,10 +49,11 @@ class _Outage(Fault):
         seen = {name: stream.seen for name, stream in scene.record.streams.items()}
         # Not pages: what comes from the disk waits for it.
         prompt = [one for one in scene.streaming_readers() if one.judge.is_past(seen)]
-        idle = [one for one in scene.readers if one not in prompt]
+        others = scene.every_reader if self.is_start else scene.readers
+        idle = [one for one in others if one not in prompt or self.is_start]
         expected = {one: one.judge.expected() for one in idle}
         began_ns = time.monotonic_ns()
-        await asyncio.to_thread(self.take, scene.disk, scene)
+        await self.begin(scene, scene.disk)
         try:
             await scene.ask(partial(_says, scene, "failing"), "the store does not say it fails")
             failing_ns = time.monotonic_ns()
@@ -50,13 +64,19 @@ class _Outage(Fault):
             ended_ns = time.monotonic_ns()
             await asyncio.to_thread(self.give, scene.disk, scene)
         await scene.ask(partial(_says, scene, "ok"), "the store does not recover")
-        scene.pulse.windows.append(Window(self.kind, began_ns, failing_ns, ended_ns))
+        if not self.is_start:
+            # Lines wait for the disk alone.
+            scene.pulse.windows.append(Window(self.kind, began_ns, failing_ns, ended_ns))
         for one, starts in expected.items():
             one.judge.excuse({**seen, **starts}, scene.record.counts())
         for name, stream in scene.record.streams.items():
             if stream.count() - seen[name] > RING_LINES:
                 for reason in ("storage", "evicted"):
                     stream.allow(reason, seen[name], stream.count(), is_counted=True)
+
+    async def begin(self, scene: Scene, disk: Disk) -> None:
+        """Let the disk be no use to the relay."""
+        await asyncio.to_thread(self.take, disk, scene)
 
     @abstractmethod
     def take(self, disk: Disk, scene: Scene) -> None:
@@ -121,6 +141,36 @@ class FreezeDisk(_Outage):
 
     def give(self, disk: Disk, scene: Scene) -> None:
         disk.thaw()
+
+
+class _Start(_Outage):
+    """The relay is killed, and the disk is no use when it starts; it streams all the same."""
+
+    weight = 0.7
+    is_start = True
+
+    async def begin(self, scene: Scene, disk: Disk) -> None:
+        await fall(scene)
+        await super().begin(scene, disk)
+        await scene.start()
+
+
+class StartFull(_Start, FillDisk):
+    """Full: what the kill left in segments is cut off, and nothing else can be written."""
+
+    kind = "start with a full disk"
+
+
+class StartProtected(_Start):
+    """Mounted read-only: not even that can be cut off."""
+
+    kind = "start read-only"
+
+    def take(self, disk: Disk, scene: Scene) -> None:
+        disk.protect()
+
+    def give(self, disk: Disk, scene: Scene) -> None:
+        disk.unprotect()
 
 
 class RemoveDirectory(Fault):
