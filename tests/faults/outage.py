@@ -193,5 +193,3 @@ class RemoveDirectory(Fault):
         await scene.ask(partial(_says, scene, "ok"), "the store does not recover")
         for stream in scene.record.streams.values():
             stream.damage(self.kind, 0, stream.count())
-            # What was on its way when it went: known to the index made anew, and in no segment.
-            stream.allow("restart", 0, stream.count(), is_counted=True)
