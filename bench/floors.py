@@ -10,6 +10,8 @@ Rule of this file: it imports nothing from ``relay``. Each floor is a program of
     fanout PATH:CLIENTS  B: send bytes that are ready to so many sockets, in a plain loop
     frames PATH:CLIENTS:BATCH  B: the same with frames of WebSockets; 0 is one entry a message
     stream PATH          C: a bare aiohttp loop that follows PATH, one task per client
+    pages PORT           D: ask the server of bench.pages for all its pages, parse and drop them
+    library PORT         the same by AWS's own client
     hello                a bare aiohttp server, for the time from start to the first answer
 """
 
@@ -23,10 +25,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any, cast
 
 import orjson
 
@@ -312,6 +315,69 @@ def stream(port: int, path: Path) -> None:
     serve(app, port)
 
 
+def read_pages(port: int) -> None:
+    """
+    Floor D: ask for pages of events until there are no more, parse and drop them.
+
+    The least that any client of CloudWatch Logs can do, without a signature even.
+    """
+    import aiohttp
+
+    async def read() -> None:
+        headers = {"X-Amz-Target": "Logs_20140328.FilterLogEvents"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+
+            async def ask(**request: str) -> dict[str, Any]:
+                url = f"http://127.0.0.1:{port}/"
+                async with session.post(url, data=orjson.dumps(request)) as response:
+                    return cast("dict[str, Any]", orjson.loads(await response.read()))
+
+            await drop_pages(ask)
+
+    run(read())
+
+
+def read_pages_by_library(port: int) -> None:
+    """Do the same by AWS's own client, as a program of a few lines would."""
+    from aiobotocore.session import AioSession
+
+    async def read() -> None:
+        made = AioSession().create_client(
+            "logs",
+            region_name="eu-central-1",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",
+        )
+        async with made as client:
+            await drop_pages(client.filter_log_events)
+
+    run(read())
+
+
+async def drop_pages(ask: Callable[..., Awaitable[dict[str, Any]]]) -> None:
+    """Ask for a page after the other, and count the events."""
+    events, request = 0, {"logGroupName": "/bench"}
+    print("ready", flush=True)
+    while True:
+        page = await ask(**request)
+        events += len(page["events"])
+        if "nextToken" in page:
+            request["nextToken"] = page["nextToken"]
+        elif events:
+            print(f"read {events}", flush=True)
+            await asyncio.Event().wait()
+        else:
+            await asyncio.sleep(0.1)
+
+
+def run(program: Coroutine[Any, Any, None]) -> None:
+    """Run on uvloop until it is ended."""
+    import uvloop
+
+    uvloop.run(program)
+
+
 def hello(port: int) -> None:
     """Answer every request with one word."""
     from aiohttp import web
@@ -353,6 +419,8 @@ def main(name: str, port: int, argument: str = "") -> None:
         "fanout": lambda: _to_many(blocks_to_many, port, argument),
         "frames": lambda: _to_many(frames_to_many, port, argument),
         "stream": lambda: stream(port, Path(argument)),
+        "pages": lambda: read_pages(int(argument)),
+        "library": lambda: read_pages_by_library(int(argument)),
         "hello": lambda: hello(port),
     }
     if name not in floors:

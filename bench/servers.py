@@ -13,10 +13,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.floors import SOURCE
 from bench.workspace import Workspace
@@ -132,6 +133,7 @@ class Server:
         log: file that takes what it says.
         stdin: a FIFO that it reads, which never ends; ``None``: nothing.
         own_group: whether it leads a process group.
+        environ: added to its environment.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class Server:
         stdin: Path | None = None,
         *,
         own_group: bool = False,
+        environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.port = port
         self._log = log
@@ -154,6 +157,7 @@ class Server:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=own_group,
+                env={**os.environ, **environ},
             )
         os.close(read_from)
 
@@ -173,6 +177,10 @@ class Server:
     def wait_for_word(self) -> None:
         """Wait until it has said that it is ready; for servers that take only their clients."""
         self._wait(lambda: b"ready" in self._log.read_bytes())
+
+    def wait_for_text(self, text: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until it has said something."""
+        self._wait(lambda: text.encode() in self._log.read_bytes(), patience_seconds)
 
     def wait_for_answer(self) -> None:
         """Wait until it answers a request."""
@@ -283,7 +291,11 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_relay(workspace: Workspace, setup: Setup = MEMORY_ONLY) -> Server:
+def start_relay(
+    workspace: Workspace,
+    setup: Setup = MEMORY_ONLY,
+    environ: Mapping[str, str] = MappingProxyType({}),
+) -> Server:
     """Start a relay; it may not answer yet."""
     port = free_port()
     files = FILES.format(watched=workspace.watched, channel=setup.channel)
@@ -302,7 +314,7 @@ def start_relay(workspace: Workspace, setup: Setup = MEMORY_ONLY) -> Server:
     configuration = workspace.folder / "relay.toml"
     configuration.write_text(text)
     command = [sys.executable, "-m", "relay", "serve", "-c", str(configuration)]
-    return Server(command, port, workspace.folder / "relay.out", setup.stdin)
+    return Server(command, port, workspace.folder / "relay.out", setup.stdin, environ=environ)
 
 
 def start_floor(

@@ -2,6 +2,7 @@
 
 from bench.row import Row
 from bench.rows import (
+    cloudwatch,
     fanout,
     file,
     filters,
@@ -37,6 +38,9 @@ ROWS: tuple[Row, ...] = (
     rest.ROW,
     refining.DETECTION,
     refining.REDACTION,
+    cloudwatch.ROW,
+    cloudwatch.BARE,
+    cloudwatch.MEMORY,
     start.ROW,
     start.VERSION,
     store.FILE,

@@ -7,9 +7,10 @@ AWS gives once and tells in a page and in a pushed record alike.
 
 import sys
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from itertools import chain
+from itertools import accumulate
 from operator import itemgetter
 from typing import Any, Final
 
@@ -19,12 +20,12 @@ __all__ = [
     "STREAM",
     "TIME",
     "Event",
-    "by_time",
+    "in_order",
     "joined_keys",
     "key_of",
     "of_page",
     "pack_keys",
-    "turn_of",
+    "turns",
     "unpack_keys",
 ]
 
@@ -42,40 +43,56 @@ PRIME = 11400714785074694791
 """Below 2**64. An id is a number of 56 digits made of fields: the rest of a division by a prime
 that is near no power of two mixes them all, in 0.2 µs."""
 
-by_time = itemgetter(TIME, INGESTED)
-"""What events are ordered by, as AWS orders them; those that are equal stay as they came."""
+_by_time = itemgetter(TIME, INGESTED)
+"""As AWS orders them; those that are equal stay as they came."""
 
 
 def key_of(event_id: str) -> int:
     """Return the 64 bits that stand for an event's id."""
-    # What is not AWS's own number is hashed as text.
-    if event_id.isdecimal() and event_id.isascii():
+    try:
         return int(event_id) % PRIME
-    return int.from_bytes(blake2b(event_id.encode(errors="replace"), digest_size=8).digest())
+    except ValueError:
+        # What is not AWS's own number is hashed as text.
+        return int.from_bytes(blake2b(event_id.encode(errors="replace"), digest_size=8).digest())
 
 
 def of_page(page: Mapping[str, Any]) -> list[Event]:
     """Return the events of a page that ``FilterLogEvents`` answered, in its order."""
+    events = page.get("events", ())
+    ids = [event["eventId"] for event in events]
+    try:
+        keys = [int(one) % PRIME for one in ids]
+    except ValueError:
+        keys = [key_of(one) for one in ids]
     return [
         (
             event["timestamp"],
             event.get("ingestionTime", 0),
-            key_of(event["eventId"]),
+            key,
             event["logStreamName"],
             event["message"],
         )
-        for event in page.get("events", ())
+        for event, key in zip(events, keys, strict=True)
     ]
 
 
-def pack_keys(pairs: Sequence[tuple[int, int]]) -> bytes:
+def in_order(events: list[Event]) -> list[Event]:
+    """Return events ordered by time: as AWS gives them, where it has ordered them already."""
+    times = [event[TIME] for event in events]
+    return events if times == sorted(times) else sorted(events, key=_by_time)
+
+
+def pack_keys(times: Iterable[int], keys: Iterable[int]) -> bytes:
     """
     Return record keys as a position has them.
 
     Args:
-        pairs: a time (ms) and a key for each.
+        times: ms since the epoch.
+        keys: of events, one for each time.
     """
-    numbers = array("Q", chain.from_iterable(pairs))
+    first, second = array("Q", times), array("Q", keys)
+    numbers = array("Q", bytes(16 * len(first)))
+    numbers[::2], numbers[1::2] = first, second
     if sys.byteorder == "little":
         numbers.byteswap()
     return numbers.tobytes()
@@ -89,16 +106,25 @@ def unpack_keys(packed: bytes) -> dict[int, int]:
     return dict(zip(numbers[1::2], numbers[::2], strict=True))
 
 
-def joined_keys(events: Iterable[Event], from_ms: int) -> bytes:
-    """Return the record keys of those events that happened at ``from_ms`` or later."""
-    return pack_keys([(event[TIME], event[KEY]) for event in events if event[TIME] >= from_ms])
+def joined_keys(events: Sequence[Event], from_ms: int) -> bytes:
+    """
+    Return the record keys of events.
+
+    Args:
+        events: ordered by time.
+        from_ms: those that happened earlier are left out.
+    """
+    start = bisect_left(events, from_ms, key=itemgetter(TIME))
+    kept = events[start:]
+    return pack_keys([event[TIME] for event in kept], [event[KEY] for event in kept])
 
 
-def turn_of(events: Sequence[Event], most_characters: int) -> int:
-    """Return how many events are published at once: of about so many characters."""
-    size = 0
-    for number, event in enumerate(events, 1):
-        size += len(event[MESSAGE])
-        if size >= most_characters:
-            return number
-    return len(events)
+def turns(events: Sequence[Event], most_characters: int) -> Iterator[Sequence[Event]]:
+    """Cut events into what is published at once: of about so many characters each."""
+    ends = list(accumulate([len(event[MESSAGE]) for event in events]))
+    start = 0
+    while start < len(events):
+        before = ends[start - 1] if start else 0
+        stop = min(len(events), bisect_left(ends, before + most_characters, start) + 1)
+        yield events[start:stop]
+        start = stop

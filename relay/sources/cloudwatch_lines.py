@@ -2,7 +2,7 @@
 What is made of the events of one log group: channels, instances, runs; and the keys that say so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar, TypeVar
 
@@ -13,7 +13,7 @@ from relay.entry import Batch, Origin, Position, Stream
 from relay.names import channel_name, is_run_id
 from relay.sources import template
 from relay.sources.base import Source, SourceOptions
-from relay.sources.cloudwatch_batches import Marked, batches_of
+from relay.sources.cloudwatch_batches import Making, batches_of
 from relay.sources.cloudwatch_events import STREAM, Event
 from relay.sources.cloudwatch_lambda import InvocationEnded, Invocations, is_lambda
 from relay.sources.cloudwatch_runs import end_pattern
@@ -122,6 +122,9 @@ class LogLines:
         self._names_requests = options.run_pattern is None
         self._ends = options.run_end_pattern is None
         self._given_channel = channel
+        self._making = Making(
+            source.name, reader, self._origin, options.max_line_bytes, options.detect_level
+        )
         self._names_streams = "{log_stream}" in (options.channel or "")
         self._channels: dict[str, str] = {}
         self._runs: dict[str, str] = {}
@@ -147,7 +150,9 @@ class LogLines:
         start = 0
         runs, ends = self._marked(events)
         for stop in [*self._cuts(ends), len(events)]:
-            batches += self._stretch(events[start:stop], runs[start:stop])
+            if stop > start:
+                stretch = None if runs is None else runs[start:stop]
+                batches += self._stretch(events[start:stop], stretch)
             batches += self._endings(ends, start, stop)
             start = stop
         *others, last = batches or [self._empty()]
@@ -155,19 +160,16 @@ class LogLines:
 
     def _marked(
         self, events: Sequence[Event]
-    ) -> tuple[Sequence[str | None], dict[int, InvocationEnded]]:
+    ) -> tuple[Sequence[str | None] | None, dict[int, InvocationEnded]]:
         """Return each event's run, and the ends of invocations by the index of their report."""
+        if self._options.run is not None:
+            return [self._named_run(self._options.run, event[STREAM]) for event in events], {}
         if self.invocations is None:
-            return [self._named_run(event[STREAM]) for event in events], {}
+            return None, {}
         requests, ends = self.invocations.mark(events)
-        if not self._names_requests:
-            requests = [None] * len(events)
-        return requests, ends if self._ends else {}
+        return requests if self._names_requests else None, ends if self._ends else {}
 
-    def _named_run(self, stream: str) -> str | None:
-        named = self._options.run
-        if named is None:
-            return None
+    def _named_run(self, named: str, stream: str) -> str:
         run = self._runs.get(stream)
         if run is None:
             text = template.fill(named, {**self._words, "log_stream": stream}, None)
@@ -186,36 +188,24 @@ class LogLines:
         channel = self._channel("") if self.is_one_channel else channel_name(self._source.name)
         return Batch(self._source.name, channel, reader=self._reader)
 
-    def _stretch(self, events: Sequence[Event], runs: Sequence[str | None]) -> list[Batch]:
-        """Return batches of events, by channel in the order of their first lines."""
-        if not events:
-            return []
-        marked = list(zip(events, runs, strict=True))
-        lanes = {self._channel(""): marked} if self.is_one_channel else self._by_channel(marked)
-        most, detects = self._options.max_line_bytes, self._options.detect_level
-        return [
-            batch
-            for channel, own in lanes.items()
-            for batch in batches_of(
-                self._source.name,
-                self._reader,
-                own,
-                (channel, self._origin),
-                most,
-                detect_levels=detects,
-            )
-        ]
+    def _stretch(
+        self, events: Sequence[Event], runs: Sequence[str | None] | None
+    ) -> Iterator[Batch]:
+        """Give batches of events, by channel in the order of their first lines."""
+        if self.is_one_channel:
+            yield from batches_of(self._making, self._channel(""), events, runs)
+            return
+        lanes: dict[str, list[int]] = {}
+        for number, event in enumerate(events):
+            lanes.setdefault(self._channel(event[STREAM]), []).append(number)
+        for channel, own in lanes.items():
+            some = None if runs is None else [runs[number] for number in own]
+            yield from batches_of(self._making, channel, [events[n] for n in own], some)
 
     @property
     def is_one_channel(self) -> bool:
         """Whether its channel, or the template of it, is the same for all log streams."""
         return self._given_channel is not None or not self._names_streams
-
-    def _by_channel(self, marked: Sequence[Marked]) -> dict[str, list[Marked]]:
-        lanes: dict[str, list[Marked]] = {}
-        for one in marked:
-            lanes.setdefault(self._channel(one[0][STREAM]), []).append(one)
-        return lanes
 
     def _channel(self, stream: str) -> str:
         if self._given_channel is not None:

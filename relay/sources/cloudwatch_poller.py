@@ -21,7 +21,7 @@ from relay.errors import SourceError
 from relay.sources.base import TURN_BYTES
 from relay.sources.cloudwatch_client import Client
 from relay.sources.cloudwatch_errors import AwsError, Kind
-from relay.sources.cloudwatch_events import TIME, Event, by_time, of_page, turn_of
+from relay.sources.cloudwatch_events import TIME, Event, in_order, of_page, turns
 from relay.sources.cloudwatch_groups import Group
 from relay.sources.cloudwatch_window import Poll, Window
 from relay.status import ReaderStatus
@@ -36,8 +36,9 @@ LONGEST_WAIT_SECONDS = 30.0
 GROWTH = 1.5
 """Of the interval, with each poll that brings nothing."""
 
-HELD_PAGES = 4
-"""Of new events, that are put in order together: 4 MB at most."""
+HELD_EVENTS = 2000
+"""New ones that are put in order together. AWS orders them over all pages; what is held for longer
+costs memory, and leaves the processor's cache."""
 
 MAX_LOST_TOKENS = 3
 """In a row, that are nothing to speak of: a page was fetched too late."""
@@ -208,21 +209,17 @@ class Poller:
         poll, token = window.begin(_now_ms()), None
         self._has_news = False
         held: list[Event] = []
-        pages = 0
         try:
             while True:
                 page = await self._page(poll, token)
                 poll = poll.turned()
-                new = window.new(of_page(page))
-                held += new
-                pages += bool(new)
+                held += window.new(of_page(page))
                 # The same token again leads nowhere; it ends other lists of AWS's.
                 last, token = token, page.get("nextToken")
                 if not token or token == last:
                     break
-                if pages >= HELD_PAGES:
+                if len(held) >= HELD_EVENTS:
                     await self._pass_on(poll, held)
-                    pages = 0
             await self._pass_on(poll, held)
         finally:
             window.unread(held)
@@ -248,13 +245,12 @@ class Poller:
 
     async def _pass_on(self, poll: Poll, held: list[Event]) -> None:
         """Publish events in the order of time, and take them from those that are held."""
-        held.sort(key=by_time)
-        while held:
-            turn = held[: turn_of(held, TURN_BYTES)]
+        held[:] = in_order(held)
+        for turn in turns(list(held), TURN_BYTES):
             position = self._window.position(poll, turn)
             await self._publish(turn, position, partial(self._settle, held, turn, position))
 
-    def _settle(self, held: list[Event], turn: list[Event], position: Position) -> None:
+    def _settle(self, held: list[Event], turn: Sequence[Event], position: Position) -> None:
         self._window.settle(position, turn)
         del held[: len(turn)]
         self._has_news = True

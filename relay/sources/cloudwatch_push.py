@@ -29,10 +29,10 @@ from relay.sources.base import TURN_BYTES, SourceState, SourceStatus
 from relay.sources.cloudwatch_events import (
     KEY,
     Event,
-    by_time,
+    in_order,
     key_of,
     pack_keys,
-    turn_of,
+    turns,
     unpack_keys,
 )
 from relay.sources.cloudwatch_jobs import JobSource
@@ -104,7 +104,7 @@ class Repeats:
 
     def position(self, events: Sequence[Event], now_ms: int) -> Position:
         """Return what is recorded with events, and from when on it is kept."""
-        keys = pack_keys([(now_ms, event[KEY]) for event in events])
+        keys = pack_keys([now_ms] * len(events), [event[KEY] for event in events])
         oldest_ms = next(iter(self._known.values()), now_ms)
         return Position("pushed", keys, max(oldest_ms, now_ms - KEPT_MS, 0))
 
@@ -250,14 +250,11 @@ class _Delivery:
         """Give the events that are new, ordered by time, some at a time."""
         known = self._keys
         found = self._repeats.new(_events(record, self._now_ms))
-        new = sorted([event for event in found if event[KEY] not in known], key=by_time)
+        new = in_order([event for event in found if event[KEY] not in known])
         known.update(event[KEY] for event in new)
         receipt.accepted += len(new)
         receipt.skipped += len(record.events) - len(new)
-        while new:
-            cut = turn_of(new, TURN_BYTES)
-            yield new[:cut]
-            new = new[cut:]
+        return turns(new, TURN_BYTES)
 
     def add(self, events: Sequence[Event], batches: Sequence[Batch]) -> None:
         """Add events and what was made of them."""

@@ -11,11 +11,13 @@ Pure: the time comes in. Events arrive late, so each time is asked for again unt
   newest event is older than now, ``lookback`` counts from it, for ``slack`` at most.
 * While a sweep needs one page, every poll is one. Where it needs more, short polls of the last
   seconds stand between sweeps, so that new events need not wait for old ones to be read again.
-* Keys are kept from ``from_ms`` on; older events are not asked for.
+* Keys are kept from ``from_ms`` on; older events are not asked for. They lie in slots of an
+  eighth of the lookback, by their events' time, so that forgetting costs nothing.
 """
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from relay.entry import Position
@@ -25,6 +27,8 @@ __all__ = ["Poll", "Window"]
 
 SHORT_MS = 10_000
 """How far back a short poll asks: most events are readable within seconds."""
+
+SLOTS = 8
 
 SWEEP_SHARE = 4
 """Sweeps of many pages take at most about one part in so many of the time."""
@@ -69,13 +73,16 @@ class Window:
         self.from_ms = from_ms
         self._lookback_ms = lookback_ms
         self._slack_ms = slack_ms
-        self._seen = unpack_keys(packed_keys)
-        self._newest_ms = max(self._seen.values(), default=from_ms)
+        self._slot_ms = max(1, lookback_ms // SLOTS)
+        self._slots: defaultdict[int, set[int]] = defaultdict(set)
+        self._newest_ms = from_ms
+        for key, time in unpack_keys(packed_keys).items():
+            self._slots[time // self._slot_ms].add(key)
+            self._newest_ms = max(self._newest_ms, time)
         self._last_begun_ms = from_ms
         self._next_sweep_ms = 0
         self._is_long = False
-        self._forgotten_ms = 0
-        self._forget()
+        self._move(from_ms)
 
     @classmethod
     def restored(cls, position: Position, lookback_ms: int, slack_ms: int) -> "Window":
@@ -85,7 +92,7 @@ class Window:
 
     def __len__(self) -> int:
         """How many events are known."""
-        return len(self._seen)
+        return sum(map(len, self._slots.values()))
 
     def begin(self, now_ms: int) -> Poll:
         """Return what to ask for now."""
@@ -100,22 +107,39 @@ class Window:
 
     def new(self, events: Sequence[Event]) -> list[Event]:
         """Return the events that are not known, each once, and know them from now on."""
-        seen = self._seen
-        times = {event[KEY]: event[TIME] for event in events}
-        if len(times) == len(events) and seen.keys().isdisjoint(times):
-            seen.update(times)
-            return list(events)
-        fresh = []
-        for event in events:
-            if event[KEY] not in seen:
-                seen[event[KEY]] = event[TIME]
-                fresh.append(event)
+        fresh: list[Event] = []
+        for slot, some in self._by_slot(events):
+            known = self._slots[slot]
+            keys = {event[KEY] for event in some}
+            if len(keys) == len(some) and known.isdisjoint(keys):
+                fresh += some
+                known |= keys
+                continue
+            for event in some:
+                if event[KEY] not in known:
+                    known.add(event[KEY])
+                    fresh.append(event)
         return fresh
+
+    def _by_slot(self, events: Sequence[Event]) -> Iterator[tuple[int, Sequence[Event]]]:
+        """Cut events where their slot changes: seldom, since AWS orders them."""
+        numbers = [event[TIME] // self._slot_ms for event in events]
+        start = 0
+        while start < len(events):
+            slot = numbers[start]
+            # Most often all, or all that are left, are of one slot.
+            stop = start + 1
+            if numbers[-1] == slot and numbers.count(slot) == len(events) - start:
+                stop = len(events)
+            while stop < len(events) and numbers[stop] == slot:
+                stop += 1
+            yield slot, events[start:stop]
+            start = stop
 
     def unread(self, events: Sequence[Event]) -> None:
         """Take back events that could not be handed on."""
         for event in events:
-            self._seen.pop(event[KEY], None)
+            self._slots[event[TIME] // self._slot_ms].discard(event[KEY])
 
     def position(self, poll: Poll, events: Sequence[Event]) -> Position:
         """
@@ -134,7 +158,8 @@ class Window:
     def settle(self, position: Position, events: Sequence[Event]) -> None:
         """Take note that events are published with their position, whatever was taken back."""
         if events:
-            self._seen.update({event[KEY]: event[TIME] for event in events})
+            for slot, some in self._by_slot(events):
+                self._slots[slot].update([event[KEY] for event in some])
             self._newest_ms = max(self._newest_ms, events[-1][TIME])
         self._move(position.keys_from)
 
@@ -154,13 +179,9 @@ class Window:
 
     def _move(self, from_ms: int) -> None:
         self.from_ms = max(self.from_ms, from_ms)
-        # Each time all keys are looked at: so not with each batch of a long sweep.
-        if self.from_ms - self._forgotten_ms >= self._lookback_ms // 8:
-            self._forget()
-
-    def _forget(self) -> None:
-        least = self._forgotten_ms = self.from_ms
-        self._seen = {key: time for key, time in self._seen.items() if time >= least}
+        least = self.from_ms // self._slot_ms
+        for slot in [slot for slot in self._slots if slot < least]:
+            del self._slots[slot]
 
 
 def _position(from_ms: int, keys: bytes = b"") -> Position:

@@ -65,14 +65,14 @@ def test_keys_of_neighbouring_ids_are_spread() -> None:
 @given(st.lists(st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**64 - 1))))
 def test_record_keys_are_packed_and_unpacked(pairs: list[tuple[int, int]]) -> None:
     """16 bytes each, the time first and big endian, as the store compares it."""
-    packed = pack_keys(pairs)
+    packed = pack_keys([time for time, _ in pairs], [key for _, key in pairs])
     assert len(packed) == 16 * len(pairs)
     assert unpack_keys(packed) == {key: time for time, key in pairs}
 
 
 def test_a_record_key_begins_with_its_time() -> None:
     """Big endian."""
-    assert pack_keys([(258, 1)]) == bytes.fromhex("00000000000001020000000000000001")
+    assert pack_keys([258], [1]) == bytes.fromhex("00000000000001020000000000000001")
 
 
 def test_only_keys_from_a_time_on_are_recorded() -> None:
