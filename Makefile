@@ -22,7 +22,7 @@ TYPES := $(VENV)/types
 # What the faults are struck with.
 FAULT_COMMANDS := logrotate faketime
 # What the tests drive that is no Python package, by command.
-TEST_COMMANDS := chromium curl node zstd dockerd docker busybox $(FAULT_COMMANDS)
+TEST_COMMANDS := chromium curl nginx node zstd dockerd docker busybox $(FAULT_COMMANDS)
 # Other people's clients for Node, that the tests drive.
 CLIENTS := tests/node/node_modules/.installed
 

@@ -61,7 +61,7 @@ export class LogRow {
   element = make("div", "row");
   line = make("div", "line");
   #day = make("div", "day");
-  #run = make("div", "day run");
+  #run = make("div", "day start");
   #level = make("span", "level");
   #time = make("time", "time");
   #seq = make("span", "seq");

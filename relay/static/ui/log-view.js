@@ -135,9 +135,10 @@ export class LogView extends HTMLElement {
   /** How many rows the search found, and which of them the keyboard is at, from 1; 0: none. */
   get found() {
     const { count, isComplete } = this.#found;
-    const at = this.#current === null ? -1 : this.#found.place(this.#store.rowOfId(this.#current));
-    const isAt = at >= 0 && at < this.#found.end && this.#idAt(this.#found, at) === this.#current;
-    return { count, isComplete, at: isAt ? at - this.#found.first + 1 : 0 };
+    if (this.#current === null) return { count, isComplete, at: 0 };
+    const place = this.#found.place(this.#store.rowOfId(this.#current));
+    const isAt = place < this.#found.end && this.#idAt(this.#found, place) === this.#current;
+    return { count, isComplete, at: isAt ? place - this.#found.first + 1 : 0 };
   }
 
   /** Rows below what is seen. */
@@ -446,7 +447,7 @@ export class LogView extends HTMLElement {
    * @param {WheelEvent} event
    */
   #wheeled(event) {
-    if (event.deltaY < 0 && this.#scroller.scrollTop > 0) this.pin();
+    if (event.deltaY < 0 && (this.#scroller.scrollTop > 0 || this.#isShort)) this.pin();
   }
 
   /** @param {KeyboardEvent} event */
@@ -637,10 +638,15 @@ export class LogView extends HTMLElement {
     this.#askOlder();
   }
 
+  /** Whether all rows can be seen at once. */
+  get #isShort() {
+    return this.#heights.total <= this.#viewport.height;
+  }
+
   /** Ask for older rows where there will soon be none to be seen. */
   #askOlder() {
     if (!this.#listing.isComplete) return;
-    const isShort = this.#heights.total <= this.#viewport.height;
+    const isShort = this.#listing.filter !== null && this.#isShort;
     const isNear = !this.isFollowing && this.#viewport.top < NEAR_PX;
     if (!isShort && !isNear) return;
     const last = this.#drawn.at(-1)?.row ?? this.#store.end - 1;

@@ -2,7 +2,8 @@
  * `<view-panel>`: what is rarely changed of a view: further filters, how lines are shown, files.
  *
  * Events: `view` (its detail has the parts of the view that change), `download` (its detail is
- * a format, a day or nothing, and whether only what this page holds is wanted), `clear`.
+ * `text`, `ndjson` or `shown`, a day or nothing, and whether it is compressed), `clear` (all
+ * filters), `clear-lines`.
  *
  * @import { View } from "../core/view.js"
  */

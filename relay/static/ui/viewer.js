@@ -8,7 +8,6 @@
  * @import { Connection } from "../core/connection.js"
  * @import { Missed } from "../core/intake.js"
  * @import { Filter } from "../core/listing.js"
- * @import { Store } from "../core/store.js"
  * @import { View } from "../core/view.js"
  * @import { Histogram, Status } from "../net/relay.js"
  */
@@ -17,6 +16,7 @@ import { matcherOf } from "../core/filter.js";
 import { whyEmpty } from "../core/notice.js";
 import { Palette } from "../core/palette.js";
 import { grouped, lines, missedWords, rate } from "../core/sentences.js";
+import { Store } from "../core/store.js";
 import { conditions, EVERYTHING, isFiltered, isMixed, isSame, unfiltered, withChanges } from "../core/view.js";
 import { ChannelList } from "./channel-list.js";
 import { ConnectionState } from "./connection-state.js";
@@ -107,6 +107,8 @@ export class RelayViewer extends HTMLElement {
     this.#on(this.#filter, "panel", () => this.#openPanel(this.#panel.hidden));
     this.#on(this.#panel, "view", (changes) => this.#change(changes, false));
     this.#on(this.#panel, "clear", () => this.#clearFilters());
+    this.#on(this.#panel, "clear-lines", () => this.#send("clear-lines"));
+    this.#on(this.#panel, "download", (file) => this.#send("download", file));
     this.#on(this.#histogram, "range", (range) => this.#change({ ...range, at: null }, true));
     this.#on(this.#log, "follow-change", () => this.#showFollowing());
     this.#on(this.#log, "count-change", () => this.#showFound());
@@ -170,6 +172,9 @@ export class RelayViewer extends HTMLElement {
   set connection(connection) {
     this.#connection = connection;
     this.#state.connection = connection;
+    const isTrying = connection.phase === "connecting" || connection.phase === "live";
+    // What is shown of the old view does not stand for one that cannot be shown.
+    if (!this.#isStarted && !isTrying) this.#log.show(new Store(), null);
     this.#showNotice();
   }
 
