@@ -5,6 +5,7 @@ What sources and the store tell about themselves: values that they write and sta
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from relay.meter import Meter, Timings
 
@@ -33,12 +34,14 @@ class ReaderStatus:
         detail: a sentence, where there is something to say.
         position: where it stands, for people: ``12345`` bytes, a time.
         run: id of the run that it reads, where there is one.
+        container: what is known of the container that it reads, where it reads one.
     """
 
     state: str
     detail: str | None = None
     position: str | None = None
     run: str | None = None
+    container: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)

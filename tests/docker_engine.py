@@ -59,7 +59,8 @@ class Engine:
             live_restore: whether its containers go on while it is down.
         """
         # Where the last one was killed.
-        for name in ("docker.sock", "docker.pid"):
+        self._wait_until_all_are_gone("containerd --config")
+        for name in ("docker.sock", "docker.pid", "exec/containerd/containerd.pid"):
             (self.home / name).unlink(missing_ok=True)
         settings = self.home / "daemon.json"
         settings.write_text(json.dumps({"live-restore": live_restore}))
@@ -77,6 +78,23 @@ class Engine:
                 stderr=log,
             )
         self._wait_until_it_answers()
+
+    def _wait_until_all_are_gone(self, words: str) -> None:
+        """Wait for what ends with the engine; a next one would take it for its own."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._processes(words):
+            assert time.monotonic() < deadline, f"{words} goes on"
+            time.sleep(0.05)
+
+    def _processes(self, words: str = "") -> list[int]:
+        """Return the processes that have this engine's home, and words, in their command."""
+        found = []
+        for directory in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if f"{self.home}/" in command and words in command:
+                    found.append(int(directory.name))
+        return found
 
     def _bridge(self) -> str:
         # An engine with none removes the bridge of another that runs on this host.
@@ -102,14 +120,21 @@ class Engine:
             self._process.wait(PATIENCE_SECONDS)
             self._process = None
 
+    def require_running(self) -> None:
+        """Start it if it is down, whatever has ended it."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+
     def close(self) -> None:
         """End it, its containers and what they left behind."""
         try:
-            if self._process is None:
-                self.start()
+            self.require_running()
             self.remove_all()
             self.stop()
         finally:
+            for pid in self._processes():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             for mount in _mounts_below(self.home):
                 subprocess.run(["umount", "-l", mount], check=False)
             if self._has_bridge:
@@ -219,8 +244,8 @@ def shared_engine() -> Iterator[Engine]:
 @pytest.fixture
 def engine(shared_engine: Engine) -> Iterator[Engine]:
     """Return the shared engine, without containers."""
+    shared_engine.require_running()
     shared_engine.remove_all()
     yield shared_engine
-    if shared_engine._process is None:
-        shared_engine.start()
+    shared_engine.require_running()
     shared_engine.remove_all()

@@ -50,6 +50,12 @@ def _cloudwatch() -> type[Source]:
     return CloudwatchSource
 
 
+def _docker() -> type[Source]:
+    from relay.sources.docker import DockerSource
+
+    return DockerSource
+
+
 def _cloudwatch_push() -> type[Source]:
     from relay.sources.cloudwatch_push import CloudwatchPushSource
 
@@ -87,6 +93,7 @@ SOURCES: Mapping[str, type[Source]] = _AtNeed(
         "process": _process,
         "stdin": _stdin,
         "push": _push,
+        "docker": _docker,
         "cloudwatch": _cloudwatch,
         "cloudwatch-push": _cloudwatch_push,
         OWN_LOG: _relay,

@@ -37,8 +37,8 @@ MOST_RECORDS = 256 * 1024
 CHUNK_RECORDS = 512
 
 FIRST_TAIL = 1024
-TAIL_FACTOR = 16
-TAILS = 4
+TAIL_FACTOR = 8
+TAILS = 5
 """Of how many lines a log is asked for its end, at most 4,194,304, before it is asked by time,
 for which the engine decodes it from its beginning."""
 

@@ -2,7 +2,8 @@
 Templates for channels' names: words in braces stand for what a source knows of a line.
 
 The source fills in its own words; what is left are groups of its ``run_pattern``, for which
-the refinery has each line's values.
+the refinery has each line's values. A word such as ``label:NAME`` stands for ``label:`` and any
+name.
 """
 
 import re
@@ -11,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from relay.decode.runs import Runs
 from relay.names import channel_name
 
-__all__ = ["check", "fill"]
+__all__ = ["check", "fill", "words_in"]
 
-_WORD = re.compile(r"\{(\w*)\}")
+_WORD = re.compile(r"\{(\w*|\w+:[^{}]+)\}")
 
 
 def check(template: str, words: Sequence[str], run_pattern: str | None) -> None:
@@ -29,7 +30,13 @@ def check(template: str, words: Sequence[str], run_pattern: str | None) -> None:
         ValueError: what was expected, as a noun phrase.
     """
     allowed = [*words, *sorted(_groups(run_pattern) - set(words))]
-    rest = _WORD.sub(lambda word: "" if word[1] in allowed else word[0], template)
+    kinds = {word.partition(":")[0] for word in words if ":" in word}
+
+    def is_allowed(word: str) -> bool:
+        kind, colon, _ = word.partition(":")
+        return kind in kinds if colon else word in allowed
+
+    rest = _WORD.sub(lambda word: "" if is_allowed(word[1]) else word[0], template)
     if not template or "{" in rest or "}" in rest:
         *others, last = [f"{{{word}}}" for word in allowed]
         listed = f"{', '.join(others)} and {last}" if others else last
@@ -55,6 +62,11 @@ def fill(template: str, words: Mapping[str, str], run_pattern: str | None) -> st
     if any(word in groups for word in _WORD.findall(filled)):
         return filled
     return channel_name(filled)
+
+
+def words_in(template: str) -> list[str]:
+    """Return the words that stand in braces."""
+    return _WORD.findall(template)
 
 
 def _groups(run_pattern: str | None) -> frozenset[str]:

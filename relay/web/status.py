@@ -122,6 +122,7 @@ def source_object(source: SourceStatus) -> dict[str, Any]:
                 "detail": reader.detail,
                 "position": reader.position,
                 "run": reader.run,
+                **({} if reader.container is None else {"container": reader.container}),
             }
             for name, reader in source.readers.items()
         },

@@ -289,7 +289,8 @@ def _counts(hub: Hub) -> _Marks:
 
 def _source_state(source: SourceStatus) -> tuple[Any, ...]:
     readers = tuple(
-        (name, reader.state, reader.detail, reader.run) for name, reader in source.readers.items()
+        (name, reader.state, reader.detail, reader.run, reader.container)
+        for name, reader in source.readers.items()
     )
     return source.state, source.since_ns, source.last_error_ns, source.restarts, readers
 

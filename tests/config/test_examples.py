@@ -56,6 +56,7 @@ def test_the_example_has_every_key_and_its_default() -> None:
     common = tables["file"]
     # Of its three ways to tell what belongs together the example shows one.
     tables["Multiline"] = {"rule": "", "start": "", "continue": "", **common["multiline"]}
+    tables["Exclude"] = tables["docker"]["exclude"]
     for name, key, value in keys():
         assert name in tables, f"{name} is missing"
         shown = tables[name].get(key, common.get(key) if name in MODELS else None)

@@ -118,7 +118,8 @@ def test_lines_come_out_as_they_went_in(
         for number, (s, text) in enumerate(lines)
     ]
     data = terminal([(ns, text) for ns, _, text in timed]) if tty else multiplexed(timed)
-    pieces, start = [], 0
+    pieces: list[bytes] = []
+    start = 0
     while start < len(data):
         size = sizes[len(pieces) % len(sizes)]
         pieces.append(data[start : start + size])

@@ -136,8 +136,9 @@ def test_a_log_is_asked_for_a_little_first_and_by_time_last() -> None:
     window = Window(START, START + 5, packed([START + 5], [1]))
     assert list(requests(window)) == [
         {"tail": "1024"},
-        {"tail": "16384"},
-        {"tail": "262144"},
+        {"tail": "8192"},
+        {"tail": "65536"},
+        {"tail": "524288"},
         {"tail": "4194304"},
         {"tail": "all", "since": "1795262400.000000000"},
     ]

@@ -1,0 +1,495 @@
+"""
+The reader of one container: follow its log, go on after breaks, end its runs.
+
+Rules of this file:
+
+* An answer of the engine's that ends says nothing by itself. The container is looked at again:
+  if it runs, its log is followed on; if not, it is read once more to its end, since the last
+  lines may come after the end of the answer that was followed (measured). Only then its run ends.
+* What was taken into the window is handed over whatever happens to the reader meanwhile: if it is
+  cancelled, and run again, it waits for the publishing that was under way.
+* A container may live for a few milliseconds, and be removed then: when it starts its log is
+  opened before anything else is asked or said.
+* The first line is handed on at once. While more keep coming, they are waited for a few
+  milliseconds: a turn costs as much as a hundred lines.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from relay.entry import Batch, Level, Position
+from relay.sources.docker_engine import Engine, EngineError, GoneError, Log, UnreadableError
+from relay.sources.docker_entries import EntryDecoder
+from relay.sources.docker_facts import Container, Event
+from relay.sources.docker_frames import FrameError, RecordDecoder, Records
+from relay.sources.docker_lives import Life, Lives
+from relay.sources.docker_output import Outlet, Output
+from relay.sources.docker_position import ContainerPosition, Window, hashes, requests
+from relay.sources.docker_row import Row
+from relay.sources.process import Backoff
+
+__all__ = ["Beginning", "ContainerReader"]
+
+log = logging.getLogger(__name__)
+
+SOON_SECONDS = 0.01
+NAP_SECONDS = 0.004
+"""A turn that comes within so many seconds of the last one waits so many for more lines."""
+
+SHORT_SECONDS = 1.0
+"""An answer that was cut sooner is not asked for again at once."""
+
+MUCH_BYTES = 32 * 1024
+"""So much need not wait for more."""
+
+MAX_WORDS = 100
+"""Of a container whose log cannot be read nothing is told."""
+
+AT_END = ("die", "destroy")
+"""Events that are told after the last line."""
+
+DEATH_SECONDS = 2.0
+"""How long the word of a container's end may take after the container is gone."""
+
+
+class Beginning:
+    """
+    Where to begin in the log of a container that was there before the relay.
+
+    Args:
+        tail: so many of its last lines; ``None``: all.
+        since_ns: and no earlier ones; 0: whatever their time.
+    """
+
+    def __init__(self, tail: int | None = None, since_ns: int = 0) -> None:
+        self.tail = tail
+        self.since_ns = since_ns
+
+
+class ContainerReader:
+    """
+    Reads one container; may be run again after it was cancelled.
+
+    Args:
+        outlet: the source.
+        id_: the container's.
+        kept: where an earlier life of the relay has left it.
+        beginning: where to begin if none has.
+    """
+
+    def __init__(
+        self, outlet: Outlet, id_: str, kept: Position | None, beginning: Beginning
+    ) -> None:
+        position = None if kept is None else ContainerPosition.parse(kept.value)
+        keys = b"" if kept is None else kept.record_keys
+        self.id = id_
+        self.facts: Container | None = None
+        self._outlet = outlet
+        self._beginning = beginning
+        self._has_begun = position is not None
+        self._window = Window() if position is None else Window(position.lo, position.hi, keys)
+        self._lives = Lives(_life_of(position), is_over=position is not None and position.is_over)
+        self._output = Output(outlet, id_)
+        if position is not None:
+            self._output.instance, self._output.channel = position.name, position.channel
+            self._output.run = position.run
+        self._entries = EntryDecoder(outlet.common.decoding)
+        self._row = Row(outlet.status)
+        self._row.enter(self._output.run)
+        self._unfinished: RecordDecoder | None = None
+        self._is_complete = position is None or position.is_over
+        """Whether all that the container has said, as far as is known, was read."""
+        self._handed: asyncio.Future[None] | None = None
+        """What is being published."""
+        self._last_words: deque[tuple[str, int, Level]] = deque(maxlen=MAX_WORDS)
+        self._first_words: deque[tuple[str, int, Level]] = deque(maxlen=MAX_WORDS)
+        self._has_started = False
+        """Whether a start was told of since the last look."""
+        self._news = asyncio.Event()
+        self._last_turn = 0.0
+
+    # What others tell it
+
+    @property
+    def channel(self) -> str:
+        """Of its lines."""
+        return self._output.channel
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether lines may come."""
+        return self.facts is not None and self.facts.is_running
+
+    def note(self, event: Event) -> None:
+        """Take note of what happened to the container."""
+        self._lives.note(event)
+        self._has_started = self._has_started or event.action == "start"
+        self._news.set()
+
+    def poke(self) -> None:
+        """Let it look for itself."""
+        self._news.set()
+
+    def say(self, text: str, time_ns: int, level: Level, action: str) -> None:
+        """
+        Make an entry of what happened.
+
+        Args:
+            text: in words.
+            time_ns: when.
+            level: how bad it is.
+            action: the engine's word for it: a start is told before its run's first line, an
+                end after the last.
+        """
+        if action == "start":
+            self._first_words.append((text, time_ns, level))
+        elif action in AT_END or not self._output.channel:
+            self._last_words.append((text, time_ns, level))
+        else:
+            aside = Output(self._outlet, "")
+            aside.instance, aside.channel = self._output.instance, self._output.channel
+            aside.run = self._output.run
+            aside.add_word(text, time_ns, level)
+            _ = self._outlet.hand_on(aside.words())
+
+    def see(self, facts: Container) -> None:
+        """Take note of how the container is now, and let the reader look for itself."""
+        self._see(facts)
+        self._news.set()
+
+    def _see(self, facts: Container) -> None:
+        if self.facts is None or self.facts.name != facts.name or not self._output.channel:
+            self._output.name(facts)
+        self.facts = facts
+        self._lives.see(facts)
+        self._row.see(facts)
+
+    # Reading
+
+    async def run(self, engine: Engine) -> None:
+        """Read until the container is gone; retry whatever else goes wrong."""
+        backoff = Backoff()
+        while True:
+            began = time.monotonic()
+            try:
+                await self._wait_for_publishing()
+                await self._read_on(engine)
+            except GoneError:
+                await self._leave()
+                return
+            except UnreadableError as error:
+                self._row.show("unreadable", f"{error}: {_advice(self.facts)}")
+                self._news.clear()
+                await self._news.wait()
+            except (EngineError, FrameError) as error:
+                if (lasted := time.monotonic() - began) > SHORT_SECONDS:
+                    backoff = Backoff()
+                wait = backoff.wait(lasted)
+                self._row.show("waiting", f"{error}; tries again in {wait:.1f} s")
+                log.info("container %s: %s", self._output.instance or self.id[:12], error)
+                await asyncio.sleep(wait)
+
+    async def _read_on(self, engine: Engine) -> None:
+        facts = await self._look(engine)
+        if not self._has_begun:
+            self._say(self._last_words)
+            await self._begin(engine)
+        cut = Backoff()
+        while True:
+            began = time.monotonic()
+            if self._is_live(facts):
+                await self._read(engine, follow=True)
+                facts = await self._look(engine)
+                if self._is_live(facts):
+                    # Cut, not ended.
+                    self._is_complete = False
+                    if (lasted := time.monotonic() - began) < SHORT_SECONDS:
+                        await asyncio.sleep(cut.wait(lasted))
+                continue
+            if not self._is_read(facts):
+                await self._read(engine, follow=False)
+            await self._advance(facts)
+            if not self._is_live(facts):
+                self._row.show("ended" if facts.is_over else "waiting")
+                await self._news.wait()
+                facts = (
+                    await self._look(engine)
+                    if not self._has_started
+                    else (await self._read_start(engine))
+                )
+
+    async def _read_start(self, engine: Engine) -> Container:
+        """Read a run from the moment that its start is told; it may be short."""
+        requested = list(requests(self._window))
+        async with engine.log(self.id, requested[0], follow=True) as opened:
+            is_gone = False
+            try:
+                await self._look(engine)
+            except GoneError:
+                is_gone = True
+                self._see_starts()
+            while self._lives.next:
+                self._turn_over()
+            self._is_complete = await self._read_answer(
+                opened, follow=True, is_last=len(requested) == 1
+            )
+        if is_gone:
+            raise GoneError
+        return await self._look(engine)
+
+    def _see_starts(self) -> None:
+        if self.facts is not None:
+            self._lives.see_starts(self.facts)
+
+    async def _look(self, engine: Engine) -> Container:
+        # What is told from now on is news.
+        self._news.clear()
+        self._has_started = False
+        facts = await engine.inspect(self.id)
+        if self._lives.misses_death(facts):
+            await self._wait_for_death()
+        self._see(facts)
+        return facts
+
+    def _is_live(self, facts: Container) -> bool:
+        """Tell whether the run that is read now is the container's newest, and goes on."""
+        lives = self._lives
+        is_newest = lives.current is not None and not lives.next
+        return is_newest and not lives.is_over and facts.is_running
+
+    def _is_read(self, facts: Container) -> bool:
+        """Tell whether nothing is left to be read before the newest run is followed, or at all."""
+        lives, current = self._lives, self._lives.current
+        if not facts.started_ns:
+            return True
+        if not facts.is_running:
+            return lives.is_over and not lives.next
+        # Only lines that are still to come of an earlier run must be told from the newest's.
+        is_read = not lives.next[0].from_ns if current is None else lives.is_over
+        return is_read and len(lives.next) == 1
+
+    async def _begin(self, engine: Engine) -> None:
+        """Find where to begin, and have it committed before the first line, unless it is all."""
+        self._has_begun = self._beginning.tail is None and not self._beginning.since_ns
+        if self._has_begun:
+            return
+        self._window.lo = max(await self._first_time(engine), self._beginning.since_ns)
+        await self._give()
+        self._has_begun = True
+
+    async def _first_time(self, engine: Engine) -> int:
+        """Return the time of the first line that is wanted; 0: of whatever there is."""
+        tail = self._beginning.tail
+        if tail is None:
+            return 0
+        assert self.facts is not None
+        async with engine.log(self.id, {"tail": str(tail or 1)}, follow=False) as opened:
+            decoder = self._decoder()
+            while data := await opened.read():
+                if records := decoder.feed(data):
+                    return records.times[0] + (tail == 0)
+            records = decoder.flush()
+            return records.times[0] + (tail == 0) if records else 0
+
+    def _decoder(self) -> RecordDecoder:
+        assert self.facts is not None
+        most = self._outlet.common.max_line_bytes
+        return RecordDecoder(tty=self.facts.tty, max_line_bytes=most)
+
+    async def _read(self, engine: Engine, *, follow: bool) -> None:
+        """Read on to the end of an answer, beginning with what was read already."""
+        self._row.show("reading")
+        *others, last = requests(self._window)
+        for parameters in (*others, last):
+            async with engine.log(self.id, parameters, follow=follow) as opened:
+                self._is_complete = False
+                if await self._read_answer(opened, follow=follow, is_last=parameters is last):
+                    break
+        self._is_complete = True
+
+    async def _read_answer(self, opened: Log, *, follow: bool, is_last: bool) -> bool:
+        """Read an answer to its end; return whether it reached back to what is known."""
+        decoder, self._unfinished = self._decoder(), None
+        is_checked = False
+        if self._output.has_any:
+            await self._give()
+        while data := await self._next(opened):
+            if not (records := decoder.feed(data)):
+                continue
+            keys = hashes(records)
+            if not is_checked:
+                is_checked = self._window.reaches(records.times[0], keys[0])
+                if not (is_checked or is_last):
+                    return False
+                if not is_checked and not self._window.is_empty:
+                    self._output.add_loss()
+                is_checked = True
+            await self._take(records, keys)
+            if follow and len(data) < MUCH_BYTES:
+                await self._nap()
+        self._unfinished = decoder
+        if not follow:
+            await self._finish()
+        return True
+
+    async def _next(self, opened: Log) -> bytes:
+        """Wait for more of the log; meanwhile give out entries that have waited long enough."""
+        while (due := self._entries.due) is not None:
+            try:
+                async with asyncio.timeout_at(due):
+                    return await opened.read()
+            except TimeoutError:
+                self._output.add_entries(self._entries.pause(asyncio.get_running_loop().time()))
+                await self._give()
+        return await opened.read()
+
+    async def _nap(self) -> None:
+        now = time.monotonic()
+        if now - self._last_turn < SOON_SECONDS:
+            await asyncio.sleep(NAP_SECONDS)
+        self._last_turn = time.monotonic()
+
+    async def _finish(self) -> None:
+        """Take what the log ends with, if nothing can follow it."""
+        decoder, self._unfinished = self._unfinished, None
+        if decoder is None or (self.facts is not None and self.facts.is_running):
+            return
+        if records := decoder.flush():
+            await self._take(records, hashes(records))
+        self._output.add_entries(self._entries.flush())
+        if self._output.has_any:
+            await self._give()
+
+    # Handing over
+
+    async def _take(self, records: Records, keys: Sequence[int]) -> None:
+        indexes = self._window.take(records.times, keys)
+        if len(indexes) < len(keys):
+            records, keys = records.picked(indexes), [keys[index] for index in indexes]
+        while keys and (first := self._first_of_next(records)) is not None:
+            self._add(records.picked(range(first)), keys[:first])
+            self._output.add_entries(self._entries.flush())
+            self._turn_over()
+            records, keys = records.picked(range(first, len(keys))), keys[first:]
+        self._add(records, keys)
+        if self._output.has_any:
+            await self._give()
+
+    def _first_of_next(self, records: Records) -> int | None:
+        """Return with which record the next run begins."""
+        border = self._lives.border()
+        if border is None or max(records.times) < border:
+            return None
+        return next(index for index, one in enumerate(records.times) if one >= border)
+
+    def _add(self, records: Records, keys: Sequence[int]) -> None:
+        if keys:
+            now = asyncio.get_running_loop().time()
+            self._output.add_entries(self._entries.take(records, keys, now))
+
+    async def _advance(self, facts: Container) -> None:
+        """Go on to the run that these facts tell of, and end it if it is over: it was read."""
+        lives, newest = self._lives, facts.started_ns
+        while lives.next and lives.next[0].started_ns <= newest:
+            self._turn_over()
+        # Meanwhile another may have begun.
+        if facts.is_over and lives.current is not None and lives.current.started_ns <= newest:
+            self._end()
+        # Else it is given once the log is open.
+        if self._output.has_any and not self._is_live(facts):
+            await self._give()
+
+    def _turn_over(self) -> None:
+        self._end()
+        life = self._lives.advance()
+        self._is_complete = False
+        self._output.run = life.run
+        self._output.add_changes(life.started(self._output.instance))
+        self._row.enter(life.run)
+        if self._first_words:
+            self._output.add_word(*self._first_words.popleft())
+
+    def _end(self) -> None:
+        ended = self._lives.end(time.time_ns())
+        if ended is not None:
+            self._say(self._last_words)
+            self._output.add_changes(ended)
+
+    def _say(self, words: "deque[tuple[str, int, Level]]") -> None:
+        while words:
+            self._output.add_word(*words.popleft())
+
+    async def _leave(self) -> None:
+        """End with a container that is gone."""
+        if self._unfinished is not None and (records := self._unfinished.flush()):
+            self._unfinished = None
+            await self._take(records, hashes(records))
+        self._output.add_entries(self._entries.flush())
+        await self._wait_for_death()
+        self._see_starts()
+        if self._lives.next or not self._is_complete:
+            self._output.add_loss()
+        while self._lives.next:
+            self._turn_over()
+        self._end()
+        if self._output.channel:
+            self._say(self._last_words)
+        self._row.remove()
+        if self._output.channel:
+            await self._hand_on(self._output.taken(None))
+
+    async def _wait_for_death(self) -> None:
+        """Wait for the word of how it ended, which may come later than its removal."""
+        deadline = time.monotonic() + DEATH_SECONDS
+        while not (self._lives.is_over or self._lives.is_known_dead):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            self._news.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._news.wait()
+            except TimeoutError:
+                return
+
+    async def _give(self) -> None:
+        """Hand over what was made, with the position after it."""
+        current, window = self._lives.current, self._window
+        position = ContainerPosition(
+            window.lo,
+            window.hi,
+            self._output.instance,
+            self._output.channel,
+            None if current is None else current.run,
+            0 if current is None else current.started_ns,
+            self._lives.is_over,
+        )
+        self._row.stand(window.hi)
+        await self._hand_on(self._output.taken(position))
+
+    async def _hand_on(self, batches: Sequence[Batch]) -> None:
+        self._handed = self._outlet.hand_on(batches)
+        await self._wait_for_publishing()
+
+    async def _wait_for_publishing(self) -> None:
+        # It goes on if this reader is cancelled, and is waited for by the next run.
+        if self._handed is not None:
+            await asyncio.shield(self._handed)
+            self._handed = None
+
+
+def _life_of(position: ContainerPosition | None) -> Life | None:
+    if position is None or position.run is None:
+        return None
+    return Life(position.run, position.started_ns, 0)
+
+
+def _advice(facts: Container | None) -> str:
+    driver = "its log driver" if facts is None else f"the log driver {facts.driver!r}"
+    return (
+        f"{driver} keeps nothing that can be read; use json-file or local, or do not set "
+        "cache-disabled"
+    )
