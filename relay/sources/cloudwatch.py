@@ -152,6 +152,8 @@ class CloudwatchSource(JobSource):
         """Begin to read a log group, or go on with it."""
         options, reader = self.options, group.reader
         longest = options.poll_interval_max
+        # Not again where the source begins anew: what it publishes means that it works.
+        is_new = reader not in self._windows and reader not in positions
         if reader not in self._windows:
             self._windows[reader] = self._window(positions.get(reader))
         if reader not in self._lines:
@@ -165,6 +167,7 @@ class CloudwatchSource(JobSource):
             Interval(options.poll_interval, max(options.poll_interval, longest)),
             partial(self._publish, self._lines[reader]),
             Reporter(self.name, partial(self._show, reader), self._fail),
+            is_new=is_new,
         )
         task = asyncio.create_task(poller.run())
         task.add_done_callback(self._note_end)

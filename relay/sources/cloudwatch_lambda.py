@@ -102,7 +102,7 @@ class Invocations:
                 requests.append(_named(message) or self._current(stream, time_ms))
                 continue
             requests.append(said.request)
-            self._note(stream, said.request, time_ms if said.word == "report" else None)
+            self._take_note(stream, said, time_ms)
             if said.word == "report":
                 status = (said.status or "success").lower()
                 ends[len(requests) - 1] = InvocationEnded(
@@ -119,6 +119,12 @@ class Invocations:
         if work is None or (work.ended_ms is not None and time_ms > work.ended_ms):
             return None
         return work.request
+
+    def _take_note(self, stream: str, said: _Report, time_ms: int) -> None:
+        work = self._works.get(stream)
+        # A report that comes late does not end what its environment works at by now.
+        if said.word == "start" or work is None or work.request == said.request:
+            self._note(stream, said.request, time_ms if said.word == "report" else None)
 
     def _note(self, stream: str, request: str, ended_ms: int | None = None) -> None:
         self._works[stream] = _Work(request, ended_ms)

@@ -141,6 +141,7 @@ class Poller:
         interval: how often to poll.
         publish: takes what came.
         reporter: is told how it goes.
+        is_new: whether its position is not kept yet.
     """
 
     def __init__(
@@ -152,7 +153,10 @@ class Poller:
         interval: Interval,
         publish: Publish,
         reporter: Reporter,
+        *,
+        is_new: bool,
     ) -> None:
+        self._is_new = is_new
         self._group = group
         self._client = client
         # AWS takes `interleaved` for granted; other servers give one stream after another.
@@ -163,7 +167,7 @@ class Poller:
         self._reporter = reporter
         self._backoff = Backoff()
         self._newest_ms: int | None = None
-        self._noted_at = 0.0
+        self._noted_at = time.monotonic()
         self._has_news = False
         self._lost_tokens = 0
 
@@ -174,8 +178,9 @@ class Poller:
         Raises:
             SourceError: there are no credentials that could be used.
         """
-        # A position before the first line: a crash must not begin elsewhere.
-        await self._note_position()
+        if self._is_new:
+            # A position before the first line: a crash must not begin elsewhere.
+            await self._note_position()
         while True:
             began = time.monotonic()
             try:

@@ -206,6 +206,10 @@ async def test_credentials_that_expire_are_looked_for_anew(
             "log group '/app': ExpiredTokenException: The security token included in the request "
             "is expired"
         )
+        # Each try begins anew with what there is, and they become fewer.
+        count = len(fake.asked)
+        await until(lambda: len(fake.asked) >= count + 4)
+        assert fake.asked[count + 3].at - fake.asked[count + 2].at >= 0.3
         write("NEW")
         fake.always = None
         fake.put("/app", "a", (now_ms(), "two"))
