@@ -24,8 +24,8 @@ from httpx_sse import connect_sse
 from playwright.sync_api import sync_playwright
 from websockets.asyncio.client import connect
 
+from tests.e2e.browsing import CHROMIUM, FLAGS
 from tests.e2e.conftest import PATIENCE_SECONDS, Relay, StartRelay
-from tests.e2e.test_page import CHROMIUM, FLAGS
 
 NODE = Path(__file__).parents[1] / "node"
 
