@@ -163,16 +163,30 @@ class Hub:
                 of the batches is published.
         """
         batches = [fit(batch) for batch in batches]
+        published = self.hand_over(batches)
+        if published is not None:
+            await asyncio.shield(published)
+        return self.last_id
+
+    def hand_over(self, batches: Sequence[Batch]) -> "asyncio.Future[None] | None":
+        """
+        Publish batches behind those that were handed over before, and do not wait for it.
+
+        Returns:
+            What is done when they are visible; ``None``: they are.
+
+        Raises:
+            ChannelLimitError: as of :meth:`publish`.
+        """
         self.admit(batch.channel for batch in batches if self._brings_channel(batch))
         if self._store is None:
             self._show(self._number(batches))
-            return self.last_id
+            return None
         published = asyncio.get_running_loop().create_future()
         self._waiting.append((batches, published))
         if self._committer is None:
             self._committer = asyncio.create_task(self._commit(self._store))
-        await asyncio.shield(published)
-        return self.last_id
+        return published
 
     def _brings_channel(self, batch: Batch) -> bool:
         """

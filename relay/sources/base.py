@@ -6,7 +6,8 @@ retries, counts or publishes: its supervisor does. The contract:
 
 1. ``batches(positions)`` yields lists of batches in the order in which they were read. While
    the generator is suspended at a ``yield`` the lists it gave are being published, so a source
-   that does not read on holds back its input. It reads at most ``TURN_BYTES`` a turn.
+   that does not read on holds back its input; one that ``reads_ahead`` is held there only while
+   much is on its way, or a position without lines. It reads at most ``TURN_BYTES`` a turn.
 2. A batch's position covers what is published with it, never bytes that a decoder still holds.
 3. A reader's first position is yielded (in a batch without lines) before its first line.
 4. What it cannot reach for now is a :class:`~relay.errors.SourceError`; what only one of its
@@ -209,6 +210,9 @@ class Source(ABC):
     Options: ClassVar[type[SourceOptions]] = SourceOptions
     can_wait: ClassVar[bool] = False
     """Whether what it reads waits for it; else lines over a rate are dropped and declared."""
+    reads_ahead: ClassVar[bool] = False
+    """Whether it reads on while some lines that it gave are being committed: they can be read
+    again, and none is lost with the relay."""
 
     def __init__(self, name: str, options: SourceOptions, status: SourceStatus) -> None:
         self.name = name

@@ -140,6 +140,7 @@ class FileSource(Source):
 
     Options = FileOptions
     can_wait = True
+    reads_ahead = True
     options: FileOptions
 
     def __init__(self, name: str, options: FileOptions, status: SourceStatus) -> None:

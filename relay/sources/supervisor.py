@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 30.0
+
+AHEAD_BYTES = 512 * 1024
+"""Text that a source which reads ahead may have on its way to readers: some turns, so that it
+reads, and readers are given what is stored, while a group is committed."""
 
 MAX_REFUSED = 10_000
 """Refused channels whose losses are remembered: names may come from outside."""
@@ -55,6 +60,8 @@ class Supervisor:
         self._positions = dict(positions)
         self._refused: dict[str, Loss] = {}
         """What was lost of channels that could not be made."""
+        self._under_way: deque[tuple[asyncio.Future[None], int]] = deque()
+        """What was handed over and may not be visible yet, and how much text it is."""
         self._wait_seconds = FIRST_WAIT_SECONDS
         self._refinery = Refinery(source.options, source.name)
         rate = source.options.max_lines_per_second
@@ -73,6 +80,7 @@ class Supervisor:
         except asyncio.CancelledError:
             # A generator that was cancelled cannot yield its last lines any more.
             await self._publish(self._refinery.refine(await self._source.stop()))
+            await self._wait(0)
             status.enter(SourceState.STOPPED)
             raise
 
@@ -85,6 +93,7 @@ class Supervisor:
                     refined = self._refinery.refine(batches)
                     await self._pass_on(self._source.followed(refined))
                     self._wait_seconds = FIRST_WAIT_SECONDS
+            await self._wait(0)
         except SourceError as error:
             if str(error) != status.last_error or status.state is not SourceState.FAILING:
                 log.warning("source %s: %s", self._source.name, error)
@@ -122,10 +131,10 @@ class Supervisor:
     async def _publish(self, batches: list[Batch]) -> None:
         status, taken = self._source.status, batches
         try:
-            await self._hub.publish(self._after_losses(taken))
+            published = self._hub.hand_over(self._after_losses(taken))
         except ChannelLimitError as error:
             taken = self._refuse(batches, error)
-            await self._hub.publish(self._after_losses(taken))
+            published = self._hub.hand_over(self._after_losses(taken))
         for batch in taken:
             self._refused.pop(batch.channel, None)
             status.lines += batch.lines.count
@@ -135,6 +144,18 @@ class Supervisor:
             # What was refused is counted as lost: it must not be read again.
             if batch.position is not None:
                 self._note(batch.reader, batch.position)
+        if published is not None:
+            self._under_way.append((published, sum(len(batch.lines.text) for batch in taken)))
+            # What a source does after a position alone is to begin there.
+            is_ahead = self._source.reads_ahead and all(batch.lines.count for batch in batches)
+            await self._wait(AHEAD_BYTES if is_ahead else 0)
+
+    async def _wait(self, most_bytes: int) -> None:
+        """Wait until no more text than this is on its way to readers."""
+        under_way = self._under_way
+        while under_way and (not most_bytes or sum(size for _, size in under_way) > most_bytes):
+            await asyncio.shield(under_way[0][0])
+            under_way.popleft()
 
     def _note(self, reader: str, position: Position) -> None:
         if position.value:

@@ -69,7 +69,7 @@ def note_after_waiting(owner: type, name: str, steps: Steps, step: str) -> None:
 
 def note_steps(steps: Steps) -> None:
     """Note all steps of a line's journey."""
-    note_before(Hub, "publish", steps, "read")
+    note_before(Hub, "hand_over", steps, "read")
     note_after(Hub, "_number", steps, "ids given")
     note_after(Writer, "_append", steps, "segment written")
     note_after(Writer, "commit", steps, "committed")

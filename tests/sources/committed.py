@@ -63,6 +63,9 @@ class Committed(SlowStore):
         while not source.done():
             source.cancel()
             await asyncio.sleep(0)
+        for _ in range(3):
+            # What was handed over last comes to its commit, and no further.
+            await asyncio.sleep(0)
 
     def held(self, channel: str) -> list[str | Loss]:
         """Return lines and losses of a channel, oldest first."""

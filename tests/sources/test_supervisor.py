@@ -15,9 +15,10 @@ from relay.hub import Hub
 from relay.query import Query
 from relay.run import Ending
 from relay.sources.base import Source, SourceOptions
-from relay.sources.supervisor import Supervisor
+from relay.sources.supervisor import AHEAD_BYTES, Supervisor
 from relay.status import SourceState, SourceStatus
 from tests.building import batch
+from tests.slow_store import SlowStore
 from tests.sources.committed import Committed
 
 Life = Callable[[Mapping[str, Position]], AsyncGenerator[list[Batch], None]]
@@ -136,6 +137,76 @@ async def test_a_stopped_source_has_its_last_words_published() -> None:
         await task
     assert hub.channels["web"].last_seq == 2
     assert source.status.state is SourceState.STOPPED
+
+
+class Ahead(Lives):
+    """One that may read on while lines are committed; it notes how far it came."""
+
+    reads_ahead = True
+
+    def __init__(self, *given: list[Batch]) -> None:
+        super().__init__(self.give)
+        self.given = given
+        self.read = 0
+
+    async def give(self, positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        for batches in self.given:
+            self.read += 1
+            yield batches
+
+
+def text(channel: str = "web") -> list[Batch]:
+    """Return lines of which three are more than may be on their way."""
+    return [batch(channel, ["x" * (AHEAD_BYTES // 2 - 9)])]
+
+
+def kept_hub(store: SlowStore) -> Hub:
+    bounds = ChannelOptions()
+    return Hub(lambda name: bounds, store)
+
+
+async def read_until_it_waits(source: Source, hub: Hub) -> "asyncio.Task[None]":
+    task = asyncio.create_task(supervise(source, hub).run())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    return task
+
+
+async def test_a_source_reads_ahead_of_what_is_committed_by_some_text() -> None:
+    """All of it is visible, in its order, when the source has ended."""
+    store = SlowStore()
+    source, hub = Ahead(text(), text(), text(), text(), [batch("web", "last")]), kept_hub(store)
+    task = await read_until_it_waits(source, hub)
+    assert (source.read, len(store.groups), hub.last_id) == (3, 1, hub.start_id)
+    store.let.set()
+    await task
+    assert (source.read, hub.channels["web"].last_seq) == (5, 5)
+    assert source.status.state is SourceState.ENDED
+
+
+async def test_a_position_alone_is_committed_before_its_source_reads_on() -> None:
+    """So is all that came before it."""
+    store = SlowStore()
+    begins = [Batch("app", "web", reader="r", position=Position("0"))]
+    source, hub = Ahead([batch("web", "a")], begins, [batch("web", "b")]), kept_hub(store)
+    task = await read_until_it_waits(source, hub)
+    assert source.read == 2
+    store.let.set()
+    await task
+    assert hub.channels["web"].last_seq == 2
+
+
+async def test_what_a_stopped_source_had_read_ahead_is_published() -> None:
+    """Before it has stopped."""
+    store = SlowStore()
+    source, hub = Ahead(text(), text(), text(), text()), kept_hub(store)
+    task = await read_until_it_waits(source, hub)
+    task.cancel()
+    await asyncio.sleep(0)
+    store.let.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert hub.channels["web"].last_seq == 3
 
 
 async def test_channels_over_the_limit_are_counted_and_named(
