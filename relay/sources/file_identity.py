@@ -6,11 +6,14 @@ another file with the same head that reaches as far. Rule of this file: it looks
 nothing; what it opens belongs to the caller.
 """
 
+import ctypes
 import json
 import os
 import stat
-from collections.abc import Container, Iterator
+import struct
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from typing import Self
 
@@ -22,6 +25,7 @@ __all__ = [
     "FileKey",
     "FilePosition",
     "OpenFile",
+    "born_ns",
     "directories_of",
     "find_copy",
     "find_key",
@@ -47,11 +51,37 @@ LISTINGS = 3
 MAX_CANDIDATES = 1000
 """A directory may hold any number of files; only the newest are compared."""
 
+STATX_BYTES, STATX_EMPTY_PATH, STATX_BTIME, STATX_BTIME_AT = 256, 0x1000, 0x800, 80
+
 FileKey = tuple[int, int]
 """Device and inode."""
 
 NO_FILE: FileKey = (0, (1 << 63) - 1)
 """That of a path that leads nowhere, and of a reader that has nothing left to read from."""
+
+
+def born_ns(fd: int) -> int:
+    """
+    Return when an open file was created, by its file system's clock; 0 where that is unknown.
+
+    Source: statx(2), ``stx_btime``; Python has no call for it.
+    """
+    found = ctypes.create_string_buffer(STATX_BYTES)
+    statx = _statx()
+    if statx is None or statx(fd, b"", STATX_EMPTY_PATH, STATX_BTIME, found):
+        return 0
+    (mask,) = struct.unpack_from("=I", found)
+    seconds, nanoseconds = struct.unpack_from("=qI", found, STATX_BTIME_AT)
+    return int(seconds) * 1_000_000_000 + int(nanoseconds) if mask & STATX_BTIME else 0
+
+
+@cache
+def _statx() -> Callable[..., int] | None:
+    try:
+        call: Callable[..., int] = ctypes.CDLL("libc.so.6").statx
+    except (OSError, AttributeError):
+        return None
+    return call
 
 
 def key_of(found: os.stat_result) -> FileKey:
@@ -170,6 +200,7 @@ class FilePosition:
         tail_bytes: how many bytes before ``offset`` are known.
         tail_hash: hash of these.
         seen_ns: a copy of all that was read was written no earlier.
+        born_ns: when it was created; 0: unknown. Another file may have its inode next.
     """
 
     path: str
@@ -185,6 +216,7 @@ class FilePosition:
     tail_bytes: int = 0
     tail_hash: str = ""
     seen_ns: int = 0
+    born_ns: int = 0
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -202,6 +234,11 @@ class FilePosition:
     def key(self) -> FileKey:
         """Device and inode."""
         return self.dev, self.ino
+
+    def may_be(self, fd: int) -> bool:
+        """Tell whether an open file that has its inode may be it, as far as their births tell."""
+        born = born_ns(fd) if self.born_ns else 0
+        return not born or born == self.born_ns
 
     @property
     def content(self) -> Content:

@@ -24,6 +24,7 @@ from relay.sources.file_identity import (
     FileKey,
     FilePosition,
     OpenFile,
+    born_ns,
     head_hash,
 )
 
@@ -76,6 +77,7 @@ class FileReader:
         "announced",
         "appeared",
         "before",
+        "birth_ns",
         "changed_ns",
         "channel",
         "decoder",
@@ -126,6 +128,8 @@ class FileReader:
         self.size, self.changed_ns = file.size, file.modified_ns
         self.modified_ns = file.modified_ns
         """When it was last written, as its position says."""
+        self.birth_ns = born_ns(file.fd)
+        """When its file was created; 0: unknown."""
         self.seen_ns = 0
         """When the last bytes were written that were read: a copy of them all is no older. Or
         earlier, where more was there than was read."""
@@ -169,7 +173,7 @@ class FileReader:
         return f"{key[0]:x}:{key[1]:x}:{born_ns:x}"
 
     @staticmethod
-    def born_ns(name: str) -> int:
+    def made_ns(name: str) -> int:
         """Return when a reader of this name was made; 0 where a name is foreign."""
         try:
             return int(name.rpartition(":")[2], 16)
@@ -340,6 +344,7 @@ class FileReader:
             len(tail),
             head_hash(tail),
             self.seen_ns,
+            self.birth_ns,
         )
 
     def content(self) -> Content:
@@ -359,7 +364,7 @@ class FileReader:
 
     def move_to(self, file: OpenFile) -> None:
         """Read on in another file that holds the same bytes up to here."""
-        self.fd, self.key = file.fd, file.key
+        self.fd, self.key, self.birth_ns = file.fd, file.key, born_ns(file.fd)
         self.size, self.changed_ns = file.size, file.modified_ns
 
     def close(self) -> None:

@@ -51,10 +51,10 @@ def resume(files: FileSet, kept: Mapping[str, FilePosition]) -> None:
         kept: reader's name to position; those of paths that are not configured any more are
             left alone.
     """
-    files.born_ns = max([FileReader.born_ns(name) for name in kept], default=0)
+    files.born_ns = max([FileReader.made_ns(name) for name in kept], default=0)
     newest: dict[str, FilePosition] = {}
     siblings = Siblings()
-    names = sorted(kept, key=lambda name: (FileReader.born_ns(name), name))
+    names = sorted(kept, key=lambda name: (FileReader.made_ns(name), name))
     last = {kept[name].path: name for name in names}
     later = {name: kept[name].key for name in names}
     for name in names:
@@ -133,10 +133,13 @@ def _take_up(
 def _find(files: FileSet, position: FilePosition) -> OpenFile | None:
     """Find a file under any name; one of which nothing is known under a name of its own."""
     file = open_key(position.path, position.key)
-    if file is not None:
-        return file
-    file = find_key(directories_of(position.path), position.key)
-    if file is None or position.n:
+    is_moved = file is None
+    if file is None:
+        file = find_key(directories_of(position.path), position.key)
+    if file is not None and not position.may_be(file.fd):
+        file.close()
+        return None
+    if file is None or position.n or not is_moved:
         return file
     # An inode alone is no file's for long: another program's may have it next.
     if added_by_rotation(files.patterns, file.path, position.path) is None:
@@ -162,7 +165,11 @@ def _was_truncated(
     file = open_key(position.path, position.key)
     if file is None:
         return False
-    is_same = file.modified_ns != position.modified_ns and position.content.is_held(file.fd)
+    is_same = (
+        file.modified_ns != position.modified_ns
+        and position.may_be(file.fd)
+        and position.content.is_held(file.fd)
+    )
     file.close()
     if not is_same or not siblings.is_any_newer(position):
         return False
@@ -301,9 +308,13 @@ def _catch_up(files: FileSet, place: Place, position: FilePosition) -> None:
     if now is not None and now in files.known:
         return
     found = generations(files, place, position, now)
+    itself_now = open_key(place.path, position.key)
+    is_itself = itself_now is not None and position.may_be(itself_now.fd)
+    if itself_now is not None:
+        itself_now.close()
     # What comes before the known file itself, which is still there, are copies of it.
     itself = [n for n, one in enumerate(found) if one.key == position.key]
-    copies = len(found) if now == position.key else (itself or [0])[0]
+    copies = len(found) if is_itself else (itself or [0])[0]
     is_declared = place.last is None and not position.done
     for number, generation in enumerate(found):
         if generation.file is None:

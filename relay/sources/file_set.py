@@ -317,9 +317,9 @@ class FileSet:
 
     def _name_before(self, key: FileKey, younger: FileReader) -> str:
         """Return a name that stands between those of a reader and of the one before it."""
-        born_ns = FileReader.born_ns(younger.name)
+        born_ns = FileReader.made_ns(younger.name)
         older = younger.before
-        since_ns = born_ns - 2 * NAME_NS if older is None else FileReader.born_ns(older.name)
+        since_ns = born_ns - 2 * NAME_NS if older is None else FileReader.made_ns(older.name)
         return FileReader.new_name(key, (since_ns + born_ns) // 2)
 
     def reader(self, place: Place, file: OpenFile, name: str) -> FileReader:

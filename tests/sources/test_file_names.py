@@ -105,7 +105,7 @@ def test_an_older_file_that_is_found_after_a_younger(tmp_path: Path) -> None:
     log.write_text("three\n")
     late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[1], 1), (CREATED, log, 0))
     late.tell((MOVED_FROM, log, 2), (MOVED_TO, old[2], 2), (CREATED, log, 0))
-    by_name = sorted(late.files.known.values(), key=lambda reader: reader.born_ns(reader.name))
+    by_name = sorted(late.files.known.values(), key=lambda reader: reader.made_ns(reader.name))
     # In this order they are taken up in another life.
     assert [reader.head for reader in by_name] == [b"one\n", b"two\n", b"three\n"]
     late.read()

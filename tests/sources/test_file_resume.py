@@ -2,12 +2,14 @@ import asyncio
 import os
 import shutil
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from relay.entry import Loss, Position, Reason
+from relay.sources.file_identity import FilePosition
 from relay.sources.file_reader import IDLE_SECONDS
 from relay.sources.file_set import MOST_LEFT
 from tests.sources.file_follower import Follower, append
@@ -651,3 +653,27 @@ async def test_an_empty_file_whose_inode_another_log_has_now(tmp_path: Path) -> 
         await again.until_lines("one")
         await asyncio.sleep(IDLE_SECONDS * 1.2)
     assert again.lines == ["one"]
+
+
+@pytest.mark.parametrize("text", ["three\n", "one\nthree\n"])
+async def test_a_file_that_has_the_inode_of_one_that_is_gone(tmp_path: Path, text: str) -> None:
+    """It is told by its birth: it was not truncated, nor is it the other, grown."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(log, "one")
+    log.unlink()
+    append(log, "two\n")
+    await asyncio.sleep(TICK_SECONDS)
+    log.rename(tmp_path / "a.log.1")
+    append(log, text)
+    ((name, kept),) = positions.items()
+    position = FilePosition.parse(kept.value)
+    assert position is not None
+    assert position.born_ns
+    reused = Position(replace(position, ino=log.stat().st_ino).text())
+    async with Follower(log, {name: reused}) as follower:
+        await follower.until_lines("two", *text.split())
+    told = [
+        batch.lines.strings() or "loss" for batch in follower.batches if batch.lines or batch.loss
+    ]
+    assert told == ["loss", ["two"], text.split()]
