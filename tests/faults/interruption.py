@@ -16,6 +16,8 @@ from tests.faults.rotation import (
     Truncate,
 )
 from tests.faults.scene import Scene
+from tests.faults.steps import STEPS, WRITTEN
+from tests.faults.stored import uncut
 
 __all__ = ["DeleteIndex", "Kill", "KillAtStep", "KillInStart", "StepClock", "Stop", "fall"]
 
@@ -119,9 +121,24 @@ class KillAtStep(_Down):
     kind = "kill at a step"
     weight = 6.0
     least = 6
+    _was_written = False
+
+    async def begin(self, scene: Scene) -> None:
+        if self._was_written:
+            # What it had written and not committed is cut off before anything else is written.
+            scene.steps.arm(STEPS[0])
+            await scene.relay.spawn(scene.environment())
+            await fall(scene, self._die)
+            for wrong in uncut(scene.state):
+                scene.fail("stored", wrong)
+        await super().begin(scene)
 
     async def end(self, scene: Scene) -> None:
         scene.steps.arm(scene.next_step())
+        await self._die(scene)
+        self._was_written = scene.steps.passed == WRITTEN
+
+    async def _die(self, scene: Scene) -> None:
         await scene.relay.ended()
         scene.note_kill()
 

@@ -20,10 +20,10 @@ from tests.faults.disk import Disk
 from tests.faults.process_stream import ProcessStream
 from tests.faults.pulse import Pulse
 from tests.faults.readers import NdjsonReader, PageReader, Reader, SseReader, WebSocketReader
-from tests.faults.record import Record, Stream, numbers_in
+from tests.faults.record import NEEDLE_EVERY, Record, Stream, numbers_in
 from tests.faults.relayproc import RelayProcess
 from tests.faults.steps import ENVIRONMENT as STEPS_ENVIRONMENT
-from tests.faults.steps import STARTING, STEPS, Steps
+from tests.faults.steps import FATAL_STEPS, STARTING, Steps
 from tests.faults.writers import FileWriter, Pusher
 
 __all__ = ["Scene", "StuckError"]
@@ -155,7 +155,7 @@ class Scene:
     def next_step(self) -> str:
         """Return the step at which the relay is to be killed next: each in its turn."""
         self._kills_at_step += 1
-        return STEPS[self._kills_at_step % len(STEPS)]
+        return FATAL_STEPS[self._kills_at_step % len(FATAL_STEPS)]
 
     async def __aenter__(self) -> "Scene":
         async with AsyncExitStack() as stack:
@@ -419,8 +419,8 @@ class Scene:
 
     async def finish(self) -> None:
         """Let the writers end, judge the end, and read all of history once more."""
-        count = self.process.stream.count()
-        # A gap at the very end is told with what comes after it.
+        # A gap at the very end is told with what comes after it, also to who asks for few lines.
+        count = self.process.stream.count() + NEEDLE_EVERY
         await self.wait(lambda: self.process.stream.count() > count, "the program is not started")
         for writer in self.writers:
             writer.stop()

@@ -8,15 +8,19 @@ last one, or names the step at which the relay is to kill itself.
 import mmap
 from pathlib import Path
 
-__all__ = ["ENVIRONMENT", "STARTING", "STEPS", "Steps"]
+__all__ = ["ENVIRONMENT", "FATAL_STEPS", "STARTING", "STEPS", "WRITTEN", "Steps"]
 
 ENVIRONMENT = "RELAY_FAULTS_STEPS"
 """Names the file."""
 
 STARTING = "starting"
 
-STEPS = ("read", "ids given", "segment written", "committed", "visible", "sent")
+WRITTEN = "segment written"
+STEPS = ("read", "ids given", WRITTEN, "committed", "visible", "sent")
 """In their order, for one line; several lines are on their way at a time."""
+
+FATAL_STEPS = (*STEPS, WRITTEN, WRITTEN)
+"""At which it is killed in turn: most often where segments hold what the index does not."""
 
 _NAMES = (STARTING, *STEPS)
 _PASSED, _ARMED = 0, 1
