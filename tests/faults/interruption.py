@@ -179,7 +179,8 @@ class DeleteIndex(_Down):
         counts = scene.record.counts()
         await scene.start()
         # Until they are read files are new to it, and so are copies of them.
-        await scene.wait_for(scene.prompt_readers(), counts, "files are not read anew")
+        anew = sum(counts.values())
+        await scene.wait_for(scene.prompt_readers(), counts, "files are not read anew", anew)
 
 
 class StepClock(_Down):

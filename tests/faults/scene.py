@@ -31,6 +31,9 @@ __all__ = ["Scene", "StuckError"]
 PATIENCE_SECONDS = 60.0
 """How long the relay has to give what has been written; it needs a part of it."""
 
+LEAST_LINES_PER_SECOND = 5000
+"""That a page at a time, on a machine that has much else to do, are read at least."""
+
 LOOK_SECONDS = 0.005
 ASK_SECONDS = 0.05
 
@@ -291,14 +294,16 @@ class Scene:
         total = self.record.total + lines
         await self.wait(lambda: self.record.total >= total, "the writers write nothing")
 
-    async def wait(self, until: Callable[[], object], otherwise: str) -> None:
+    async def wait(
+        self, until: Callable[[], object], otherwise: str, seconds: float = PATIENCE_SECONDS
+    ) -> None:
         """
         Wait until something is true, and do meanwhile what is due.
 
         Raises:
             StuckError: it does not become true.
         """
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + seconds
         while True:
             self._do_later(self.record.total)
             if until():
@@ -307,10 +312,20 @@ class Scene:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def wait_for(
-        self, readers: Sequence[Reader], counts: Mapping[str, int], otherwise: str
+        self,
+        readers: Sequence[Reader],
+        counts: Mapping[str, int],
+        otherwise: str,
+        anew: int = 0,
     ) -> None:
         """
         Wait until readers that are here were given what comes before these numbers.
+
+        Args:
+            readers: any.
+            counts: numbers by stream.
+            otherwise: what is wrong if they are not.
+            anew: so many lines are given once more first.
 
         Raises:
             StuckError: they were not.
@@ -320,7 +335,8 @@ class Scene:
             return [one for one in readers if one.is_prompt and not one.judge.is_past(counts)]
 
         try:
-            await self.wait(lambda: not behind(), "")
+            seconds = PATIENCE_SECONDS + anew / LEAST_LINES_PER_SECOND
+            await self.wait(lambda: not behind(), "", seconds)
         except StuckError:
             stuck = "; ".join([f"{one.name}: {one.judge.behind(counts)}" for one in behind()])
             raise StuckError(f"{otherwise}: {stuck}") from None
