@@ -247,7 +247,9 @@ document.addEventListener("visibilitychange", () => {
 setInterval(() => {
   const { received, missed } = log.intake;
   perSecond = pace.look(received, performance.now());
-  viewer.counts = { received, missed, perSecond, held: log.store.count, isHeld };
+  const held = log.store.count;
+  const isNowBusy = perSecond > BUSY_PER_SECOND;
+  viewer.counts = { received, missed, perSecond, held, isHeld, isBusy: isNowBusy };
   const { origins } = log.store;
   viewer.known = {
     instances: [...new Set(origins.map(({ instance }) => instance))].filter((name) => name !== ""),

@@ -115,7 +115,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     origin = request.headers.get("Origin")
     if origin is not None and origin in request.app[SETTINGS].cors_origins:
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Vary"] = "Origin"
+        vary = response.headers.get("Vary")
+        response.headers["Vary"] = "Origin" if vary is None else f"{vary}, Origin"
 
 
 def _unknown_path(request: web.Request) -> str:

@@ -338,6 +338,43 @@ def test_the_element_and_the_client_in_a_page_of_another_origin(
         server.shutdown()
 
 
+TRANSPORTS = """async (url) => {
+  const { LogStream } = await import(`${url}client.js`);
+  const got = {};
+  for (const transport of ["fetch", "sse", "websocket", "poll"]) {
+    got[transport] = await new Promise((resolve) => {
+      const messages = [];
+      const stream = new LogStream({
+        url,
+        transport,
+        query: { channel: "web", tail: 1000 },
+        onEntry: (entry) => {
+          messages.push(entry.message);
+          if (entry.message === "end") {
+            stream.close();
+            resolve(messages);
+          }
+        },
+      }).open();
+    });
+  }
+  return got;
+}"""
+
+
+def test_every_transport_brings_the_same_lines(
+    browser: Browser, start_relay: StartRelay, logs: Path
+) -> None:
+    """NDJSON, server-sent events, a WebSocket, and pages: what was there and what comes."""
+    write(logs / "web.log", *numbered(0, 700), '"quoted" ü \\u0000 data: x', "end")
+    relay = start_relay(FILES)
+    wait_for_lines(relay, "web", 702)
+    with tab(browser, relay.url) as opened:
+        got = opened.page.evaluate(TRANSPORTS, relay.url)
+        expected = [*numbered(0, 700), '"quoted" ü \\u0000 data: x', "end"]
+        assert got == dict.fromkeys(("fetch", "sse", "websocket", "poll"), expected)
+
+
 def test_files_of_the_page_are_small() -> None:
     """All together, compressed one by one, no more than 100 KB."""
     import gzip

@@ -237,6 +237,22 @@ test("an iteration ends with the error that ends its stream", async () => {
   stage.close();
 });
 
+test("what the relay is doing is told to who asks", async () => {
+  const stage = new Stage();
+  const told = new Promise((resolve) => {
+    stage.open([holding(text([hello(1)]))], { onStatus: resolve }).then(() => {
+      stage.server.removeAllListeners("request");
+      stage.server.on("request", (request, response) => {
+        if (request.url.endsWith("/status")) response.end('{"version":"1.2.3"}');
+        else response.write(text([hello(1)]));
+      });
+      stage.stream.open();
+    });
+  });
+  assert.deepEqual(await told, { version: "1.2.3" });
+  stage.close();
+});
+
 test("attempts in vain come to an end where that is wanted", async () => {
   const stage = new Stage();
   await opened(stage, [refusing(502, "")], { maxReconnectAttempts: 2 });

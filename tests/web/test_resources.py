@@ -56,6 +56,22 @@ async def test_modules_for_pages_anywhere(serve: Any) -> None:
             assert response.status == 200
 
 
+async def test_files_of_the_page_are_compressed_and_asked_once(serve: Any) -> None:
+    """Who takes gzip gets it; who has the file already is told so."""
+    served = await serve()
+    url, plain = served.base + "/static/main.js", {"Accept-Encoding": "identity"}
+    async with served.session.get(url) as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert response.headers["Vary"] == "Accept-Encoding"
+        body, tag = await response.text(), response.headers["ETag"]
+    async with served.session.get(url, headers=plain) as response:
+        assert "Content-Encoding" not in response.headers
+        assert await response.text() == body
+    async with served.session.get(url, headers={"If-None-Match": tag}) as response:
+        assert response.status == 304
+        assert await response.read() == b""
+
+
 async def test_a_run(serve: Any) -> None:
     """From its start to its exit code."""
     served = await serve()

@@ -118,6 +118,11 @@ export class Store {
   /** @type {Map<string, number>} number of the first row of each run */
   #starts = new Map();
   #sealedBytes = 0;
+  // Neighbours mostly have the same time and origin, which need not be looked up again.
+  #lastTimestamp = "";
+  #lastTime = 0;
+  #lastNanos = 0;
+  #lastPlace = 0;
 
   get count() {
     return this.end - this.first;
@@ -381,8 +386,13 @@ export class Store {
     if (object.type !== "log") return this.#putOther(block, index, object);
     const { timestamp, run } = object;
     block.seqs[index] = object.seq;
-    block.times[index] = Date.parse(timestamp);
-    block.nanos[index] = nanosOf(timestamp);
+    if (timestamp !== this.#lastTimestamp) {
+      this.#lastTimestamp = timestamp;
+      this.#lastTime = Date.parse(timestamp);
+      this.#lastNanos = nanosOf(timestamp);
+    }
+    block.times[index] = this.#lastTime;
+    block.nanos[index] = this.#lastNanos;
     block.kinds[index] = KINDS.get(object.level) ?? UNKNOWN;
     block.origins[index] = this.#place(object);
     block.messages.push(object.message);
@@ -416,12 +426,24 @@ export class Store {
 
   /** @param {{channel: string, stream: Entry["stream"], source: string, instance?: string, run?: string}} object */
   #place({ channel, stream, source, instance = "", run = "" }) {
+    const last = this.origins[this.#lastPlace];
+    if (
+      last !== undefined &&
+      last.channel === channel &&
+      last.stream === stream &&
+      last.source === source &&
+      last.instance === instance &&
+      last.run === run
+    ) {
+      return this.#lastPlace;
+    }
     const key = `${channel}\0${stream}\0${source}\0${instance}\0${run}`;
     let place = this.#places.get(key);
     if (place === undefined) {
       place = this.origins.push({ channel, stream, source, instance, run }) - 1;
       this.#places.set(key, place);
     }
+    this.#lastPlace = place;
     return place;
   }
 

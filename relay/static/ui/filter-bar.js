@@ -15,8 +15,9 @@ import { grouped, short } from "../core/sentences.js";
 import { ALL_LEVELS } from "../core/view.js";
 import { button, find, make, write } from "./dom.js";
 
-/** Typing is taken in once it rests. */
-const REST_MS = 150;
+/** Typing is taken in once it rests: soon where the page decides, later where the relay does. */
+const REST_MS = 30;
+const RELAY_REST_MS = 250;
 
 const CONTENT = `
   <div class="field">
@@ -47,6 +48,8 @@ export class FilterBar extends HTMLElement {
     customElements.define("filter-bar", FilterBar);
   }
 
+  /** Whether the relay decides what is shown. */
+  isBusy = false;
   #text = make("input");
   #find = make("input");
   #hits = make("span");
@@ -161,7 +164,8 @@ export class FilterBar extends HTMLElement {
   #typed(input) {
     this.#judge(input);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#tell(), REST_MS);
+    const isRelays = this.isBusy || this.#text.value.startsWith("/");
+    this.#timer = setTimeout(() => this.#tell(), isRelays ? RELAY_REST_MS : REST_MS);
   }
 
   /** @param {HTMLInputElement} input */

@@ -26,7 +26,7 @@ import { LogRow } from "./log-row.js";
 /** As the style sheet's `--line`. */
 const LINE_PX = 20;
 /** Drawn above and below what is seen. */
-const MORE_PX = 600;
+const MORE_PX = 320;
 /** So far from the oldest row older ones are asked for. */
 const NEAR_PX = 4000;
 /** Firefox lays out no more than 17.8 million pixels. */

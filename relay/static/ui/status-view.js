@@ -3,7 +3,7 @@
  *
  * Event `choose`: its detail is the names of channels that are to be shown.
  *
- * @import { Channel, Run, Source, Status } from "../net/relay.js"
+ * @import { Channel, Reader, Run, Source, Status } from "../net/relay.js"
  */
 import { keepingDetail, keepingWords, size } from "../core/keeping.js";
 import { grouped, rate, runWords } from "../core/sentences.js";
@@ -95,7 +95,7 @@ export class StatusView extends HTMLElement {
     const state = make("span", `state ${source.state}`, source.state);
     state.title = source.last_error ?? "";
     const readers = Object.entries(source.readers);
-    const words = readers.slice(0, 3).map(([name, reader]) => `${name} (${reader.state})`);
+    const words = readers.slice(0, 3).map(([name, reader]) => `${name} (${stateOf(reader)})`);
     if (readers.length > 3) words.push(`and ${readers.length - 3} more`);
     return [
       source.name,
@@ -146,6 +146,9 @@ export class StatusView extends HTMLElement {
     return svg;
   }
 }
+
+/** With what is known besides, such as the health of a container. @param {Reader} reader */
+const stateOf = ({ state, detail }) => (detail ? `${state}, ${detail}` : state);
 
 /** @param {Status} status */
 function summary(status) {

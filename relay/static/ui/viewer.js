@@ -36,6 +36,7 @@ import { ViewPanel } from "./view-panel.js";
  * @property {number} perSecond
  * @property {number} held rows
  * @property {boolean} isHeld whether more waits than is taken in
+ * @property {boolean} isBusy whether the relay would filter what this page could
  */
 
 const ZONES = /** @type {const} */ (["local", "utc", "relative"]);
@@ -228,6 +229,7 @@ export class RelayViewer extends HTMLElement {
     this.#counts.classList.toggle("missed", counts.missed.count > 0 || counts.missed.isLeast);
     this.#counts.title = `${grouped(counts.held)} rows are held by this page`;
     this.#log.isHeld = counts.isHeld;
+    this.#filter.isBusy = counts.isBusy;
   }
 
   get log() {
