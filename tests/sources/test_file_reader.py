@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from relay.entry import Origin
 from relay.sources.base import ReaderStatus, SourceStatus
-from relay.sources.file_identity import open_file
+from relay.sources.file_identity import born_ns, open_file
 from relay.sources.file_reader import FileReader, ReaderSettings, offset_of_last_lines
 
 LINE = re.compile(rb"[^\n]*\n|[^\n]+")
@@ -38,7 +38,7 @@ def test_a_position_covers_what_was_given_out(tmp_path: Path) -> None:
         '"hash": "9faadb0a2e7e55b4", "offset": 4, "in_part": false, "done": false, '
         f'"lossy": false, "modified_ns": {found.st_mtime_ns}, '
         '"tail_bytes": 4, "tail_hash": "2b93bf7282cb10ba", '
-        f'"seen_ns": {found.st_mtime_ns}}}'
+        f'"seen_ns": {found.st_mtime_ns}, "born_ns": {born_ns(reader.fd)}}}'
     )
     reader.close()
 
