@@ -211,13 +211,14 @@ class Poller:
     async def _poll(self) -> None:
         """Read from where the window begins up to the newest event."""
         window = self._window
-        poll, token = window.begin(_now_ms()), None
+        ahead_ms = self._client.ahead_ms
+        poll, token = window.begin(_now_ms() - ahead_ms), None
         self._has_news = False
         held: list[Event] = []
         try:
             while True:
                 page = await self._page(poll, token)
-                poll = poll.turned()
+                poll = poll.turned(max(0, self._client.ahead_ms - ahead_ms))
                 held += window.new(of_page(page))
                 # The same token again leads nowhere; it ends other lists of AWS's.
                 last, token = token, page.get("nextToken")
@@ -228,7 +229,7 @@ class Poller:
             await self._pass_on(poll, held)
         finally:
             window.unread(held)
-        window.end(poll, _now_ms())
+        window.end(poll, _now_ms() - self._client.ahead_ms)
         if time.monotonic() - self._noted_at >= POSITION_SECONDS:
             await self._note_position()
 

@@ -7,8 +7,9 @@ Pure: the time comes in. Events arrive late, so each time is asked for again unt
 * ``from_ms`` is where asking begins: nothing before it is still to come. It never goes back.
   It moves on only with a *sweep*, a poll that asked for everything from it on, and then to
   ``lookback`` before the sweep began: what arrived behind the sweep's back is later than that.
-* A clock that runs ahead, or a log group that AWS is late with, must not cost events: where the
-  newest event is older than now, ``lookback`` counts from it, for ``slack`` at most.
+* A log group that AWS is late with must not cost events: where the newest event is older than now,
+  ``lookback`` counts from it, for ``slack`` at most. Nor must a clock that runs ahead: a poll
+  began when it did by AWS's clock.
 * While a sweep needs one page, every poll is one. Where it needs more, short polls of the last
   seconds stand between sweeps, so that new events need not wait for old ones to be read again.
 * Keys are kept from ``from_ms`` on; older events are not asked for. They lie in slots of an
@@ -41,7 +42,7 @@ class Poll:
 
     Args:
         start_ms: events from this time on are asked for.
-        begun_ms: when, by our clock.
+        begun_ms: when, by our clock, or by AWS's where ours is ahead of it.
         is_sweep: whether that is all that may still come.
         pages: how many have come.
     """
@@ -51,9 +52,15 @@ class Poll:
     is_sweep: bool
     pages: int = 0
 
-    def turned(self) -> "Poll":
-        """Return it with one more page."""
-        return replace(self, pages=self.pages + 1)
+    def turned(self, ahead_ms: int = 0) -> "Poll":
+        """
+        Return it with one more page.
+
+        Args:
+            ahead_ms: how much further our clock is ahead than was known, as the first page tells.
+        """
+        ahead_ms = 0 if self.pages else ahead_ms
+        return replace(self, pages=self.pages + 1, begun_ms=self.begun_ms - ahead_ms)
 
 
 class Window:

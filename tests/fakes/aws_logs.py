@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 import orjson
@@ -52,6 +53,8 @@ class FakeLogs:
     lost_tokens: int = 0
     """So many requests with a token are told that it is not known."""
     groups: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    behind_seconds: float = 0.0
+    """How far its clock is behind ours."""
     port: int = 0
     _count: int = 0
 
@@ -81,12 +84,16 @@ class FakeLogs:
     async def start(self) -> None:
         """Listen."""
         app = web.Application()
+        app.on_response_prepare.append(self._date)
         app.router.add_post("/", self._answer)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
+
+    async def _date(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers["Date"] = formatdate(time.time() - self.behind_seconds, usegmt=True)
 
     async def close(self) -> None:
         """Listen no more."""

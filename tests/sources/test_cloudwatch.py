@@ -348,6 +348,20 @@ async def test_it_begins_now_where_nothing_else_is_said(fake: FakeLogs) -> None:
         await running.until_texts(["new"])
 
 
+async def test_a_clock_that_is_ahead_costs_no_event(fake: FakeLogs) -> None:
+    """AWS takes requests of a clock that is five minutes wrong; its answers tell the time."""
+    fake.behind_seconds = 240
+    theirs = now_ms() - 240_000
+    fake.put("/app", "a", (theirs, "one"))
+    async with Running(fake.url) as running:
+        running.start(filter_pattern="x", lookback="2s")
+        await running.until_texts(["one"])
+        count = len(fake.asked)
+        await until(lambda: len(fake.asked) >= count + 3)
+        fake.put("/app", "a", (theirs - 500, "two"))
+        await running.until_texts(["one", "two"])
+
+
 async def test_the_interval_stretches_while_nothing_comes(fake: FakeLogs) -> None:
     """Requests cost, and others need them."""
     fake.put("/app", "a", (now_ms() - 10_000_000, "old"))

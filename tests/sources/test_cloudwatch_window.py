@@ -114,6 +114,12 @@ def test_the_lookback_counts_from_the_newest_event_where_the_clock_runs_ahead() 
     assert kept.texts == ["1", "2"]
 
 
+def test_a_poll_began_when_it_did_by_awss_clock() -> None:
+    """Its first page tells how far ours is ahead."""
+    poll = Poll(NOW_MS, NOW_MS + 5000, True).turned(3000).turned(9000)
+    assert poll == Poll(NOW_MS, NOW_MS + 2000, True, 2)
+
+
 def test_an_event_from_the_future_costs_no_other() -> None:
     """A writer's clock is an hour ahead: what others write now is still read."""
     window, kept = started(slack_ms=3_600_000)
