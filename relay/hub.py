@@ -162,7 +162,6 @@ class Hub:
             ChannelLimitError: a batch is of a channel for which there is no room; then none
                 of the batches is published.
         """
-        batches = [fit(batch) for batch in batches]
         published = self.hand_over(batches)
         if published is not None:
             await asyncio.shield(published)
@@ -178,6 +177,7 @@ class Hub:
         Raises:
             ChannelLimitError: as of :meth:`publish`.
         """
+        batches = [fit(batch) for batch in batches]
         self.admit(batch.channel for batch in batches if self._brings_channel(batch))
         if self._store is None:
             self._show(self._number(batches))

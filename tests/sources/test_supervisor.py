@@ -9,7 +9,7 @@ import pytest
 
 from relay.block import DeclaredLoss
 from relay.config.model import ChannelOptions
-from relay.entry import Batch, Gap, Loss, Position, Reason
+from relay.entry import Batch, Gap, Loss, Origin, Position, Reason
 from relay.errors import SourceError
 from relay.hub import Hub
 from relay.query import Query
@@ -17,7 +17,7 @@ from relay.run import Ending
 from relay.sources.base import Source, SourceOptions
 from relay.sources.supervisor import AHEAD_BYTES, Supervisor
 from relay.status import SourceState, SourceStatus
-from tests.building import batch
+from tests.building import batch, lines_of
 from tests.slow_store import SlowStore
 from tests.sources.committed import Committed
 
@@ -170,6 +170,19 @@ async def read_until_it_waits(source: Source, hub: Hub) -> "asyncio.Task[None]":
     for _ in range(100):
         await asyncio.sleep(0)
     return task
+
+
+async def test_what_a_source_gives_is_made_to_fit() -> None:
+    """One value that no store can have would fail the commits of all."""
+    given = [Batch("app", "w\ud800b", lines_of("a"), (Origin("app"),))]
+
+    async def life(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        yield given
+
+    hub = kept_hub(store := SlowStore())
+    store.let.set()
+    await supervise(Lives(life), hub).run()
+    assert list(hub.channels) == ["w-b"]
 
 
 async def test_a_source_reads_ahead_of_what_is_committed_by_some_text() -> None:
