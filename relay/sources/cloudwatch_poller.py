@@ -117,8 +117,11 @@ class Reporter:
 
     def reading(self, newest_ms: int | None) -> None:
         """Say that it works, and how far it has come."""
-        self._last = ""
         self._show(ReaderStatus("reading", position=_utc(newest_ms)))
+
+    def recovered(self) -> None:
+        """Say that a whole poll went well: what goes wrong next is worth a line."""
+        self._last = ""
 
     def failing(self, state: str, sentence: str, seconds: float) -> None:
         """Say that it does not, why, and when it tries again."""
@@ -189,7 +192,7 @@ class Poller:
                 await self._wait_after(error)
                 continue
             self._lost_tokens = 0
-            self._reporter.reading(self._newest_ms)
+            self._reporter.recovered()
             seconds = self._interval.next(has_news=self._has_news)
             await asyncio.sleep(max(0.0, began + seconds - time.monotonic()))
 
@@ -247,6 +250,7 @@ class Poller:
                 await self._wait_after(error)
             else:
                 self._backoff.reset()
+                self._reporter.reading(self._newest_ms)
                 return page
 
     async def _pass_on(self, poll: Poll, held: list[Event]) -> None:

@@ -104,6 +104,9 @@ class JobRuns:
             for change in batch.runs:
                 if isinstance(change, InvocationEnded):
                     ends.update((ended.run, ended) for ended in self._invocation_ends(change))
+                elif isinstance(change, RunEnded):
+                    # Only now: who said so may have left before it was handed on.
+                    self._open.pop(change.run, None)
         return self._ended(given, ends) if ends else given
 
     def overdue(self, now: float, now_ns: int) -> list[Batch]:
@@ -132,9 +135,8 @@ class JobRuns:
             ended: how.
             channel: one that the run is in.
         """
-        if ended.run in self._open:
-            return [self._end(ended)]
-        return [Batch(self._source, channel, runs=(ended,))]
+        run = self._open.get(ended.run)
+        return [Batch(self._source, channel if run is None else run.channel, runs=(ended,))]
 
     def _starts(self, batch: Batch, now: float) -> Iterator[Batch]:
         for place, origin in enumerate(batch.origins):

@@ -185,7 +185,12 @@ async def test_whoever_knows_may_end_a_run() -> None:
     runs, hub = runs_of()
     await hub.publish(runs.follow([lines(("a", "j"), channel="jobs")], 1.0))
     ended = RunEnded("j", NOON, "succeeded")
-    assert runs.completed(ended, "x") == [Batch("aws", "jobs", runs=(ended,))]
+    said = runs.completed(ended, "x")
+    assert said == [Batch("aws", "jobs", runs=(ended,))]
+    # It is under way until its end is published.
+    assert list(runs.under_way()) == [("s", "j")]
+    assert runs.follow(said, 2.0) == said
+    assert list(runs.under_way()) == []
     assert runs.completed(ended, "x") == [Batch("aws", "x", runs=(ended,))]
 
 
