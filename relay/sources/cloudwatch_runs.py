@@ -80,9 +80,11 @@ class JobRuns:
                 self._open[run.id] = _Open(max(run.last_ids), instances, now)
 
     def under_way(self) -> Iterator[tuple[str, str]]:
-        """Give the runs that are under way, with each log stream of theirs."""
-        for name, run in self._open.items():
-            for instance in run.instances:
+        """Give the runs that are under way, with each log stream of theirs, the newest last."""
+        known = {} if self._hub is None else self._hub.runs
+        started = {name: known[name].started_ns if name in known else 0 for name in self._open}
+        for name in sorted(self._open, key=started.__getitem__):
+            for instance in self._open[name].instances:
                 yield instance, name
 
     def follow(self, batches: Sequence[Batch], now: float) -> list[Batch]:

@@ -173,6 +173,13 @@ async def test_runs_of_an_earlier_life_go_on() -> None:
     assert changes(again.overdue(60.0, NOON)) == [RunEnded("j-2", NOON, "ended")]
 
 
+async def test_the_newest_run_of_a_log_stream_is_given_last() -> None:
+    """It is what its environment works at, where an older one's report never came."""
+    runs, hub = runs_of()
+    await hub.publish(runs.follow([lines(("a", "new"), at=9), lines(("b", "old"), at=1)], 1.0))
+    assert list(runs_of(hub=hub)[0].under_way()) == [("s", "old"), ("s", "new")]
+
+
 async def test_a_run_of_another_source_is_not_ours() -> None:
     """A name that is pushed as well is its pusher's to end."""
     runs, hub = runs_of("done")
