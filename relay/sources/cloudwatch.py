@@ -143,6 +143,7 @@ class CloudwatchSource(JobSource):
         """Read log groups that are there, and no more those that are gone."""
         for reader in self._pollers.keys() - {group.reader for group in groups}:
             self._pollers.pop(reader).cancel()
+            self._lines.pop(reader)
             self.status.readers.pop(reader, None)
         for group, client in groups.items():
             if group.reader not in self._pollers:

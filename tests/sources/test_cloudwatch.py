@@ -308,15 +308,17 @@ async def test_a_glob_takes_in_groups_that_appear_later(fake: FakeLogs) -> None:
     for n in range(3):
         fake.put(f"/jobs/a{n}", "s", (now_ms() - 86_400_000, "old"))
     async with Running(fake.url) as running:
-        running.start(log_group="/jobs/*", channel="{name}")
+        source = running.start(log_group="/jobs/*", channel="{name}")
         await running.until_texts(["one"], "a")
         fake.put("/jobs/b", "s", (now_ms(), "two"))
         await running.until_texts(["two"], "b")
         assert sorted(running.statuses["aws"].readers) == [
             f"eu-central-1:/jobs/{name}" for name in ("a", "a0", "a1", "a2", "b")
         ]
+        assert source.feeds == {"a", "a0", "a1", "a2", "b"}
         del fake.groups["/jobs/b"]
         await until(lambda: "eu-central-1:/jobs/b" not in running.statuses["aws"].readers)
+        assert source.feeds == {"a", "a0", "a1", "a2"}
         assert "other" not in running.hub.channels
 
 
