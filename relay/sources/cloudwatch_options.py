@@ -81,6 +81,12 @@ class CloudwatchOptions(LineOptions):
         description="Log group: its name, a glob such as `/aws/lambda/*`, or its ARN, which tells "
         "region and account; or a list of them."
     )
+    channel: str | None = Field(
+        None,
+        description="Channel, or a template for it: `{log_group}`, `{name}` (the last part of its "
+        "name), `{log_stream}`, `{region}`, and `{source}`, this source's. Default: the source's "
+        "name.",
+    )
     log_streams: Annotated[list[str], BeforeValidator(_texts), _TEXTS] | None = Field(
         None,
         description="Only these log streams: names, or one prefix with `*` behind it. Default: "
