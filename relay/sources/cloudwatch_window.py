@@ -128,6 +128,9 @@ class Window:
                     fresh.append(event)
         return fresh
 
+    def _knows(self, event: Event) -> bool:
+        return event[KEY] in self._slots.get(event[TIME] // self._slot_ms, ())
+
     def _by_slot(self, events: Sequence[Event]) -> Iterator[tuple[int, Sequence[Event]]]:
         """Cut events where their slot changes: seldom, since AWS orders them."""
         numbers = [event[TIME] // self._slot_ms for event in events]
@@ -165,8 +168,8 @@ class Window:
     def settle(self, position: Position, events: Sequence[Event]) -> None:
         """Take note that events are published with their position, whatever was taken back."""
         if events:
-            for slot, some in self._by_slot(events):
-                self._slots[slot].update([event[KEY] for event in some])
+            if not self._knows(events[0]):
+                self.new(events)
             self._newest_ms = max(self._newest_ms, events[-1][TIME])
         self._move(position.keys_from)
 

@@ -114,6 +114,16 @@ def test_the_lookback_counts_from_the_newest_event_where_the_clock_runs_ahead() 
     assert kept.texts == ["1", "2"]
 
 
+def test_what_is_published_after_all_is_known_again() -> None:
+    """Who waited for it was cancelled, and took it back."""
+    window, _ = started()
+    poll, events = window.begin(NOW_MS), [event(n, NOW_MS + n) for n in range(5)]
+    position = window.position(poll, window.new(events))
+    window.unread(events)
+    window.settle(position, events)
+    assert window.new([*events, event(5, NOW_MS)]) == [event(5, NOW_MS)]
+
+
 def test_a_poll_began_when_it_did_by_awss_clock() -> None:
     """Its first page tells how far ours is ahead."""
     poll = Poll(NOW_MS, NOW_MS + 5000, True).turned(3000).turned(9000)
