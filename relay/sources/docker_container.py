@@ -18,7 +18,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from relay.entry import Batch, Level, Position
 from relay.sources.docker_engine import Engine, EngineError, GoneError, Log, UnreadableError
@@ -35,15 +36,14 @@ __all__ = ["Beginning", "ContainerReader"]
 
 log = logging.getLogger(__name__)
 
-SOON_SECONDS = 0.01
-NAP_SECONDS = 0.004
-"""A turn that comes within so many seconds of the last one waits so many for more lines."""
+SOON_SECONDS = 0.05
+NAP_SECONDS = 0.01
+NAP_BYTES = 8 * 1024
+"""While lines come within so many seconds of one another, so many bytes are waited for before they
+are read, at most so long."""
 
 SHORT_SECONDS = 1.0
 """An answer that was cut sooner is not asked for again at once."""
-
-MUCH_BYTES = 32 * 1024
-"""So much need not wait for more."""
 
 MAX_WORDS = 100
 """Of a container whose log cannot be read nothing is told."""
@@ -52,7 +52,7 @@ AT_END = ("die", "destroy")
 """Events that are told after the last line."""
 
 DEATH_SECONDS = 2.0
-"""How long the word of a container's end may take after the container is gone."""
+"""How long the word of a container's end may take after that is seen."""
 
 
 class Beginning:
@@ -108,6 +108,7 @@ class ContainerReader:
         self._first_words: deque[tuple[str, int, Level]] = deque(maxlen=MAX_WORDS)
         self._has_started = False
         """Whether a start was told of since the last look."""
+        self._is_removed = False
         self._news = asyncio.Event()
         self._last_turn = 0.0
 
@@ -127,6 +128,7 @@ class ContainerReader:
         """Take note of what happened to the container."""
         self._lives.note(event)
         self._has_started = self._has_started or event.action == "start"
+        self._is_removed = self._is_removed or event.action == "destroy"
         self._news.set()
 
     def poke(self) -> None:
@@ -245,14 +247,18 @@ class ContainerReader:
             self._lives.see_starts(self.facts)
 
     async def _look(self, engine: Engine) -> Container:
+        facts = await self._inspect(engine)
+        if self._lives.misses_death(facts):
+            await self._wait_for_death()
+            facts = await self._inspect(engine)
+        self._see(facts)
+        return facts
+
+    async def _inspect(self, engine: Engine) -> Container:
         # What is told from now on is news.
         self._news.clear()
         self._has_started = False
-        facts = await engine.inspect(self.id)
-        if self._lives.misses_death(facts):
-            await self._wait_for_death()
-        self._see(facts)
-        return facts
+        return await engine.inspect(self.id)
 
     def _is_live(self, facts: Container) -> bool:
         """Tell whether the run that is read now is the container's newest, and goes on."""
@@ -321,15 +327,18 @@ class ContainerReader:
                 continue
             keys = hashes(records)
             if not is_checked:
-                is_checked = self._window.reaches(records.times[0], keys[0])
+                # What looks like the first piece of an endless line may be any of it, where the
+                # answer begins inside.
+                is_sure = is_last or 0 not in records.offsets
+                is_checked = is_sure and self._window.reaches(records.times[0], keys[0])
                 if not (is_checked or is_last):
                     return False
                 if not is_checked and not self._window.is_empty:
                     self._output.add_loss()
                 is_checked = True
             await self._take(records, keys)
-            if follow and len(data) < MUCH_BYTES:
-                await self._nap()
+            if follow:
+                await self._nap(opened, len(data))
         self._unfinished = decoder
         if not follow:
             await self._finish()
@@ -346,10 +355,11 @@ class ContainerReader:
                 await self._give()
         return await opened.read()
 
-    async def _nap(self) -> None:
-        now = time.monotonic()
-        if now - self._last_turn < SOON_SECONDS:
-            await asyncio.sleep(NAP_SECONDS)
+    async def _nap(self, opened: Log, size: int) -> None:
+        """Rest after a turn with so many bytes, as long as as many as are wanted may take."""
+        elapsed = time.monotonic() - self._last_turn
+        if size < NAP_BYTES and elapsed < SOON_SECONDS:
+            await opened.rest(min(NAP_SECONDS, elapsed * NAP_BYTES / size))
         self._last_turn = time.monotonic()
 
     async def _finish(self) -> None:
@@ -429,6 +439,7 @@ class ContainerReader:
             await self._take(records, hashes(records))
         self._output.add_entries(self._entries.flush())
         await self._wait_for_death()
+        await self._wait(lambda: self._is_removed or not self._outlet.tells_events)
         self._see_starts()
         if self._lives.next or not self._is_complete:
             self._output.add_loss()
@@ -442,18 +453,16 @@ class ContainerReader:
             await self._hand_on(self._output.taken(None))
 
     async def _wait_for_death(self) -> None:
-        """Wait for the word of how it ended, which may come later than its removal."""
+        """Wait for the word of how a run ended, which may come later than its end is seen."""
+        await self._wait(lambda: self._lives.is_over or self._lives.is_known_dead)
+
+    async def _wait(self, is_told: Callable[[], bool]) -> None:
         deadline = time.monotonic() + DEATH_SECONDS
-        while not (self._lives.is_over or self._lives.is_known_dead):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return
+        while not is_told() and (left := deadline - time.monotonic()) > 0:
             self._news.clear()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._news.wait()
-            except TimeoutError:
-                return
 
     async def _give(self) -> None:
         """Hand over what was made, with the position after it."""

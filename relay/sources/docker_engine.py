@@ -285,6 +285,7 @@ class Log:
         response: "aiohttp.ClientResponse",
         explained: Callable[[], AbstractContextManager[None]],
     ) -> None:
+        self._response = response
         self._content = response.content
         self._explained = explained
 
@@ -297,6 +298,18 @@ class Log:
         """
         with self._explained():
             return await self._content.readany()
+
+    async def rest(self, seconds: float) -> None:
+        """Leave what comes to the kernel for a while: the engine sends each line by itself."""
+        connection = self._response.connection
+        protocol = None if connection is None else connection.protocol
+        if protocol is not None:
+            protocol.pause_reading()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            if protocol is not None:
+                protocol.resume_reading()
 
 
 async def _message(response: "aiohttp.ClientResponse") -> str:
