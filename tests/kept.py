@@ -1,5 +1,6 @@
 """A hub that rests on a state directory."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,12 @@ class Kept:
     async def lines(self) -> list[str]:
         """Return the lines that a reader from the beginning on is given."""
         return [one for one in await self.told() if isinstance(one, str)]
+
+    def after_a_kill(self) -> "Kept":
+        """Begin the next life with what is on the disk at this moment."""
+        left = self.directory.with_name("killed")
+        shutil.copytree(self.directory, left)
+        return Kept.begin(left)
 
     async def close(self) -> None:
         """End well, once."""

@@ -66,13 +66,16 @@ class SegmentFiles:
 
     def find(self, name: str) -> bool:
         """
-        Open a file, and tell whether it is there.
+        Open a file, and tell whether it is there: one that was deleted is not.
 
         Raises:
             OSError: it is there, and cannot be opened.
         """
-        if name in self._open:
-            return True
+        descriptor = self._open.get(name)
+        if descriptor is not None:
+            if os.fstat(descriptor).st_nlink:
+                return True
+            self.close(name)
         try:
             self._keep(name, os.open(self._top + name, os.O_WRONLY))
         except FileNotFoundError:

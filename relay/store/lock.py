@@ -8,7 +8,7 @@ from pathlib import Path
 
 from relay.errors import StoreError
 
-__all__ = ["take_lock"]
+__all__ = ["holds_lock", "take_lock"]
 
 
 def take_lock(directory: Path) -> int:
@@ -35,6 +35,20 @@ def take_lock(directory: Path) -> int:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
     return descriptor
+
+
+def holds_lock(descriptor: int, directory: Path) -> bool:
+    """
+    Tell whether a lock is that of the directory which has this path now.
+
+    Raises:
+        OSError: it cannot be told.
+    """
+    try:
+        found = (directory / "lock").stat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(found, os.fstat(descriptor))
 
 
 def _open(path: Path) -> int:

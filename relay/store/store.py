@@ -94,13 +94,15 @@ class DurableStore:
         """Positions that are recorded, without record keys."""
         self._unsaved: Positions = {}
         """Positions that wait until what was published without the store is caught up."""
+        self._anew: dict[str, int] = {}
+        """Channels of which all after this id is to be stored again: its segments are gone."""
         self._forgotten: dict[str, StoredChannel] = {}
         self._forgotten_runs: list[tuple[str, str]] = []
         self._is_closed = False
         self._told = 0.0
         """When the log was last told that it fails, by the monotonic clock."""
         self.renewed = 0
-        """How often the index was lost, and begun anew."""
+        """How often segments were lost, and others may have their names since."""
 
     def connect(self, hub: Hub, positions: Positions | None = None) -> None:
         """
@@ -318,9 +320,10 @@ class DurableStore:
 
     async def _go_back(self) -> None:
         """
-        Take for stored only what the index has now.
+        Take for stored only what the index has now, and its segments hold as far as is known.
 
-        A disk that was pulled out comes back without what had not reached it yet.
+        A disk that was pulled out comes back without what had not reached it yet; of a directory
+        that was removed the index is made again, and no segment.
         """
         assert self._hub is not None
         ends = await self.submit(self._writer.ends)
@@ -329,6 +332,15 @@ class DurableStore:
             if last_id < channel.stored_id and last_seq < channel.stored_seq:
                 channel.stored_id, channel.stored_seq = last_id, last_seq
                 self._unsaved = self._saved | self._unsaved
+        self._anew = {}
+        left = {name: channel.left_id for name, channel in self._hub.channels.items()}
+        missing = await self.submit(partial(self._writer.missing, left))
+        for name, (last_id, last_seq) in missing.items():
+            if (lost := self._hub.channels.get(name)) is not None:
+                lost.stored_id = min(lost.stored_id, last_id)
+                lost.stored_seq = min(lost.stored_seq, last_seq)
+                self._anew[name] = last_id
+        self._archive.close(is_new=bool(missing))
 
     async def _catch_up(self) -> int:
         """Write all that is visible and not stored, as of now; return how many lines."""
@@ -337,6 +349,7 @@ class DurableStore:
         unsaved, self._unsaved = self._unsaved, {}
         write = self._write([record for _, records in backlog for record in records], unsaved)
         write.runs = [replace(run, last_ids=dict(run.last_ids)) for run in hub.runs.values()]
+        write.anew, self._anew = self._anew, {}
         ends = [(channel, channel.last_id, channel.last_seq) for channel, _ in backlog]
         try:
             await self.submit(partial(self._writer.commit, write))
@@ -345,6 +358,9 @@ class DurableStore:
             self._keep(newer)
             raise
         self._note_saved(unsaved)
+        if write.anew:
+            self._archive.close(is_new=True)
+            self.renewed += 1
         for channel, last_id, last_seq in ends:
             channel.stored_id, channel.stored_seq = last_id, last_seq
         return sum(

@@ -26,7 +26,7 @@ from relay.storage import Positions, StoredChannel
 from relay.store import index
 from relay.store.files import SegmentFiles, lacks_room, problem_of, remove_files, sync_file
 from relay.store.index import ChannelRow, SegmentRow
-from relay.store.lock import take_lock
+from relay.store.lock import holds_lock, take_lock
 from relay.store.plan import Append, Now, Plan, is_old, plan_records
 from relay.store.runs import Runs
 from relay.store.segment import Record, Texts
@@ -61,6 +61,8 @@ class Write:
         forgotten_runs: pairs of run and channel, of before ``records``.
         age_ns: the age clock.
         texts: of blocks that are rendered already, see :func:`~relay.store.segment.prepared`.
+        anew: channels of which all after this id is among ``records``, for what was stored of
+            it is gone; see :meth:`Writer.missing`.
     """
 
     records: Sequence[Record] = ()
@@ -69,6 +71,7 @@ class Write:
     forgotten_runs: list[tuple[str, str]] = field(default_factory=list)
     age_ns: int = 0
     texts: Texts = field(default_factory=dict)
+    anew: dict[str, int] = field(default_factory=dict)
 
 
 class Writer:
@@ -98,6 +101,8 @@ class Writer:
         self._fsync = fsync
         self._lock = lock
         self._clock = clock
+        self._paths = str(directory), str(self.index_path)
+        """Of what is looked at with every commit."""
         self._files = SegmentFiles(directory)
         self._runs = Runs()
         self._rows: dict[str, ChannelRow] = {}
@@ -133,14 +138,20 @@ class Writer:
         Make a write durable; once it returns ``kill -9`` cannot undo it.
 
         Raises:
-            StoreError: it could not be done, and nothing is.
+            StoreError: it could not be done, and nothing is; or it was, in a directory that is
+                gone.
         """
         plan = Plan()
         try:
             connection = self._connect()
-            plan = self._plan(write)
+            gone = self._after(connection, write.anew)
+            # Before one of them is made again.
+            unneeded = [row.file for row in gone if self._size(row) is not None]
+            before = {row.channel: self._before(row) for row in reversed(gone)}
+            plan = self._plan(write, before)
             self._append(plan)
             with index.transaction(connection):
+                index.delete_segments(connection, gone, unneeded)
                 self._record(connection, plan, write)
         except StoreError:
             raise  # Of what was to be mended first.
@@ -148,16 +159,34 @@ class Writer:
             self._undo(plan)
             raise self._error("cannot be written", error) from error
         self._adopt(plan)
+        self._unneeded += unneeded
+        # What was written to files that nobody finds any more is not stored.
+        self._look()
 
-    def _plan(self, write: Write) -> Plan:
+    def _after(self, connection: sqlite3.Connection, anew: Mapping[str, int]) -> list[SegmentRow]:
+        """Return the segments of channels after an id, each channel's in their order."""
+        return [
+            row
+            for name, last_id in anew.items()
+            for row in index.segments_after(connection, name, last_id, ALL_SEGMENTS)
+        ]
+
+    def _plan(self, write: Write, before: Mapping[str, ChannelRow]) -> Plan:
         date = time.strftime("%Y-%m-%d", time.gmtime(self._clock() // 1_000_000_000))
-        return plan_records(
-            self._rows,
+        plan = plan_records(
+            {**self._rows, **before} if before else self._rows,
             write.records,
             Now(write.age_ns, date, self._last_id),
             self._files.find,
             write.texts,
         )
+        plan.rows = {**before, **plan.rows}
+        return plan
+
+    def _before(self, row: SegmentRow) -> ChannelRow:
+        """Return a channel as it was before one of its segments was begun."""
+        last_id, last_seq = row.first_id - 1, row.first_seq - 1
+        return replace(self._rows[row.channel], last_id=last_id, last_seq=last_seq, open=None)
 
     def _append(self, plan: Plan) -> None:
         for append in plan.appends:
@@ -220,8 +249,12 @@ class Writer:
         assert self._connection is not None
         found = index.segments_after(self._connection, append.channel, append.first_id - 1, 1)
         with suppress(OSError):
-            if found and found[0].first_id == append.first_id:
-                if found[0].length == append.offset and self._files.find(append.file):
+            row = found[0] if found and found[0].first_id == append.first_id else None
+            if row is not None and row.length == append.offset + sum(map(len, append.pieces)):
+                return  # It is done, whatever was said.
+            if append.offset:
+                is_there = row is not None and row.length == append.offset
+                if is_there and self._files.find(append.file):
                     self._files.cut(append.file, append.offset)
             else:
                 self._files.close(append.file)
@@ -232,6 +265,34 @@ class Writer:
     def ends(self) -> dict[str, tuple[int, int]]:
         """Return for each channel the last id and seq that the index has."""
         return {name: (row.last_id, row.last_seq) for name, row in self._rows.items()}
+
+    def missing(self, left: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+        """
+        Find channels that have lost, with a file, something that can be written again.
+
+        Args:
+            left: for each channel the id after which all is still known.
+
+        Returns:
+            For each of these the last id and seq before the first segment that is not whole.
+
+        Raises:
+            StoreError: it cannot be told.
+        """
+        with self._changing() as connection:
+            broken = [row for row in self._after(connection, left) if not self._is_whole(row)]
+        return {row.channel: (row.first_id - 1, row.first_seq - 1) for row in reversed(broken)}
+
+    def _is_whole(self, row: SegmentRow) -> bool:
+        size = self._size(row)
+        return size is not None and size >= row.stored_bytes
+
+    def _size(self, row: SegmentRow) -> int | None:
+        """Return how long a segment's file is; ``None``: it is not there."""
+        try:
+            return (self.directory / row.file).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     def seal_old(self, age_ns: int) -> None:
         """
@@ -487,6 +548,9 @@ class Writer:
             StoreError: the directory or its index was removed, replaced or unmounted.
         """
         self._files.close_deleted()
+        self._look()
+
+    def _look(self) -> None:
         try:
             found = self._identify()
         except OSError as error:
@@ -529,7 +593,7 @@ class Writer:
             self.check()
             return
         with self._syncing:
-            if not os.fstat(self._lock).st_nlink:
+            if not holds_lock(self._lock, self.directory):
                 lock, self._lock = self._lock, take_lock(self.directory)
                 os.close(lock)
             if self._connection is not None:
@@ -576,7 +640,7 @@ class Writer:
         return True
 
     def _identify(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        directory, file = self.directory.stat(), self.index_path.stat()
+        directory, file = os.stat(self._paths[0]), os.stat(self._paths[1])
         return (directory.st_dev, directory.st_ino), (file.st_dev, file.st_ino)
 
     def _connect(self) -> sqlite3.Connection:

@@ -69,9 +69,16 @@ def test_a_file_that_was_deleted_is_looked_for_again(files: SegmentFiles, tmp_pa
     """As long as it is open it can be written to, and nobody would ever read that."""
     files.create(NAME)
     (tmp_path / NAME).unlink()
-    assert files.find(NAME)
-    files.close_deleted()
     assert not files.find(NAME)
+
+
+def test_files_that_were_deleted_are_closed(files: SegmentFiles, tmp_path: Path) -> None:
+    """As long as one is open its disk has no room for others."""
+    files.create(NAME)
+    opened = len(os.listdir("/proc/self/fd"))
+    (tmp_path / NAME).unlink()
+    files.close_deleted()
+    assert len(os.listdir("/proc/self/fd")) == opened - 1
 
 
 def test_what_could_not_be_synced_is_synced_next_time(files: SegmentFiles, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A state directory that goes away under a store, and comes back."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from relay.entry import Batch, Gap, Position, Reason
+from relay.errors import StoreError
 from relay.status import StoreState
+from relay.store.lock import take_lock
 from relay.subscription import Delivery
 from tests.kept import Kept
 
@@ -53,6 +56,84 @@ async def test_a_directory_that_was_removed_is_made_again_and_read(kept: Kept) -
     assert lines == list("fghij")
     assert isinstance(gap, Gap)
     assert (gap.after, gap.count, gap.reason) == (0, 5, Reason.STORAGE)
+
+
+async def test_a_directory_that_was_removed_is_given_what_the_rings_hold(kept: Kept) -> None:
+    """Whatever was stored of it before: a kill loses no more than a reader was told of."""
+    await kept.publish("x", channel="jobs", position="9")
+    await kept.publish("o", channel="quiet")
+    shutil.rmtree(kept.directory)
+    await kept.store.check()
+    await kept.publish("f", position="7")
+    await kept.store.check()
+    assert not kept.store.is_failing
+    assert kept.status.behind_lines == 0
+
+    def expect(told: list[str | Delivery], newest: str) -> None:
+        assert sorted(one for one in told if isinstance(one, str)) == sorted(newest)
+        gaps = [one for one in told if isinstance(one, Gap)]
+        assert [(gap.channel, gap.count, gap.reason) for gap in gaps] == [
+            ("web", 4, Reason.STORAGE)
+        ]
+
+    expect(await kept.told(), "efox")
+    again = kept.after_a_kill()
+    assert again.durable.stored.news == []
+    expect(await again.told(), "efox")
+    assert again.durable.stored.positions == {("app", "f"): Position("7")}
+    await again.publish("g")
+    assert again.hub.channels["web"].last_seq == 7
+    expect(await again.told(), "efgox")
+    await again.close()
+
+
+async def test_a_removal_is_noticed_by_the_next_commit(kept: Kept) -> None:
+    """What goes to files that nobody finds any more does not count as stored."""
+    kept.directory.rename(kept.directory.with_name("gone"))
+    await kept.publish("f")
+    assert kept.status.reason == (
+        f"state.directory {kept.directory} is gone: no such file or directory"
+    )
+    shutil.rmtree(kept.directory.with_name("gone"))
+    await kept.store.check()
+    assert not kept.store.is_failing
+    again = kept.after_a_kill()
+    assert await again.lines() == ["e", "f"]
+    await again.close()
+
+
+async def test_a_directory_that_is_made_again_is_locked(kept: Kept) -> None:
+    """Also while the one that had its name is somewhere else."""
+    kept.directory.rename(kept.directory.with_name("away"))
+    await kept.store.check()
+    await kept.store.check()
+    assert not kept.store.is_failing
+    with pytest.raises(StoreError) as caught:
+        take_lock(kept.directory)
+    assert str(caught.value) == (
+        f"state.directory {kept.directory} is used by another relay, pid {os.getpid()}"
+    )
+
+
+async def test_catching_up_after_a_removal_is_tried_again(kept: Kept) -> None:
+    """A commit that fails leaves nothing that is taken for a segment."""
+    await kept.publish("x", channel="jobs")
+    shutil.rmtree(kept.directory)
+    await kept.store.check()
+    assert kept.durable._writer.reopen() is False
+    no_room = kept.directory / "channels" / "jobs"
+    no_room.parent.mkdir()
+    no_room.write_text("no directory")
+    await kept.store.check()
+    assert kept.status.reason == (
+        f"state.directory {kept.directory} cannot be written: file exists"
+    )
+    no_room.unlink()
+    await kept.store.check()
+    assert not kept.store.is_failing
+    again = kept.after_a_kill()
+    assert sorted(await again.lines()) == ["d", "e", "x"]
+    await again.close()
 
 
 async def test_what_a_ring_holds_is_not_missing_with_its_segment(kept: Kept) -> None:
