@@ -37,6 +37,7 @@ const BUSY_PER_SECOND = 3000;
 const MAX_BELOW = 5000;
 const HISTOGRAM_MS = 4000;
 const BUCKETS = 120;
+const FIRST_LOOK_MS = 150;
 
 for (const element of [
   ...[ChannelList, ConnectionState, FilterBar, KeySheet, LogView, StatusView, TimeHistogram],
@@ -145,7 +146,8 @@ let isHeld = false;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let histogramTimer;
-let histogramAsked = 0;
+// Not before the first lines are seen: they come first.
+let histogramAsked = performance.now();
 
 /** Ask how many lines there are, at once or soon; again and again while they come. */
 function askHistogram() {
@@ -260,4 +262,5 @@ setInterval(() => {
 const first = parseView(location.search);
 wantedId = first.at;
 show(first);
-watch.start();
+// After the first lines, which are what somebody waits for.
+setTimeout(() => document.hidden || watch.start(), FIRST_LOOK_MS);

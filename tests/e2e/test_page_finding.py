@@ -1,6 +1,7 @@
 """Finding things on the page: filter, search, levels, times, context, links."""
 
 import re
+import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
@@ -123,7 +124,7 @@ def test_levels_have_counts_and_streams_can_be_chosen(
 
 def test_instances_and_runs_are_filters(browser: Browser, start_relay: StartRelay) -> None:
     """By name or glob, of those that the lines have."""
-    relay = start_relay('[sources.in]\ntype = "push"\n')
+    relay = start_relay('[sources.in]\ntype = "push"\nchannels = ["jobs"]\n')
     for run in ("job-1", "job-2"):
         push(relay.url + "jobs", f"from {run}\n", {"Relay-Run": run, "Relay-Instance": f"i-{run}"})
     with tab(browser, f"{relay.url}?channel=jobs") as opened:
@@ -142,8 +143,6 @@ def test_instances_and_runs_are_filters(browser: Browser, start_relay: StartRela
 
 def push(url: str, body: str, headers: dict[str, str]) -> None:
     """Push lines of text."""
-    import urllib.request
-
     request = urllib.request.Request(url, body.encode(), headers, method="POST")
     with urllib.request.urlopen(request, timeout=10) as response:
         assert response.status == 200

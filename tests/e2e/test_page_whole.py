@@ -1,5 +1,6 @@
 """The page as a whole: following, keyboard, accessibility, proxies, other pages, the status."""
 
+import gzip
 import re
 import shutil
 import subprocess
@@ -377,8 +378,6 @@ def test_every_transport_brings_the_same_lines(
 
 def test_files_of_the_page_are_small() -> None:
     """All together, compressed one by one, no more than 100 KB."""
-    import gzip
-
     folder = Path(__file__).parents[2] / "relay/static"
     files = [path for path in folder.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
     assert sum(len(gzip.compress(path.read_bytes())) for path in files) <= 100_000

@@ -15,9 +15,8 @@ import { grouped, short } from "../core/sentences.js";
 import { ALL_LEVELS } from "../core/view.js";
 import { button, find, make, write } from "./dom.js";
 
-/** Typing is taken in once it rests: soon where the page decides, later where the relay does. */
-const REST_MS = 30;
-const RELAY_REST_MS = 250;
+/** Typing is taken in at once where the page decides, where the relay does once it rests. */
+const REST_MS = 250;
 
 const CONTENT = `
   <div class="field">
@@ -165,7 +164,8 @@ export class FilterBar extends HTMLElement {
     this.#judge(input);
     clearTimeout(this.#timer);
     const isRelays = this.isBusy || this.#text.value.startsWith("/");
-    this.#timer = setTimeout(() => this.#tell(), isRelays ? RELAY_REST_MS : REST_MS);
+    if (isRelays) this.#timer = setTimeout(() => this.#tell(), REST_MS);
+    else this.#tell();
   }
 
   /** @param {HTMLInputElement} input */

@@ -76,7 +76,8 @@ export class LogRow {
     }
     this.#tree.role = "gridcell";
     this.line.append(this.#level, this.#time, this.#seq, this.#channel, this.#message);
-    this.element.append(this.#day, this.#run, this.line, this.#tree);
+    // What few rows have comes in where it is needed: fewer elements, half the time of a frame.
+    this.element.append(this.line);
   }
 
   /**
@@ -90,18 +91,30 @@ export class LogRow {
     this.element.id = `row-${place.number}`;
     this.element.ariaRowIndex = String(place.position);
     const time = object.type === "gap" ? null : Date.parse(object.timestamp);
-    write(this.#day, place.isNewDay && time !== null ? day(time, look.zone) : "");
     const isStart = isEntry && place.isNewRun && object.run !== undefined;
-    write(this.#run, isStart ? startOf(object.run ?? "", look) : "");
+    this.#head(this.#run, isStart ? startOf(object.run ?? "", look) : "");
+    this.#head(this.#day, place.isNewDay && time !== null ? day(time, look.zone) : "");
     this.fillTime(object, look.zone);
     write(this.#seq, isEntry ? String(object.seq) : "");
     write(this.#channel, look.isMixed ? object.channel : "");
     this.#channel.title = object.channel;
     this.#channel.className = `tag hue-${look.palette.hue(object.channel)}`;
-    this.#tree.replaceChildren();
+    if (this.#tree.parentNode !== null) this.#tree.remove();
     if (isEntry) this.#fillEntry(object, place, look);
     else this.#fillNote(object, place);
     this.mark(place);
+  }
+
+  /**
+   * Have a heading above the line, or none.
+   *
+   * @param {HTMLElement} head
+   * @param {string} text empty: none
+   */
+  #head(head, text) {
+    if (text === "") return head.parentNode === null ? undefined : head.remove();
+    write(head, text);
+    this.element.prepend(head);
   }
 
   /** @param {{isCurrent: boolean, isChosen: boolean}} place */
@@ -182,6 +195,8 @@ export class LogRow {
 
   /** @param {Entry} entry */
   #fillTree(entry) {
+    this.#tree.replaceChildren();
+    this.element.append(this.#tree);
     const object = objectIn(entry.message);
     for (const one of [object, entry.fields]) {
       if (!one) continue;

@@ -35,6 +35,8 @@ const MAX_CANVAS_PX = 10_000_000;
 const FADING_MS = 700;
 /** So long after the last scroll the bar is put right. */
 const RESTING_MS = 150;
+/** Between two frames while more comes than can be seen. */
+const FLOODED_MS = 30;
 /** Filters look through rows for so long at a time. */
 const SCAN_MS = 8;
 
@@ -84,6 +86,9 @@ export class LogView extends HTMLElement {
   #wanted = null;
   #isScheduled = false;
   #scan = 0;
+  /** Rows that came since it was drawn, and when that was. */
+  #came = 0;
+  #lastDraw = 0;
   #scrollTop = 0;
   #scrolledAt = 0;
   #width = 0;
@@ -181,7 +186,9 @@ export class LogView extends HTMLElement {
 
   /** Rows came at the end, or left at the beginning. */
   grown() {
-    this.#heights.append(this.#listing.grow());
+    const came = this.#listing.grow();
+    this.#came += came;
+    this.#heights.append(came);
     this.#found.grow();
     this.#cut();
     this.#schedule();
@@ -615,15 +622,24 @@ export class LogView extends HTMLElement {
   #schedule() {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    requestAnimationFrame(() => {
+    const draw = () => {
+      // In a flood every row is another at each frame: every second frame is enough to be read.
+      const isFlooded = this.isFollowing && this.#came > this.#drawn.length;
+      if (isFlooded && performance.now() - this.#lastDraw < FLOODED_MS) {
+        requestAnimationFrame(draw);
+        return;
+      }
       this.#isScheduled = false;
       // A scroll that is animated has gone on since its event.
       this.#scrolled();
       this.#draw();
-    });
+    };
+    requestAnimationFrame(draw);
   }
 
   #draw() {
+    this.#lastDraw = performance.now();
+    this.#came = 0;
     const { first, end } = this.#viewport.rows(MORE_PX);
     this.#arrange(first, end);
     this.#measure();

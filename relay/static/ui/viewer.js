@@ -181,14 +181,13 @@ export class RelayViewer extends HTMLElement {
 
   /** @param {Status} status */
   set status(status) {
-    const isFirst = this.#status === null;
     this.#status = status;
     this.#list.status = status;
     this.#store.store = status.store;
     this.#statusView.note(status);
     if (this.#view.page === "status") this.#statusView.status = status;
     const started = new Map(status.runs.map((run) => [run.id, run.started]));
-    const isLook = isFirst || started.size !== this.#startedRuns;
+    const isLook = started.size !== this.#startedRuns;
     this.#startedRuns = started.size;
     if (isLook) this.#log.look = { started };
     this.#showLook();
