@@ -225,7 +225,11 @@ class FileSource(Source):
         # Where files were read before, a file without a position has appeared since.
         seen = {os.path.dirname(position.path) for position in kept.values()}
         for number, reader in enumerate(list(files.known.values())):
-            if not reader.announced and os.path.dirname(reader.path) not in seen:
+            if reader.announced:
+                continue
+            if os.path.dirname(reader.path) in seen:
+                files.note_appeared(reader)
+            else:
                 with suppress(OSError):
                     await self._begin(files, reader)
             if number % FILES_AT_ONCE == FILES_AT_ONCE - 1:

@@ -185,9 +185,14 @@ class FileSet:
                 file.close()
                 self._say(place, "unreadable", error.strerror)
                 return
-            if self.running and not reader.offset:
-                reader.appeared, reader.grown_at = True, time.monotonic()
+            if self.running:
+                self.note_appeared(reader)
         self._put_in(place, reader)
+
+    def note_appeared(self, reader: FileReader) -> None:
+        """Let a file that has come since files were last read wait, if it may be a copy."""
+        if not reader.offset and reader.left_at is None:
+            reader.appeared, reader.grown_at = True, time.monotonic()
 
     def _put_in(self, place: Place, reader: FileReader) -> None:
         place.current = reader

@@ -526,6 +526,21 @@ async def test_a_copy_of_what_is_still_there(tmp_path: Path, end: str) -> None:
     assert again.losses == 0
 
 
+async def test_a_copy_in_the_making_at_the_start(tmp_path: Path) -> None:
+    """The file is truncated a moment after both were seen: nothing comes twice."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(tmp_path / "a.log*", "one")
+    shutil.copyfile(log, tmp_path / "a.log.1")
+    async with Follower(tmp_path / "a.log*", positions, channel="a") as follower:
+        await follower.until(lambda: follower.source.status.readers.keys() >= {f"{log}.1"})
+        log.write_text("")
+        append(log, "two\n")
+        await follower.until_lines("two")
+        await asyncio.sleep(IDLE_SECONDS * 1.2)
+    assert follower.lines == ["two"]
+
+
 async def test_positions_of_others_are_left_alone(tmp_path: Path) -> None:
     """What cannot be read, and paths that are not asked for any more, are no error."""
     append(tmp_path / "a.log", "one\n")
