@@ -116,7 +116,9 @@ def explained(error: Exception, asked_by_token: bool) -> Exception:
 
 def _answered(response: Mapping[str, Any], asked_by_token: bool) -> AwsError:
     said = response.get("Error", {})
-    code, message = said.get("Code", "Unknown"), said.get("Message", "")
+    # What follows a refused signature repeats the request, with its session token.
+    code, first = said.get("Code", "Unknown"), str(said.get("Message", "")).partition("\n\n")[0]
+    message = " ".join(first.split())
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return AwsError(_kind(str(code), status, asked_by_token), f"{code}: {message}".strip(": "))
 

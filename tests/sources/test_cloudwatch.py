@@ -234,6 +234,21 @@ async def test_no_credentials_are_a_status(
         )
 
 
+async def test_a_refused_signature_tells_nothing_secret(fake: FakeLogs) -> None:
+    """AWS repeats the request that was signed, and a session token stands in it."""
+    sentence = "The request signature we calculated does not match the signature you provided."
+    request = "The Canonical String for this request should have been\n'POST\n/\n\n"
+    fake.always = Refusal(
+        "InvalidSignatureException", f"{sentence}\n\n{request}x-amz-security-token:TOKEN\n'", 403
+    )
+    async with Running(fake.url) as running:
+        running.start()
+        status = running.statuses["aws"]
+        await until(lambda: status.last_error)
+        expected = f"log group '/app': InvalidSignatureException: {sentence}"
+        assert status.last_error == expected
+
+
 async def test_no_region_is_a_status(fake: FakeLogs) -> None:
     """So is a profile that is not there."""
     async with Running(fake.url) as running:
