@@ -158,7 +158,8 @@ def _several(data: bytes) -> list[Any]:
     while at < len(text):
         try:
             one, at = decoder.raw_decode(text, at)
-        except ValueError:
+        except (ValueError, RecursionError):
+            # Nothing of a subscription's lies as deep as to exceed what can be read.
             return []
         found.append(one)
         while text[at : at + 1] in ("\n", "\r", " "):

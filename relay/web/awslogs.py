@@ -36,8 +36,8 @@ __all__ = [
 LARGE_BYTES = 16 * 1024
 """More is unpacked in a thread: packed, it may be a hundred times as much."""
 
-LAST_MS = 253_402_300_799_999
-"""The last millisecond of the year 9999."""
+LAST_MS = (1 << 63) // 1_000_000 - 1
+"""In the year 2262: a timestamp is of nanoseconds, in 64 bits."""
 
 MAX_NAME_CHARACTERS = 512
 """Of a log group's and a log stream's name, by AWS's rule."""

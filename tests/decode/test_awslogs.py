@@ -72,7 +72,15 @@ def test_objects_behind_one_another_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"plain", b'{"no":"subscription"}', b'{"messageType":"OTHER"}', b'{"a":1}{', b"{"]
+    "data",
+    [
+        b"plain",
+        b'{"no":"subscription"}',
+        b'{"messageType":"OTHER"}',
+        b'{"a":1}{',
+        b"{",
+        pytest.param(b'{"a":' * 100_000, id="deep"),
+    ],
 )
 def test_what_is_no_subscriptions_is_text(data: bytes) -> None:
     """Whatever a stream may carry."""

@@ -95,6 +95,10 @@ SHAPE = 'body: expected {"awslogs": {"data": …}} as CloudWatch Logs gives it t
             awslogs_event(payload({"id": "1", "timestamp": -1, "message": ""})),
             "logEvents: expected objects with id, timestamp in ms and message",
         ),
+        (
+            awslogs_event(payload(event(1, "in the year 2262", 9_223_372_036_854))),
+            "logEvents: expected objects with id, timestamp in ms and message",
+        ),
         (awslogs_event({**payload(), "logStream": None}), "logStream: expected a name"),
         (awslogs_event({**payload(), "logGroup": "x" * 513}), "logGroup: expected a name"),
     ],
