@@ -40,6 +40,10 @@ HELD_EVENTS = 2000
 """New ones that are put in order together. AWS orders them over all pages; what is held for longer
 costs memory, and leaves the processor's cache."""
 
+HELD_SECONDS = 1.0
+"""From the beginning of a poll: what it has found by then does not wait for pages to come, of
+which there may be thousands without an event where a filter leaves out most."""
+
 MAX_LOST_TOKENS = 3
 """In a row, that are nothing to speak of: a page was fetched too late."""
 
@@ -218,6 +222,7 @@ class Poller:
         poll, token = window.begin(_now_ms() - ahead_ms), None
         self._has_news = False
         held: list[Event] = []
+        began = time.monotonic()
         try:
             while True:
                 page = await self._page(poll, token)
@@ -227,7 +232,7 @@ class Poller:
                 last, token = token, page.get("nextToken")
                 if not token or token == last:
                     break
-                if len(held) >= HELD_EVENTS:
+                if len(held) >= HELD_EVENTS or time.monotonic() - began >= HELD_SECONDS:
                     await self._pass_on(poll, held)
             await self._pass_on(poll, held)
         finally:

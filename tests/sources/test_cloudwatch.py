@@ -79,6 +79,18 @@ async def test_pages_without_events_are_passed_over(fake: FakeLogs) -> None:
         await running.until_texts(["0", "1", "2", "3", "4"])
 
 
+async def test_events_need_not_wait_for_the_last_page(fake: FakeLogs) -> None:
+    """A filter may leave out most: thousands of pages then hold next to nothing."""
+    fake.page_size = 1
+    at = now_ms() - 5000
+    fake.put("/app", "a", *[(at + n, f"{n}") for n in range(40)])
+    async with Running(fake.url) as running:
+        running.start(max_requests_per_second=15)
+        await until(lambda: running.texts())
+        assert len(fake.asked) < 30
+        await running.until_texts([f"{n}" for n in range(40)])
+
+
 async def test_events_of_one_poll_are_in_the_order_of_time(fake: FakeLogs) -> None:
     """Whatever the order of the streams, and over pages."""
     at, fake.page_size = now_ms() - 5000, 3
