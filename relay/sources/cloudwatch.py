@@ -80,6 +80,11 @@ class CloudwatchSource(JobSource):
         channels = [lines.channel for lines in self._lines.values()]
         return frozenset([channel for channel in channels if channel is not None])
 
+    @property
+    def is_hearing(self) -> bool:
+        """Whether any log group can be read."""
+        return any(row.state == "reading" for row in self.status.readers.values())
+
     async def batches(
         self, positions: Mapping[str, Position]
     ) -> AsyncGenerator[list[Batch], None]:

@@ -65,12 +65,22 @@ class JobSource(Source):
             for stream, run in self.runs.under_way():
                 lines.invocations.resume(stream, run)
 
+    @property
+    def is_hearing(self) -> bool:
+        """Whether what runs say now would come."""
+        return True
+
     def given(self) -> AsyncGenerator[list[Batch], None]:
         """Give what is handed on, and the ends of runs that were silent for too long."""
+        # The source begins, or begins anew after a failure.
+        self.runs.excuse(time.monotonic())
         return self.handover.batches(self._overdue, LOOK_SECONDS)
 
     def _overdue(self) -> Sequence[Batch]:
-        return self.runs.overdue(time.monotonic(), time.time_ns())
+        now = time.monotonic()
+        if not self.is_hearing:
+            self.runs.excuse(now)
+        return self.runs.overdue(now, time.time_ns())
 
     async def stop(self) -> list[Batch]:
         """Refuse what waits: whoever brought it has it still."""

@@ -129,6 +129,16 @@ class JobRuns:
         over = [name for name, run in self._open.items() if now - run.said_at >= most]
         return [self._end(RunEnded(name, now_ns, "ended")) for name in over]
 
+    def excuse(self, now: float) -> None:
+        """
+        Count silence from now on: nobody could have heard what runs said.
+
+        Args:
+            now: by the clock of :meth:`follow`.
+        """
+        for run in self._open.values():
+            run.said_at = now
+
     def completed(self, ended: RunEnded, channel: str) -> list[Batch]:
         """
         Return what ends a run of which somebody knows how it ended.

@@ -290,6 +290,25 @@ async def test_no_network_is_a_status_and_then_goes_on(fake: FakeLogs) -> None:
         await running.until_texts(["one"])
 
 
+@pytest.mark.parametrize("refusal", [TOO_MUCH, EXPIRED])
+async def test_a_run_that_nobody_could_hear_is_not_silent(
+    fake: FakeLogs, refusal: Refusal
+) -> None:
+    """AWS cannot be asked for longer than a run may be silent: it does not end by that."""
+    fake.put("/app", "a", (now_ms(), "one"))
+    async with Running(fake.url) as running:
+        running.start(run="{log_stream}", run_timeout="1500ms")
+        await running.until_texts(["one"])
+        fake.always = refusal
+        await asyncio.sleep(2.5)
+        assert running.hub.runs["a"].status == "running"
+        fake.put("/app", "a", (now_ms(), "two"))
+        fake.always = None
+        await running.until_texts(["one", "two"])
+        assert running.hub.runs["a"].status == "running"
+        await until(lambda: running.hub.runs["a"].status == "ended")
+
+
 async def test_an_answer_that_is_no_json_is_a_status(fake: FakeLogs) -> None:
     """As a proxy on the way may give."""
     fake.put("/app", "a", (now_ms(), "one"))

@@ -159,6 +159,15 @@ async def test_a_run_that_is_silent_for_too_long_ends() -> None:
     assert runs.overdue(61.0, NOON) == []
 
 
+async def test_silence_counts_while_somebody_hears() -> None:
+    """What was said while AWS could not be asked is still to come."""
+    runs, hub = runs_of(timeout=60.0)
+    await hub.publish(runs.follow([lines(("a", "j"))], 1.0))
+    runs.excuse(50.0)
+    assert runs.overdue(109.9, NOON) == []
+    assert changes(runs.overdue(110.0, NOON)) == [RunEnded("j", NOON, "ended")]
+
+
 async def test_runs_of_an_earlier_life_go_on() -> None:
     """They end as others do, and by silence from the start on."""
     runs, hub = runs_of("done", 60.0)
