@@ -10,13 +10,14 @@ equal ones is answered when the first is durable.
 import asyncio
 import hmac
 import time
-from collections import defaultdict
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Literal
+from weakref import WeakValueDictionary
 
 from pydantic import Field, SecretStr
 
@@ -31,21 +32,17 @@ from relay.sources.cloudwatch_events import (
     Event,
     in_order,
     key_of,
-    pack_keys,
     turns,
-    unpack_keys,
 )
 from relay.sources.cloudwatch_jobs import JobSource
 from relay.sources.cloudwatch_lines import LineOptions, LogLines
+from relay.sources.cloudwatch_repeats import MOST_KEPT, Repeats
 from relay.sources.push import Globs, NoChannel
 
-__all__ = ["CloudwatchPushOptions", "CloudwatchPushSource", "Repeats"]
+__all__ = ["MOST_KEPT_IN_ALL", "CloudwatchPushOptions", "CloudwatchPushSource"]
 
-KEPT_MS = 86_400_000
-"""For how long what came is known: AWS tries for 24 hours at most."""
-
-MOST_KEPT = 262_144
-"""Events of a channel that are known: 25 MB."""
+MOST_KEPT_IN_ALL = 4 * MOST_KEPT
+"""Events of all channels that are known: 100 MB."""
 
 MAX_LINES_KEPT = 1000
 """Log groups of which it is known how to read them: their names come from outside."""
@@ -82,41 +79,6 @@ class CloudwatchPushOptions(LineOptions):
         return [Claim("channels", what.format(glob)) for glob in self.channels]
 
 
-class Repeats:
-    """
-    What came to one channel lately.
-
-    Args:
-        packed_keys: record keys of what came to it before, each with the time of its coming.
-    """
-
-    def __init__(self, packed_keys: bytes = b"") -> None:
-        self._known = unpack_keys(packed_keys)
-
-    def __len__(self) -> int:
-        """How many events are known."""
-        return len(self._known)
-
-    def new(self, events: Iterable[Event]) -> list[Event]:
-        """Return the events that are not known, each once."""
-        known = self._known
-        return list({event[KEY]: event for event in events if event[KEY] not in known}.values())
-
-    def position(self, events: Sequence[Event], now_ms: int) -> Position:
-        """Return what is recorded with events, and from when on it is kept."""
-        keys = pack_keys([now_ms] * len(events), [event[KEY] for event in events])
-        oldest_ms = next(iter(self._known.values()), now_ms)
-        return Position("pushed", keys, max(oldest_ms, now_ms - KEPT_MS, 0))
-
-    def settle(self, events: Sequence[Event], now_ms: int) -> None:
-        """Know events from now on, and forget the oldest."""
-        known = self._known
-        known.update((event[KEY], now_ms) for event in events)
-        old_ms = now_ms - KEPT_MS
-        while len(known) > MOST_KEPT or (known and next(iter(known.values())) < old_ms):
-            del known[next(iter(known))]
-
-
 class CloudwatchPushSource(JobSource):
     """
     Takes what AWS pushes; web asks it through the hub.
@@ -125,18 +87,27 @@ class CloudwatchPushSource(JobSource):
         name: from the configuration's table.
         options: its keys.
         status: what it tells about itself.
+        most_known: events of all channels that are recognised when they come again.
     """
 
     Options = CloudwatchPushOptions
     options: CloudwatchPushOptions
     can_wait = True
 
-    def __init__(self, name: str, options: CloudwatchPushOptions, status: SourceStatus) -> None:
+    def __init__(
+        self,
+        name: str,
+        options: CloudwatchPushOptions,
+        status: SourceStatus,
+        most_known: int = MOST_KEPT_IN_ALL,
+    ) -> None:
         super().__init__(name, options, status)
+        self._most_known = most_known
         key = options.access_key
         self._key = None if key is None else key.get_secret_value().encode()
-        self._repeats: dict[str, Repeats] = {}
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._repeats: OrderedDict[str, Repeats] = OrderedDict()
+        # Of the channels to which something is on its way.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._lines: dict[tuple[str, str], LogLines] = {}
         self._takes: set[asyncio.Task[RecordReceipt]] = set()
         self._is_open = False
@@ -200,7 +171,7 @@ class CloudwatchPushSource(JobSource):
 
     async def _take(self, channel: str, records: Iterable[LogRecord]) -> RecordReceipt:
         receipt = RecordReceipt()
-        async with self._locks[channel]:
+        async with self._locks.setdefault(channel, asyncio.Lock()):
             delivery = _Delivery(self._repeats.setdefault(channel, Repeats()), _now_ms())
             for record in records:
                 lines = self._lines_of(channel, record.log_group)
@@ -209,7 +180,18 @@ class CloudwatchPushSource(JobSource):
                     if delivery.size >= TURN_BYTES:
                         await self._publish(delivery)
             await self._publish(delivery)
+            self._forget(channel)
         return receipt
+
+    def _forget(self, newest: str) -> None:
+        """Let go of channels that nothing came to for longest: for too long, or it is too much."""
+        self._repeats.move_to_end(newest)
+        count, now_ms = sum(map(len, self._repeats.values())), _now_ms()
+        for channel, repeats in [*self._repeats.items()][:-1]:
+            if count <= self._most_known and not repeats.is_over(now_ms):
+                return
+            if channel not in self._locks:
+                count -= len(self._repeats.pop(channel))
 
     async def _publish(self, delivery: "_Delivery") -> None:
         if delivery.events:

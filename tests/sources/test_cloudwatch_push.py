@@ -7,28 +7,21 @@ import pytest
 from pydantic import ValidationError
 
 from relay.config.model import ChannelOptions
-from relay.entry import Position
 from relay.hub import Hub
 from relay.inlet import LogRecord, RefusedPushError
-from relay.sources.cloudwatch_events import Event, unpack_keys
-from relay.sources.cloudwatch_push import CloudwatchPushOptions, CloudwatchPushSource, Repeats
+from relay.sources.cloudwatch_push import CloudwatchPushOptions, CloudwatchPushSource
+from relay.sources.cloudwatch_repeats import Repeats
 from relay.sources.supervisor import Supervisor
 from relay.status import SourceStatus
 from tests.slow_store import SlowStore
 from tests.web.cloudwatch_pushed import messages, pushed
 
 NOW_MS = 1_795_255_350_000
-DAY_MS = 86_400_000
 
 
 def record(*numbers: int) -> LogRecord:
     """Return a record of numbered events."""
     return LogRecord("/app", "a", [(NOW_MS + n, str(n), f"event {n}") for n in numbers])
-
-
-def events(*numbers: int) -> list[Event]:
-    """Return numbered events."""
-    return [(NOW_MS, 0, n, "a", str(n)) for n in numbers]
 
 
 def new_hub(store: SlowStore | None = None) -> Hub:
@@ -112,33 +105,14 @@ async def test_events_of_a_record_are_in_the_order_of_time() -> None:
         assert len([*hub.channels["web"].blocks_before(hub.last_id + 1)]) > 1
 
 
-def test_events_are_known_for_a_day() -> None:
-    """Then AWS has given up."""
-    repeats = Repeats()
-    repeats.settle(events(1, 2), NOW_MS)
-    assert repeats.new(events(1, 3, 3)) == events(3)
-    repeats.settle(events(3), NOW_MS + DAY_MS)
-    assert repeats.new(events(1, 2, 3)) == []
-    repeats.settle(events(4), NOW_MS + DAY_MS + 1)
-    assert repeats.new(events(1, 2, 3)) == events(1, 2)
-
-
-def test_the_newest_events_are_known_however_many_come() -> None:
-    """Memory is bounded."""
-    repeats = Repeats()
-    repeats.settle(events(*range(300_000)), NOW_MS)
-    assert len(repeats) == 262_144
-    assert repeats.new(events(0, 299_999)) == events(0)
-
-
-def test_a_position_keeps_the_keys_that_are_known() -> None:
-    """And lets the store forget the others."""
-    repeats = Repeats()
-    repeats.settle(events(1), NOW_MS)
-    position = repeats.position(events(2, 3), NOW_MS + 5)
-    assert unpack_keys(position.record_keys) == {2: NOW_MS + 5, 3: NOW_MS + 5}
-    assert (position.value, position.keys_from) == ("pushed", NOW_MS)
-    assert Repeats(Position("", position.record_keys).record_keys).new(events(1, 2)) == events(1)
+async def test_what_came_to_the_newest_channels_is_known_however_many_there_are() -> None:
+    """Their names come from outside: memory is bounded over all of them."""
+    hub = new_hub()
+    async with pushed(hub, most_known=4, channels="*") as source:
+        for channel in ("a", "b", "c", "b"):
+            await source.take(channel, [record(1, 2)])
+        skipped = [(await source.take(one, [record(1, 2)])).skipped for one in ("c", "b", "a")]
+        assert skipped == [2, 2, 0]
 
 
 @pytest.mark.parametrize(

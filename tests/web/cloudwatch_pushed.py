@@ -6,7 +6,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from relay.hub import Hub
-from relay.sources.cloudwatch_push import CloudwatchPushOptions, CloudwatchPushSource
+from relay.sources.cloudwatch_push import (
+    MOST_KEPT_IN_ALL,
+    CloudwatchPushOptions,
+    CloudwatchPushSource,
+)
 from relay.sources.supervisor import Supervisor
 from relay.status import SourceState, SourceStatus
 from tests.fakes.aws_logs import until
@@ -16,11 +20,14 @@ __all__ = ["messages", "pushed"]
 
 
 @asynccontextmanager
-async def pushed(hub: Hub, **keys: Any) -> AsyncIterator[CloudwatchPushSource]:
+async def pushed(
+    hub: Hub, most_known: int = MOST_KEPT_IN_ALL, **keys: Any
+) -> AsyncIterator[CloudwatchPushSource]:
     """Run a source."""
     table = {"type": "cloudwatch-push", "channels": ["lambda-*"], "access_key": KEY, **keys}
     status = SourceStatus("aws", "cloudwatch-push")
-    source = CloudwatchPushSource("aws", CloudwatchPushOptions.model_validate(table), status)
+    options = CloudwatchPushOptions.model_validate(table)
+    source = CloudwatchPushSource("aws", options, status, most_known)
     source.connect(hub)
     task = asyncio.create_task(Supervisor(source, hub).run())
     await until(lambda: status.state is SourceState.RUNNING)
