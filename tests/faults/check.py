@@ -97,6 +97,8 @@ class _Place:
     seq: int = 0
     until: int = 0
     """Greatest id that a gap of the channel has covered."""
+    part: int = -1
+    """Number of the last line of which it was given the beginning; -1: of none."""
     rewinds: int = 0
     """How often it was given lines anew after nobody knew any more how far they were read."""
     unreadable: list[range] = field(default_factory=list)
@@ -195,12 +197,7 @@ class Judge:
         self.lines += 1
         self._check_order(log, place, number)
         stream = self._record.streams[name]
-        if number < place.expected and self._is_anew(stream, place):
-            place.expected, place.gaps = number, {}
-            place.rewinds += 1
-        if number < place.expected:
-            detail = f"expected {place.expected}, got {number}"
-            self._fail("repeated", name, number, 1, detail)
+        if self._is_repeated(stream, place, number):
             return
         if not stream.agrees(number, log["id"]):
             detail = f"expected id {stream.ids[number]}, which others were told, got {log['id']}"
@@ -215,13 +212,30 @@ class Judge:
     def _take_part(self, log: Mapping[str, Any], place: _Place, number: int | None) -> bool:
         """Take the beginning of a line whose rest is lost; tell whether it is one."""
         name = log["channel"]
+        is_other = number is None and bool(place.gaps)
         number = place.expected if number is None else number
         whole = line(name, number)
         if log["message"] == whole or not whole.startswith(log["message"]):
             return False
         self._check_order(log, place, number)
         place.seq = log["seq"]
-        self._parts.append((name, number))
+        # Behind a loss a beginning without a number may be of any later line.
+        if is_other or not self._is_repeated(self._record.streams[name], place, number):
+            place.part = number
+            self._parts.append((name, number))
+        return True
+
+    def _is_repeated(self, stream: Stream, place: _Place, number: int) -> bool:
+        """Note, and tell, whether a line was given before, be it in part, and not all is anew."""
+        if number >= place.expected and number != place.part:
+            return False
+        if self._is_anew(stream, place):
+            place.expected, place.part, place.gaps = number, -1, {}
+            place.rewinds += 1
+            return False
+        is_part = number >= place.expected
+        expected = "what comes after its beginning" if is_part else str(place.expected)
+        self._fail("repeated", stream.name, number, 1, f"expected {expected}, got {number}")
         return True
 
     def _check_order(self, log: Mapping[str, Any], place: _Place, number: int) -> None:

@@ -334,6 +334,48 @@ def test_the_beginning_of_a_line_whose_rest_is_lost() -> None:
         assert said(judge) == expected
 
 
+def test_a_line_that_comes_after_its_beginning() -> None:
+    """Nothing of it comes again: neither the beginning, nor more of it, nor the whole line."""
+    whole = line("web", 5)
+
+    def again(number: int, **more: Any) -> dict[str, Any]:
+        return {**log(number, id_=1010, seq=10), **more}
+
+    beginning = {**log(5), "message": whole[:12], "part": True}
+    repeated = "repeated 00000005: expected what comes after its beginning, got 5"
+    for second in (
+        {"message": whole[:12], "part": True},
+        {"message": whole[:-1], "part": True},
+        {},
+    ):
+        made = record()
+        made.streams["web"].allow("source", 5, 6)
+        judge, _ = judged(*logs(0, 1, 2, 3, 4), beginning, record=made)
+        judge.take({**gap(6, 7, None, reason="source")})
+        judge.take(again(5, **second))
+        assert said(judge) == [repeated]
+
+
+def test_the_beginning_of_a_line_that_was_given() -> None:
+    """It is repeated, though it may be missing."""
+    made = record()
+    made.streams["web"].allow("source", 1, 2)
+    beginning = {**log(1, id_=1500, seq=3), "message": line("web", 1)[:-1], "part": True}
+    _, failures = judged(*logs(0, 1), beginning, record=made)
+    assert failures == ["repeated 00000001: expected 2, got 1"]
+
+
+def test_beginnings_too_short_to_tell_of_which_line() -> None:
+    """Behind a loss the next one is of another line."""
+    made = record()
+    made.streams["web"].allow("source", 1, 6)
+    short = {"message": "web:0", "part": True}
+    first = {**log(1), **short}
+    loss = gap(2, 3, None, reason="source")
+    second = {**log(2, id_=1010), **short, "seq": 3}
+    assert judged(log(0), first, loss, second, record=made)[1] == []
+
+
 def test_gaps_of_which_one_tells_the_rest_of_another() -> None:
     """Who goes on inside a gap without a count is told the rest of it, and what came since."""
     made = record()
