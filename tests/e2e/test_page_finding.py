@@ -54,6 +54,47 @@ def test_search_and_filter_stand_side_by_side(
         until(lambda: opened.page.url.endswith("?channel=web&q=get&find=ok"))
 
 
+def test_what_comes_is_searched_too(browser: Browser, start_relay: StartRelay, logs: Path) -> None:
+    """From the start by the URL, and while lines come."""
+    web = logs / "web.log"
+    write(web, "a needle", "hay")
+    relay = start_relay(FILES)
+    wait_for_lines(relay, "web", 2)
+    with tab(browser, f"{relay.url}?channel=web&find=needle") as opened:
+        hits = opened.page.locator(".hits")
+        expect(hits).to_have_text("1")
+        write(web, "hay", "two needles", "a needle")
+        expect(hits).to_have_text("3")
+
+
+def test_groups_of_channels_are_shown_by_their_head(
+    browser: Browser, start_relay: StartRelay, logs: Path
+) -> None:
+    """By a glob, so that channels which come later are shown too; a group can be folded."""
+    for name in ("shop.web", "shop.db", "other"):
+        write(logs / f"{name}.log", f"from {name}")
+    relay = start_relay(FILES)
+    wait_for_lines(relay, "other", 1)
+    with tab(browser, relay.url) as opened:
+        opened.shows("from other")
+        opened.page.get_by_role("button", name="shop.* (2)").click()
+        expect(opened.row("from other")).to_have_count(0)
+        opened.shows("from shop.db")
+        assert opened.page.url == f"{relay.url}?channel=shop.*"
+        labels = opened.page.locator("channel-list .label")
+        expect(labels).to_have_text(["All channels", "other", "relay", "db", "web"])
+        expect(opened.page.get_by_label("Show shop.db too")).to_be_checked()
+        write(logs / "shop.mail.log", "from shop.mail")
+        opened.shows("from shop.mail")
+        opened.page.get_by_label("Show shop.mail too").uncheck()
+        expect(opened.row("from shop.mail")).to_have_count(0)
+        assert opened.page.url == f"{relay.url}?channel=shop.db,shop.web"
+        opened.page.get_by_label("Show shop.db too").uncheck()
+        opened.page.get_by_label("Show shop.web too").uncheck()
+        opened.page.get_by_role("button", name="Fold shop.").click()
+        expect(labels).to_have_text(["All channels", "other", "relay"])
+
+
 def test_a_match_that_is_not_held_is_found_in_history(
     browser: Browser, start_relay: StartRelay, logs: Path
 ) -> None:

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Intake } from "../../relay/static/core/intake.js";
 import { contrast, readable, runsOf, withoutControls } from "../../relay/static/core/ansi.js";
 import { matcherOf, pieces } from "../../relay/static/core/filter.js";
-import { grouped, stateOf } from "../../relay/static/core/groups.js";
+import { grouped, isAmong, stateOf } from "../../relay/static/core/groups.js";
 import { segmentsOf } from "../../relay/static/core/segments.js";
 import { leavesOf, objectIn } from "../../relay/static/core/tree.js";
 import { troubles } from "../../relay/static/core/trouble.js";
@@ -286,6 +286,14 @@ test("channels stand in groups by what their names begin with", () => {
     { prefix: "api-", names: ["api-1", "api-2"] },
     { prefix: "shop.", names: ["shop.db", "shop.web"] },
   ]);
+});
+
+test("a channel is chosen by its name or by a glob", () => {
+  assert.equal(isAmong("shop.web", ["shop.web"]), true);
+  assert.equal(isAmong("shop.web", ["db", "shop.*"]), true);
+  assert.equal(isAmong("shopxweb", ["shop.*"]), false);
+  assert.equal(isAmong("job-1", ["job-?"]), true);
+  assert.equal(isAmong("job-12", ["job-?"]), false);
 });
 
 test("a channel is live, quiet, ended or failing, and says why", () => {

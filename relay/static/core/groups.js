@@ -32,6 +32,25 @@ export function grouped(names) {
 }
 
 /**
+ * Tell whether a channel is one of those that are named, or matches one with wildcards.
+ *
+ * @param {string} channel
+ * @param {readonly string[]} names names or globs
+ */
+export function isAmong(channel, names) {
+  return names.some((name) => name === channel || (isGlob(name) && patternOf(name).test(channel)));
+}
+
+/** @param {string} name */
+export const isGlob = (name) => /[*?]/.test(name);
+
+/** @param {string} glob */
+function patternOf(glob) {
+  const escaped = glob.replace(/[.+^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`^${escaped.replaceAll("*", ".*").replaceAll("?", ".")}$`);
+}
+
+/**
  * Return how a channel is, and why.
  *
  * @param {Channel} channel

@@ -12,7 +12,7 @@
  * @import { Group } from "../core/groups.js"
  * @import { Palette } from "../core/palette.js"
  */
-import { grouped as groupsOf, stateOf } from "../core/groups.js";
+import { grouped as groupsOf, isAmong, isGlob, stateOf } from "../core/groups.js";
 import { rate, runWords } from "../core/sentences.js";
 import { age } from "../core/times.js";
 import { button, find, make, write } from "./dom.js";
@@ -88,12 +88,13 @@ export class ChannelList extends HTMLElement {
   choose(chosen, runs) {
     this.#runs = runs;
     for (const name of this.#chosen) {
-      const item = this.#item(name);
-      item.showRuns([], [], 0);
-      if (!item.isKnown) this.#items.delete(name);
+      const item = this.#items.get(name);
+      item?.showRuns([], [], 0);
+      if (item?.isKnown === false) this.#items.delete(name);
     }
     this.#chosen = chosen;
-    for (const name of chosen) this.#item(name);
+    // A glob is a group's heading, or nothing that could be listed.
+    for (const name of chosen) if (!isGlob(name)) this.#item(name);
     this.#arrange();
   }
 
@@ -200,6 +201,10 @@ export class ChannelList extends HTMLElement {
     const isChosen = others.length < this.#chosen.length;
     let detail = name === "" ? [] : [name];
     if (isMore) detail = isChosen ? others : [...others, name].sort();
+    // Of a group that is shown by its glob all others remain.
+    if (isMore && !isChosen && isAmong(name, this.#chosen)) {
+      detail = this.names.filter((one) => one !== name && isAmong(one, this.#chosen));
+    }
     this.dispatchEvent(new CustomEvent("choose", { detail, bubbles: true }));
   }
 
@@ -334,12 +339,12 @@ class Item {
    */
   choose(chosen, palette) {
     const isAll = this.name === "" && chosen.length === 0;
-    const isChosen = isAll || chosen.includes(this.name);
+    const isChosen = isAll || (this.name !== "" && isAmong(this.name, chosen));
     this.#box.checked = isChosen;
     this.element.classList.toggle("chosen", isChosen);
     this.element.classList.toggle("unknown", this.name !== "" && !this.isKnown);
     this.#button.ariaPressed = String(isChosen);
-    const isMixed = chosen.length !== 1;
+    const isMixed = chosen.length !== 1 || isGlob(chosen[0] ?? "");
     const hue = palette !== null && isMixed && this.name !== "" ? `hue-${palette.hue(this.name)}` : "";
     this.#label.className = `label ${hue}`;
   }

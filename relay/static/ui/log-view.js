@@ -89,6 +89,8 @@ export class LogView extends HTMLElement {
   /** Rows that came since it was drawn, and when that was. */
   #came = 0;
   #lastDraw = 0;
+  /** Whether the search found something since then. */
+  #hasFound = false;
   #scrollTop = 0;
   #scrolledAt = 0;
   #width = 0;
@@ -189,7 +191,7 @@ export class LogView extends HTMLElement {
     const came = this.#listing.grow();
     this.#came += came;
     this.#heights.append(came);
-    this.#found.grow();
+    if (this.#found.grow() > 0) this.#hasFound = true;
     this.#cut();
     this.#schedule();
   }
@@ -651,6 +653,8 @@ export class LogView extends HTMLElement {
     this.#body.style.transform = `translateY(${this.#heights.top(first) - place}px)`;
     this.#scroller.ariaRowCount = String(this.#listing.count);
     this.#showNew();
+    if (this.#hasFound) this.#tellCount();
+    this.#hasFound = false;
     this.#askOlder();
   }
 
