@@ -363,12 +363,12 @@ class Judge:
             certain = set()
         # What was read anew has been stored more than once.
         most = (hole.until - hole.first) if not stream.rewinds else hole.at_least
-        if len(certain) <= hole.at_least and hole.distinct <= most:
+        if len(certain) <= hole.distinct <= most:
             return None
         first = min(certain, default=hole.first)
         return (
             f"expected at_least from {len(certain)} (from {first} on) to "
-            f"{hole.until - hole.first}, got {hole.at_least}: {list(hole.gaps)}"
+            f"{hole.until - hole.first}, got {hole.distinct}: {list(hole.gaps)}"
         )
 
     def is_past(self, counts: Mapping[str, int]) -> bool:

@@ -386,3 +386,12 @@ def test_gaps_of_which_one_tells_the_rest_of_another() -> None:
     apart = gap(15, 20, None, at_least=10, reason="source")
     _, told = judged(*[log(n) for n in range(5)], first, apart, log(20), record=made)
     assert len(told) == 1
+
+
+def test_gaps_that_overlap_count_no_line_twice() -> None:
+    """What is certainly missing must be in one of them, not in their sum."""
+    first = gap(5, 15, None, at_least=8, reason="source")
+    again = gap(10, 20, None, at_least=10, reason="source")
+    _, failures = judged(*logs(0, 1, 2, 3, 4), first, again, log(20), record=lossy(5, 6))
+    expected = f"expected at_least from 14 (from 6 on) to 15, got 10: [{first}, {again}]"
+    assert failures == [f"gap 00000020: {expected}"]
