@@ -81,14 +81,20 @@ class Client:
         self.ahead_ms = _ahead_ms(page.get(DATE, ""), time.time())
         return page
 
-    async def log_groups(self, prefix: str) -> AsyncIterator[str]:
+    async def log_groups(self, prefix: str, account: str | None = None) -> AsyncIterator[str]:
         """
         Give the names of the log groups that begin with ``prefix``.
+
+        Args:
+            prefix: may be empty.
+            account: another's, which is linked to the one that asks; ``None``: its own.
 
         Raises:
             AwsError: they cannot be listed.
         """
-        request = {"logGroupNamePrefix": prefix} if prefix else {}
+        request: dict[str, Any] = {"logGroupNamePrefix": prefix} if prefix else {}
+        if account is not None:
+            request |= {"accountIdentifiers": [account], "includeLinkedAccounts": True}
         while True:
             page = await self._ask(self._client.describe_log_groups, request)
             for group in page["logGroups"]:

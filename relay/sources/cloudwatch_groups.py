@@ -107,7 +107,7 @@ async def find_groups(wanted: Iterable[Wanted], clients: Clients) -> dict[Group,
         if not one.is_glob:
             found[Group(one.name, client.region, account)] = client
             continue
-        async for name in client.log_groups(one.prefix):
+        async for name in client.log_groups(one.prefix, account):
             if fnmatchcase(name, one.name):
                 found[Group(name, client.region, account)] = client
     return found

@@ -386,6 +386,22 @@ async def test_an_arn_tells_region_and_account(fake: FakeLogs) -> None:
         assert arn.format("210987654321") in arns
 
 
+async def test_a_glob_in_an_arn_is_listed_in_its_account(fake: FakeLogs) -> None:
+    """Our own groups of these names are others."""
+    fake.put("/jobs/a", "s", (now_ms(), "one"))
+    arn = "arn:aws:logs:us-west-2:{}:log-group:/jobs/*"
+    async with Running(fake.url) as running:
+        running.start("own", log_group=arn.format(ACCOUNT))
+        running.start("foreign", log_group=arn.format("210987654321"))
+        await running.until_texts(["one"], "own")
+        await running.until_texts(["one"], "foreign")
+    listed = [one.body for one in fake.asked if one.action == "DescribeLogGroups"]
+    own = {"logGroupNamePrefix": "/jobs/"}
+    foreign = {**own, "accountIdentifiers": ["210987654321"], "includeLinkedAccounts": True}
+    assert min(listed, key=len) == own
+    assert max(listed, key=len) == foreign
+
+
 async def test_it_begins_now_where_nothing_else_is_said(fake: FakeLogs) -> None:
     """What was there before is not read."""
     fake.put("/app", "a", (now_ms() - 10_000, "old"))
