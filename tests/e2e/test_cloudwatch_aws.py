@@ -5,6 +5,7 @@ import importlib.util
 import json
 import re
 import time
+import tomllib
 import urllib.error
 import urllib.parse
 from pathlib import Path
@@ -111,12 +112,19 @@ def cloudformation(moto: Moto, action: str, **asked: str) -> str:
 
 
 def test_the_policy_allows_what_the_relay_asks_and_no_more() -> None:
-    """Listing needs all groups; without globs nothing is listed."""
+    """It is that of config/cloudwatch.toml; listing needs all groups, and globs alone need it."""
+    config = tomllib.loads((FOLDER.parent / "cloudwatch.toml").read_text())
+    groups = [one["log_group"] for one in config["sources"].values() if "log_group" in one]
+    # AWS puts `:log-stream:` behind the name of what is asked for.
+    behind = {name: "" if "*" in name else ":*" for name in groups}
     policy = json.loads((FOLDER / "policy.json").read_text())
     assert [(one["Action"], one["Resource"]) for one in policy["Statement"]] == [
         (
             "logs:FilterLogEvents",
-            f"arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:/aws/lambda/*",
+            [
+                f"arn:aws:logs:eu-central-1:{ACCOUNT}:log-group:{name}{behind[name]}"
+                for name in groups
+            ],
         ),
         ("logs:DescribeLogGroups", "*"),
     ]
