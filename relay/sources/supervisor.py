@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from types import MappingProxyType
 
+from relay.arrival import fit
 from relay.entry import Batch, Loss, Position, Reason
 from relay.errors import ChannelLimitError, SourceError
 from relay.hub import Hub
@@ -129,6 +130,8 @@ class Supervisor:
             await self._publish(portion)
 
     async def _publish(self, batches: list[Batch]) -> None:
+        # Before the hub does: it names channels as they fit.
+        batches = [fit(batch) for batch in batches]
         status, taken = self._source.status, batches
         try:
             published = self._hub.hand_over(self._after_losses(taken))
@@ -153,8 +156,11 @@ class Supervisor:
     async def _wait(self, most_bytes: int) -> None:
         """Wait until no more text than this is on its way to readers."""
         under_way = self._under_way
-        while under_way and (not most_bytes or sum(size for _, size in under_way) > most_bytes):
-            await asyncio.shield(under_way[0][0])
+        while under_way:
+            if not under_way[0][0].done():
+                if most_bytes and sum(size for _, size in under_way) <= most_bytes:
+                    break
+                await asyncio.shield(under_way[0][0])
             under_way.popleft()
 
     def _note(self, reader: str, position: Position) -> None:

@@ -1,6 +1,7 @@
 """Publish, count, retry, stop."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
@@ -220,6 +221,39 @@ async def test_what_a_stopped_source_had_read_ahead_is_published() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert hub.channels["web"].last_seq == 3
+
+
+async def test_what_is_visible_is_not_remembered() -> None:
+    """However many quiet lines a source has given."""
+    store = SlowStore()
+    store.let.set()
+
+    def futures() -> int:
+        return sum(isinstance(one, asyncio.Future) for one in gc.get_objects())
+
+    async def life(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        before = futures()
+        for _ in range(500):
+            yield [batch("web", "a")]
+            await asyncio.sleep(0)
+        assert futures() < before + 50
+
+    source = Lives(life)
+    source.reads_ahead = True  # type: ignore[misc]
+    await supervise(source, kept_hub(store)).run()
+    assert (source.status.lines, source.status.last_error) == (500, None)
+
+
+async def test_a_channel_over_the_limit_whose_name_is_made_to_fit() -> None:
+    """It is left out as any other, and nothing else with it."""
+
+    async def life(positions: Mapping[str, Position]) -> AsyncGenerator[list[Batch], None]:
+        yield [batch("web", "a"), batch("my app", "b")]
+
+    hub, source = new_hub(1), Lives(life)
+    await supervise(source, hub).run()
+    assert (hub.channels["web"].last_seq, source.status.lost_lines) == (1, 1)
+    assert source.status.last_error == "channel limit of 1 reached: 'my-app' not made"
 
 
 async def test_channels_over_the_limit_are_counted_and_named(
