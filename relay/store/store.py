@@ -161,7 +161,7 @@ class DurableStore:
             self._keep(group.positions)
             return False
         write = self._write(_records(group), group.positions)
-        with suppress(MemoryError):  # The writer meets it again, and fails in words.
+        with suppress(Exception):  # The writer meets it again, and fails in words.
             write.texts = prepared(write.records, MAX_PREPARED_BYTES)
         job = self.submit(partial(self._writer.commit, write))
         is_stored = await self._finished(job, write, group.positions, began)

@@ -684,9 +684,11 @@ class Writer:
             StoreError: what was written may not be on the disk.
         """
         try:
-            self.note_removed(self.remove(self.take_unneeded()))
             self.check()
             self.sync()
+            with suppress(StoreError):
+                # Else the next start does it.
+                self.note_removed(self.remove(self.take_unneeded()))
             self.put_values({"is_clean": 1})
             with self._syncing:
                 self._checkpoint(truncate=True)

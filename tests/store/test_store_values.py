@@ -4,6 +4,9 @@ import asyncio
 import os
 import shutil
 from array import array
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -23,11 +26,13 @@ from relay.entry import (
     RunStarted,
     Stream,
 )
+from relay.errors import StoreError
 from relay.lines import Lines
 from relay.query import Query
 from relay.selection import ALL
 from relay.span import Span
 from relay.status import StoreState
+from tests.building import batch
 from tests.kept import Kept
 
 texts = st.one_of(
@@ -118,3 +123,19 @@ def test_no_batch_fails_the_store(
 
     asyncio.run(story())
     shutil.rmtree(directory)
+
+
+async def test_a_block_that_cannot_be_written_holds_up_no_other(tmp_path: Path) -> None:
+    """A fault in a decoder: the store fails in words, and all is published."""
+    kept = Kept.begin(tmp_path / "state")
+    broken = replace(batch("web", ["x"]), lines=Lines(b"\xff\n", 1))
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        await kept.hub.publish([broken])
+        assert kept.status.state is StoreState.FAILING
+        await kept.hub.publish([batch("other", ["fine"])])
+    assert kept.hub.channels["other"].last_seq == 1
+    with suppress(StoreError):
+        await kept.close()
+
+
+TIMEOUT_SECONDS = 10.0
