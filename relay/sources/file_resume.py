@@ -22,6 +22,7 @@ from relay.sources.file_identity import (
     FileKey,
     FilePosition,
     OpenFile,
+    born_ns,
     directories_of,
     find_copy,
     find_key,
@@ -139,9 +140,10 @@ def _find(files: FileSet, position: FilePosition) -> OpenFile | None:
     if file is not None and not position.may_be(file.fd):
         file.close()
         return None
-    if file is None or position.n or not is_moved:
+    if file is None or position.n or not is_moved or (position.born_ns and born_ns(file.fd)):
         return file
-    # An inode alone is no file's for long: another program's may have it next.
+    # An inode alone is no file's for long: another program's may have it next, where nothing
+    # tells its birth.
     if added_by_rotation(files.patterns, file.path, position.path) is None:
         file.close()
         return None

@@ -655,7 +655,7 @@ async def test_a_file_that_was_truncated_while_it_waited_and_is_lost(tmp_path: P
 
 
 async def test_an_empty_file_whose_inode_another_log_has_now(tmp_path: Path) -> None:
-    """Nothing but its name tells what was empty: the other's lines are not given as its own."""
+    """Where births are not told its name tells: the other's lines are not given as its own."""
     log, other = tmp_path / "a.log", tmp_path / "b.log"
     log.touch()
     async with Follower(log) as follower:
@@ -664,10 +664,29 @@ async def test_an_empty_file_whose_inode_another_log_has_now(tmp_path: Path) -> 
     log.rename(other)
     append(other, "another\n")
     append(log, "one\n")
-    async with Follower(log, follower.positions) as again:
+    ((name, kept),) = follower.positions.items()
+    position = FilePosition.parse(kept.value)
+    assert position is not None
+    unborn = Position(replace(position, born_ns=0).text())
+    async with Follower(log, {name: unborn}) as again:
         await again.until_lines("one")
         await asyncio.sleep(IDLE_SECONDS * 1.2)
     assert again.lines == ["one"]
+
+
+@pytest.mark.parametrize("name", ["a.log.1", "old-a.log", "a.bak"])
+async def test_an_empty_file_that_was_filled_and_renamed(tmp_path: Path, name: str) -> None:
+    """It is known by its inode and its birth under any name, and finished first."""
+    log = tmp_path / "a.log"
+    log.touch()
+    async with Follower(log) as follower:
+        await follower.until_watching()
+    append(log, "one\n")
+    log.rename(tmp_path / name)
+    append(log, "two\n")
+    async with Follower(log, follower.positions) as again:
+        await again.until_lines("one", "two")
+    assert again.losses == 0
 
 
 @pytest.mark.parametrize("text", ["three\n", "one\nthree\n"])
