@@ -21,6 +21,9 @@ __all__ = ["JobRuns", "end_pattern"]
 FORGET_SECONDS = 60.0
 """How often to let go of runs of which no line is held any more."""
 
+MAX_INSTANCES = 1000
+"""Log streams of a run, the newest: a run that never ends may come from ever more of them."""
+
 _LINE = "whole_line_"
 """A group around the pattern: captures must have one."""
 
@@ -32,13 +35,20 @@ class _Open:
 
     Args:
         channel: where its last lines went.
-        instances: the log streams that they came from.
+        instances: the log streams that they came from, the newest last.
         said_at: when the last of them came, by the caller's clock.
     """
 
     channel: str
-    instances: set[str]
+    instances: dict[str, None]
     said_at: float
+
+    def note(self, instance: str) -> None:
+        """Take note of a log stream that a line came from."""
+        self.instances.pop(instance, None)
+        self.instances[instance] = None
+        if len(self.instances) > MAX_INSTANCES:
+            del self.instances[next(iter(self.instances))]
 
 
 def end_pattern(text: str) -> Captures:
@@ -76,7 +86,7 @@ class JobRuns:
         self._hub = hub
         for run in hub.runs.values():
             if run.source == self._source and run.ending_id is None:
-                instances = set() if run.instance is None else {run.instance}
+                instances = {} if run.instance is None else {run.instance: None}
                 self._open[run.id] = _Open(max(run.last_ids), instances, now)
 
     def under_way(self) -> Iterator[tuple[str, str]]:
@@ -158,11 +168,11 @@ class JobRuns:
             if run is None:
                 if not self._begins(batch, place, origin.run):
                     continue
-                run = self._open[origin.run] = _Open(batch.channel, set(), now)
+                run = self._open[origin.run] = _Open(batch.channel, {}, now)
                 yield self._start(batch, place, origin)
             run.channel, run.said_at = batch.channel, now
             if origin.instance is not None:
-                run.instances.add(origin.instance)
+                run.note(origin.instance)
 
     def _begins(self, batch: Batch, place: int, name: str) -> bool:
         """Tell whether lines begin a run, or begin it again."""

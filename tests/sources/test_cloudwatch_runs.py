@@ -189,6 +189,15 @@ async def test_the_newest_run_of_a_log_stream_is_given_last() -> None:
     assert list(runs_of(hub=hub)[0].under_way()) == [("s", "old"), ("s", "new")]
 
 
+async def test_the_newest_log_streams_of_a_run_are_known() -> None:
+    """One that never ends may come from ever more of them."""
+    runs, hub = runs_of()
+    for number in [*range(1000), 0, 1000]:
+        await hub.publish(runs.follow([lines(("a", "j"), instance=f"s{number}")], 1.0))
+    streams = [stream for stream, _ in runs.under_way()]
+    assert (len(streams), streams[0], streams[-2:]) == (1000, "s2", ["s0", "s1000"])
+
+
 async def test_a_run_of_another_source_is_not_ours() -> None:
     """A name that is pushed as well is its pusher's to end."""
     runs, hub = runs_of("done")
