@@ -48,7 +48,7 @@ def fit(batch: Batch) -> Batch:
     """
     fitting = {
         "source": _text(batch.source),
-        "channel": _channel(batch.channel),
+        "channel": _channel(batch.channel) if batch.channel or not batch.is_position else "",
         "reader": _text(batch.reader),
         "origins": _same(batch.origins, tuple([_origin(one) for one in batch.origins])),
         "position": None if batch.position is None else _position(batch.position),

@@ -195,7 +195,7 @@ class Batch:
 
     Args:
         source: name of the source.
-        channel: where the lines go.
+        channel: where the lines go; may be empty where only a position is handed over.
         lines: valid UTF-8, at most a few hundred KiB.
         origins: at most 256; may be empty only where there are no lines.
         origin_index: for each line the index of its origin, one byte each; ``None``: all
@@ -227,6 +227,11 @@ class Batch:
     position: Position | None = None
     runs: tuple[RunStarted | RunCounted | RunEnded, ...] = ()
     loss: Loss | None = None
+
+    @property
+    def is_position(self) -> bool:
+        """Whether it says no more than where a reader stands."""
+        return not (self.lines or self.runs or self.loss)
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,8 +195,9 @@ class Hub:
         It is from its source's first position on, before its first line; but where a reader
         stands does not bring back a channel that was forgotten.
         """
-        is_position = not (batch.lines or batch.runs or batch.loss)
-        return not is_position or batch.channel not in self._forgotten
+        if not batch.is_position:
+            return True
+        return batch.channel != "" and batch.channel not in self._forgotten
 
     def admit(self, channels: Iterable[str]) -> None:
         """

@@ -74,6 +74,16 @@ async def test_a_channel_is_there_before_its_first_line() -> None:
     assert hub.channel("web").last_seq == 0
 
 
+async def test_a_position_may_be_of_no_channel() -> None:
+    """It is stored, and no channel is made for it."""
+    store = SlowStore()
+    store.let.set()
+    hub = Hub(lambda name: ChannelOptions(), store)
+    await hub.publish([Batch("app", "", reader="*.log", position=Position("seen"))])
+    assert [group.positions for group in store.groups] == [{("app", "*.log"): Position("seen")}]
+    assert not hub.channels
+
+
 async def test_unknown_names_come_with_near_ones() -> None:
     """Who mistypes is told what there is."""
     hub = new_hub()

@@ -21,11 +21,11 @@ from relay.config.clashes import Claim
 from relay.entry import Batch, Position
 from relay.errors import SourceError
 from relay.sources.base import Source, SourceOptions, SourceState, SourceStatus
-from relay.sources.file_identity import FilePosition
+from relay.sources.file_identity import A_GLOB, FilePosition
 from relay.sources.file_names import Names
 from relay.sources.file_reader import FileReader, ReaderSettings, offset_of_last_lines
 from relay.sources.file_reading import Reading
-from relay.sources.file_resume import note_missing, resume
+from relay.sources.file_resume import note_globs, note_missing, resume
 from relay.sources.file_scan import Patterns, Scan
 from relay.sources.file_set import FileSet, Lane
 from relay.sources.file_watch import Watch
@@ -216,7 +216,9 @@ class FileSource(Source):
     async def _open(self, files: FileSet, positions: Mapping[str, Position]) -> None:
         """Find what is there at first sight, and where to begin in it."""
         parsed = {name: FilePosition.parse(kept.value) for name, kept in positions.items()}
-        kept = {name: position for name, position in parsed.items() if position is not None}
+        known = {name: position for name, position in parsed.items() if position is not None}
+        kept = {name: position for name, position in known.items() if position.key != A_GLOB}
+        globs = {position.path for position in known.values() if position.key == A_GLOB}
         scan = await asyncio.to_thread(self._patterns.scan)
         # From now on everything is told that happens while files are looked for.
         _follow(files, scan)
@@ -224,10 +226,11 @@ class FileSource(Source):
         await _look(files, scan)
         # Where files were read before, a file without a position has appeared since.
         seen = {os.path.dirname(position.path) for position in kept.values()}
+        has_appeared = Patterns(sorted(globs)).matches
         for number, reader in enumerate(list(files.known.values())):
             if reader.announced:
                 continue
-            if os.path.dirname(reader.path) in seen:
+            if os.path.dirname(reader.path) in seen or has_appeared(reader.path):
                 files.note_appeared(reader)
             else:
                 with suppress(OSError):
@@ -235,6 +238,7 @@ class FileSource(Source):
             if number % FILES_AT_ONCE == FILES_AT_ONCE - 1:
                 await asyncio.sleep(0)
         note_missing(files)
+        note_globs(files, globs)
         files.running = True
         if not files.known:
             self.status.enter(SourceState.WAITING)

@@ -18,6 +18,7 @@ from hashlib import blake2b
 from typing import Self
 
 __all__ = [
+    "A_GLOB",
     "HEAD_BYTES",
     "NO_FILE",
     "TAIL_BYTES",
@@ -55,6 +56,9 @@ STATX_BYTES, STATX_EMPTY_PATH, STATX_BTIME, STATX_BTIME_AT = 256, 0x1000, 0x800,
 
 FileKey = tuple[int, int]
 """Device and inode."""
+
+A_GLOB: FileKey = (0, (1 << 63) - 2)
+"""That of a glob's position: what the glob takes in is known from then on."""
 
 NO_FILE: FileKey = (0, (1 << 63) - 1)
 """That of a path that leads nowhere, and of a reader that has nothing left to read from."""

@@ -8,7 +8,7 @@ from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from relay.entry import Position
+from relay.entry import Batch, Position
 from relay.sources.file_generations import (
     COMPRESSED,
     Generation,
@@ -18,6 +18,7 @@ from relay.sources.file_generations import (
     generations,
 )
 from relay.sources.file_identity import (
+    A_GLOB,
     NO_FILE,
     FileKey,
     FilePosition,
@@ -35,7 +36,7 @@ from relay.sources.file_identity import (
 from relay.sources.file_reader import SOURCE_LOSS, FileReader
 from relay.sources.file_set import FileSet, Place
 
-__all__ = ["note_missing", "resume"]
+__all__ = ["note_globs", "note_missing", "resume"]
 
 
 def resume(files: FileSet, kept: Mapping[str, FilePosition]) -> None:
@@ -97,6 +98,26 @@ def note_missing(files: FileSet) -> None:
             files.leave(place.path, name)
             batch = files.loss(place.path, name, Position(stands.text()))
             files.turns.put(replace(batch, loss=None))
+
+
+def note_globs(files: FileSet, known: Container[str]) -> None:
+    """
+    Give globs a position of their own, once.
+
+    What they take in without having one has appeared since, also in a directory that is new,
+    and is to be read whole. It comes behind the positions of all that is there at first sight.
+
+    Args:
+        files: as they are at first sight.
+        known: globs that have one.
+    """
+    for glob in files.patterns.globs:
+        if glob not in known:
+            stands = FilePosition(glob, *A_GLOB, 0, head_hash(b""), 0, done=True)
+            name, position = files.new_name(A_GLOB), Position(stands.text())
+            files.turns.put_behind(
+                Batch(files.settings.source, "", reader=name, position=position)
+            )
 
 
 def _take_up(

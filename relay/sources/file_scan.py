@@ -51,6 +51,11 @@ class Patterns:
         self._parts = [path.split("/") for path in self._globs]
         self._exclude = tuple(exclude)
 
+    @property
+    def globs(self) -> list[str]:
+        """Those that are no plain paths, as they are spelled in a scan."""
+        return self._globs
+
     def is_plain(self, path: str) -> bool:
         """Tell whether ``path`` was named itself, not only by a glob."""
         return path in self._plain

@@ -28,12 +28,14 @@ class Turns:
         self._due: dict[FileReader, float] = {}
         self._new: list[FileReader] = []
         self._batches: list[Batch] = []
+        self._behind: list[Batch] = []
         self._restated: dict[FileReader, None] = {}
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is to be read or given out."""
-        return not (self.ready or self._new or self._batches or self._restated)
+        waiting = self._new or self._batches or self._behind or self._restated
+        return not (self.ready or waiting)
 
     def announce(self, reader: FileReader) -> None:
         """Give out a new reader's first position; only then it is read."""
@@ -48,6 +50,11 @@ class Turns:
     def put(self, batch: Batch) -> None:
         """Give out a batch that is of no reader, or of one that is no more."""
         self._batches.append(batch)
+        self.wake.set()
+
+    def put_behind(self, batch: Batch) -> None:
+        """Give out a batch once all first positions are out."""
+        self._behind.append(batch)
         self.wake.set()
 
     def restate(self, reader: FileReader) -> None:
@@ -85,7 +92,11 @@ class Turns:
         for reader in new:
             reader.announced = True
             self.mark(reader)
-        return batches + [reader.batch() for reader in new]
+        batches += [reader.batch() for reader in new]
+        if not self._new:
+            batches += self._behind
+            self._behind = []
+        return batches
 
     def take_next(self) -> FileReader | None:
         """Return whose turn it is among those whose first position is out."""

@@ -38,6 +38,11 @@ class Follower:
         self.source = FileSource("app", FileOptions.model_validate(values), self.status)
         self.batches: list[Batch] = []
         self.positions = dict(positions or {})
+        """Of files; with those of globs that it was given."""
+        self.globs: dict[str, Position] = {}
+        """Those of globs, which are no file's batches."""
+        self.before_globs = 0
+        """How many positions there were before these."""
         self._pause_seconds = pause_seconds
         self._changed = asyncio.Event()
 
@@ -62,7 +67,7 @@ class Follower:
             async for batches in generator:
                 for batch in batches:
                     self._check(batch)
-                self.batches.extend(batches)
+                self.batches.extend(batch for batch in batches if batch.channel)
                 self._changed.set()
                 await asyncio.sleep(self._pause_seconds)
         finally:
@@ -72,7 +77,10 @@ class Follower:
         """Hold the contract: a first position before the first line; a last one forgets."""
         if batch.lines:
             assert batch.reader in self.positions
-        if batch.position is not None and batch.position.value:
+        if batch.position is not None and not batch.channel:
+            self.globs[batch.reader] = batch.position
+            self.before_globs = len(self.positions)
+        elif batch.position is not None and batch.position.value:
             self.positions[batch.reader] = batch.position
         elif batch.position is not None:
             self.positions.pop(batch.reader, None)

@@ -12,6 +12,7 @@ from relay.entry import Loss, Position, Reason
 from relay.sources.file_identity import FilePosition
 from relay.sources.file_reader import IDLE_SECONDS
 from relay.sources.file_set import MOST_LEFT
+from relay.sources.file_turns import MOST_BATCHES
 from tests.sources.file_follower import Follower, append
 
 
@@ -711,3 +712,55 @@ async def test_a_file_that_has_the_inode_of_one_that_is_gone(tmp_path: Path, tex
         batch.lines.strings() or "loss" for batch in follower.batches if batch.lines or batch.loss
     ]
     assert told == ["loss", ["two"], text.split()]
+
+
+async def first_look(path: Path, **options: Any) -> dict[str, Position]:
+    """Follow until a glob has its position, and return all positions."""
+    async with Follower(path, start="end", **options) as follower:
+        await follower.until(lambda: follower.globs)
+    return follower.positions | follower.globs
+
+
+@pytest.mark.parametrize("watch", ["inotify", "poll"])
+async def test_a_glob_that_found_nothing(tmp_path: Path, watch: str) -> None:
+    """What has appeared since is read whole, whatever ``start`` says."""
+    positions = await first_look(tmp_path / "*.log", watch=watch)
+    append(tmp_path / "a.log", "one\n")
+    async with Follower(tmp_path / "*.log", positions, start="end", watch=watch) as follower:
+        await follower.until_lines("one")
+    assert follower.globs == {}
+
+
+async def test_a_directory_that_appeared_meanwhile(tmp_path: Path) -> None:
+    """It is one of ``**``, and has no position of its own."""
+    (tmp_path / "old").mkdir()
+    append(tmp_path / "old" / "a.log", "zero\n")
+    positions = await first_look(tmp_path / "**" / "*.log")
+    assert len(positions) == 2
+    (tmp_path / "new" / "deep").mkdir(parents=True)
+    append(tmp_path / "new" / "deep" / "a.log", "one\n")
+    append(tmp_path / "old" / "a.log", "two\n")
+    async with Follower(tmp_path / "**" / "*.log", positions, start="end") as follower:
+        await follower.until(lambda: len(follower.lines) == 2)
+    assert sorted(follower.lines) == ["one", "two"]
+
+
+async def test_a_glob_that_is_new_in_the_configuration(tmp_path: Path) -> None:
+    """What it takes in is begun where ``start`` says."""
+    positions = await first_look(tmp_path / "*.log")
+    append(tmp_path / "a.txt", "one\n")
+    globs = [str(tmp_path / "*.log"), str(tmp_path / "*.txt")]
+    async with Follower(globs, positions, start="end") as follower:
+        await follower.until(lambda: follower.globs)
+        append(tmp_path / "a.txt", "two\n")
+        await follower.until_lines("two")
+    assert len(follower.globs) == 1
+
+
+async def test_a_glob_has_its_position_behind_those_of_its_files(tmp_path: Path) -> None:
+    """Else a crash between would let a file that was there be read whole."""
+    for number in range(MOST_BATCHES + 1):
+        append(tmp_path / f"{number}.log", "one\n")
+    async with Follower(tmp_path / "*.log", start="end") as follower:
+        await follower.until(lambda: follower.globs)
+    assert follower.before_globs == MOST_BATCHES + 1
