@@ -3,6 +3,7 @@
 from bench.row import Row
 from bench.rows import (
     cloudwatch,
+    docker,
     fanout,
     file,
     filters,
@@ -52,4 +53,6 @@ ROWS: tuple[Row, ...] = (
     stored.PAGE,
     stored.START,
     stored.MEMORY,
+    docker.CHATTY,
+    docker.QUIET,
 )

@@ -10,8 +10,6 @@ Rules of this file:
   cancelled, and run again, it waits for the publishing that was under way.
 * A container may live for a few milliseconds, and be removed then: when it starts its log is
   opened before anything else is asked or said.
-* The first line is handed on at once. While more keep coming, they are waited for a few
-  milliseconds: a turn costs as much as a hundred lines.
 """
 
 import asyncio
@@ -22,25 +20,19 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from relay.entry import Batch, Level, Position
-from relay.sources.docker_engine import Engine, EngineError, GoneError, Log, UnreadableError
-from relay.sources.docker_entries import EntryDecoder
+from relay.sources.docker_answer import Answers
+from relay.sources.docker_engine import Engine, EngineError, GoneError, UnreadableError
 from relay.sources.docker_facts import Container, Event
-from relay.sources.docker_frames import FrameError, RecordDecoder, Records
+from relay.sources.docker_frames import FrameError
 from relay.sources.docker_lives import Life, Lives
 from relay.sources.docker_output import Outlet, Output
-from relay.sources.docker_position import ContainerPosition, Window, hashes, requests
+from relay.sources.docker_position import ContainerPosition, Window, requests
 from relay.sources.docker_row import Row
 from relay.sources.process import Backoff
 
 __all__ = ["Beginning", "ContainerReader"]
 
 log = logging.getLogger(__name__)
-
-SOON_SECONDS = 0.05
-NAP_SECONDS = 0.01
-NAP_BYTES = 8 * 1024
-"""While lines come within so many seconds of one another, so many bytes are waited for before they
-are read, at most so long."""
 
 SHORT_SECONDS = 1.0
 """An answer that was cut sooner is not asked for again at once."""
@@ -96,10 +88,16 @@ class ContainerReader:
         if position is not None:
             self._output.instance, self._output.channel = position.name, position.channel
             self._output.run = position.run
-        self._entries = EntryDecoder(outlet.common.decoding)
+        self._answers = Answers(
+            outlet.common,
+            self._window,
+            self._lives,
+            self._output,
+            self._give,
+            self._turn_over,
+        )
         self._row = Row(outlet.status)
         self._row.enter(self._output.run)
-        self._unfinished: RecordDecoder | None = None
         self._is_complete = position is None or position.is_over
         """Whether all that the container has said, as far as is known, was read."""
         self._handed: asyncio.Future[None] | None = None
@@ -110,7 +108,6 @@ class ContainerReader:
         """Whether a start was told of since the last look."""
         self._is_removed = False
         self._news = asyncio.Event()
-        self._last_turn = 0.0
 
     # What others tell it
 
@@ -235,8 +232,8 @@ class ContainerReader:
                 self._see_starts()
             while self._lives.next:
                 self._turn_over()
-            self._is_complete = await self._read_answer(
-                opened, follow=True, is_last=len(requested) == 1
+            self._is_complete = await self._answers.read(
+                opened, tty=self._tty, naps=True, is_last=len(requested) == 1
             )
         if is_gone:
             raise GoneError
@@ -291,19 +288,17 @@ class ContainerReader:
         tail = self._beginning.tail
         if tail is None:
             return 0
-        assert self.facts is not None
         async with engine.log(self.id, {"tail": str(tail or 1)}, follow=False) as opened:
-            decoder = self._decoder()
+            decoder = self._answers.decoder(tty=self._tty)
             while data := await opened.read():
                 if records := decoder.feed(data):
                     return records.times[0] + (tail == 0)
             records = decoder.flush()
             return records.times[0] + (tail == 0) if records else 0
 
-    def _decoder(self) -> RecordDecoder:
-        assert self.facts is not None
-        most = self._outlet.common.max_line_bytes
-        return RecordDecoder(tty=self.facts.tty, max_line_bytes=most)
+    @property
+    def _tty(self) -> bool:
+        return self.facts is not None and self.facts.tty
 
     async def _read(self, engine: Engine, *, follow: bool) -> None:
         """Read on to the end of an answer, beginning with what was read already."""
@@ -312,93 +307,14 @@ class ContainerReader:
         for parameters in (*others, last):
             async with engine.log(self.id, parameters, follow=follow) as opened:
                 self._is_complete = False
-                if await self._read_answer(opened, follow=follow, is_last=parameters is last):
+                is_last = parameters is last
+                if await self._answers.read(opened, tty=self._tty, naps=follow, is_last=is_last):
                     break
+        if not (follow or (self.facts is not None and self.facts.is_running)):
+            await self._answers.finish()
         self._is_complete = True
 
-    async def _read_answer(self, opened: Log, *, follow: bool, is_last: bool) -> bool:
-        """Read an answer to its end; return whether it reached back to what is known."""
-        decoder, self._unfinished = self._decoder(), None
-        is_checked = False
-        if self._output.has_any:
-            await self._give()
-        while data := await self._next(opened):
-            if not (records := decoder.feed(data)):
-                continue
-            keys = hashes(records)
-            if not is_checked:
-                # What looks like the first piece of an endless line may be any of it, where the
-                # answer begins inside.
-                is_sure = is_last or 0 not in records.offsets
-                is_checked = is_sure and self._window.reaches(records.times[0], keys[0])
-                if not (is_checked or is_last):
-                    return False
-                if not is_checked and not self._window.is_empty:
-                    self._output.add_loss()
-                is_checked = True
-            await self._take(records, keys)
-            if follow:
-                await self._nap(opened, len(data))
-        self._unfinished = decoder
-        if not follow:
-            await self._finish()
-        return True
-
-    async def _next(self, opened: Log) -> bytes:
-        """Wait for more of the log; meanwhile give out entries that have waited long enough."""
-        while (due := self._entries.due) is not None:
-            try:
-                async with asyncio.timeout_at(due):
-                    return await opened.read()
-            except TimeoutError:
-                self._output.add_entries(self._entries.pause(asyncio.get_running_loop().time()))
-                await self._give()
-        return await opened.read()
-
-    async def _nap(self, opened: Log, size: int) -> None:
-        """Rest after a turn with so many bytes, as long as as many as are wanted may take."""
-        elapsed = time.monotonic() - self._last_turn
-        if size < NAP_BYTES and elapsed < SOON_SECONDS:
-            await opened.rest(min(NAP_SECONDS, elapsed * NAP_BYTES / size))
-        self._last_turn = time.monotonic()
-
-    async def _finish(self) -> None:
-        """Take what the log ends with, if nothing can follow it."""
-        decoder, self._unfinished = self._unfinished, None
-        if decoder is None or (self.facts is not None and self.facts.is_running):
-            return
-        if records := decoder.flush():
-            await self._take(records, hashes(records))
-        self._output.add_entries(self._entries.flush())
-        if self._output.has_any:
-            await self._give()
-
     # Handing over
-
-    async def _take(self, records: Records, keys: Sequence[int]) -> None:
-        indexes = self._window.take(records.times, keys)
-        if len(indexes) < len(keys):
-            records, keys = records.picked(indexes), [keys[index] for index in indexes]
-        while keys and (first := self._first_of_next(records)) is not None:
-            self._add(records.picked(range(first)), keys[:first])
-            self._output.add_entries(self._entries.flush())
-            self._turn_over()
-            records, keys = records.picked(range(first, len(keys))), keys[first:]
-        self._add(records, keys)
-        if self._output.has_any:
-            await self._give()
-
-    def _first_of_next(self, records: Records) -> int | None:
-        """Return with which record the next run begins."""
-        border = self._lives.border()
-        if border is None or max(records.times) < border:
-            return None
-        return next(index for index, one in enumerate(records.times) if one >= border)
-
-    def _add(self, records: Records, keys: Sequence[int]) -> None:
-        if keys:
-            now = asyncio.get_running_loop().time()
-            self._output.add_entries(self._entries.take(records, keys, now))
 
     async def _advance(self, facts: Container) -> None:
         """Go on to the run that these facts tell of, and end it if it is over: it was read."""
@@ -434,10 +350,7 @@ class ContainerReader:
 
     async def _leave(self) -> None:
         """End with a container that is gone."""
-        if self._unfinished is not None and (records := self._unfinished.flush()):
-            self._unfinished = None
-            await self._take(records, hashes(records))
-        self._output.add_entries(self._entries.flush())
+        await self._answers.finish()
         await self._wait_for_death()
         await self._wait(lambda: self._is_removed or not self._outlet.tells_events)
         self._see_starts()

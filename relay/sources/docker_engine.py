@@ -113,6 +113,7 @@ class Engine:
             connector=connector,
             connector_owner=False,
             version=aiohttp.HttpVersion10,
+            headers={"Connection": "close"},
             timeout=endless,
             read_bufsize=READ_BYTES,
             auto_decompress=False,

@@ -1,0 +1,107 @@
+"""
+A Docker engine that says what a test tells it to, and breaks off where it is told to.
+
+The real one cannot be made to send half a frame, or a size that is a lie.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+__all__ = ["ID", "Answer", "FakeEngine"]
+
+ID = "f" * 64
+
+
+@dataclass
+class Answer:
+    """
+    What one request for the log is given.
+
+    Args:
+        body: bytes, sent as they are.
+        status: of the answer.
+        hold: keeps the connection open after the body.
+    """
+
+    body: bytes = b""
+    status: int = 200
+    hold: bool = False
+
+
+@dataclass
+class FakeEngine:
+    """One container, which runs; the answers are given in turn, the last one again and again."""
+
+    answers: list[Answer]
+    asked: list[dict[str, str]] = field(default_factory=list)
+    inspected: dict[str, Any] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def running(self, socket: Path) -> AsyncGenerator[str, None]:
+        """Serve on a socket, and give its URL."""
+        app = web.Application()
+        app.router.add_get("/version", self._version)
+        app.router.add_get("/v1.41/version", self._version)
+        app.router.add_get("/v1.41/containers/json", self._list)
+        app.router.add_get("/v1.41/containers/{id}/json", self._inspect)
+        app.router.add_get("/v1.41/containers/{id}/logs", self._log)
+        app.router.add_get("/v1.41/events", self._events)
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.UnixSite(runner, str(socket)).start()
+        try:
+            yield f"unix://{socket}"
+        finally:
+            await runner.cleanup()
+
+    async def _version(self, request: web.Request) -> web.Response:
+        return web.json_response({"ApiVersion": "1.41"})
+
+    async def _list(self, request: web.Request) -> web.Response:
+        listed = {"Id": ID, "Names": ["/app"], "Image": "x", "Labels": {}, "State": "running"}
+        return web.json_response([listed | {"Created": 1}])
+
+    async def _inspect(self, request: web.Request) -> web.Response:
+        state = {
+            "Status": "running",
+            "ExitCode": 0,
+            "StartedAt": "2026-11-21T09:00:00Z",
+            "FinishedAt": "0001-01-01T00:00:00Z",
+        }
+        values = {
+            "Id": ID,
+            "Name": "/app",
+            "Created": "2026-11-21T08:59:59Z",
+            "Config": {"Image": "x", "Tty": False, "Labels": {}},
+            "HostConfig": {"LogConfig": {"Type": "json-file"}},
+            "State": state,
+        }
+        return web.json_response(values | self.inspected)
+
+    async def _log(self, request: web.Request) -> web.StreamResponse:
+        if request.query.get("follow") != "1":
+            return web.Response()
+        self.asked.append(dict(request.query))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer.status != 200:
+            text = json.dumps({"message": "an answer of the test's"})
+            return web.Response(status=answer.status, text=text)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(answer.body)
+        if answer.hold:
+            await asyncio.Event().wait()
+        return response
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await asyncio.Event().wait()
+        return response

@@ -1,0 +1,186 @@
+"""The source over a fake engine: what the real one cannot be made to do; and its keys."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.block import Block, DeclaredLoss
+from relay.config.document import parse
+from relay.config.loader import build
+from relay.config.model import ChannelOptions
+from relay.errors import ConfigError
+from relay.hub import Hub
+from relay.sources import MODELS, SOURCES
+from relay.sources.docker import DockerOptions, DockerSource
+from relay.sources.supervisor import Supervisor
+from relay.status import ReaderStatus, SourceStatus
+from tests.fakes.engine import Answer, FakeEngine
+from tests.sources.docker_texts import SECOND, frame, multiplexed
+
+PATIENCE_SECONDS = 20.0
+NINE = 1_795_251_600 * SECOND
+"""2026-11-21T09:00:00Z, when the fake container starts."""
+
+
+def said(*numbers: int) -> bytes:
+    """Return frames of numbered lines, alternating between the streams."""
+    return multiplexed([(NINE + n * 1000, n & 1, b"line %d\n" % n) for n in numbers])
+
+
+class Running:
+    """A source that reads a fake engine into a hub."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.hub = Hub(lambda name: ChannelOptions())
+        self.status = SourceStatus("docker", "docker")
+        table = {"type": "docker", "host": url, "tail": "all", **options}
+        self.source = DockerSource("docker", DockerOptions.model_validate(table), self.status)
+        self.hub.sources["docker"] = self.status
+
+    @property
+    def items(self) -> list[Block | DeclaredLoss]:
+        """All of the container's channel."""
+        channel = self.hub.channels.get("app")
+        return [] if channel is None else list(channel.ring.after(0))
+
+    @property
+    def lines(self) -> list[str]:
+        """All of the container's."""
+        blocks = [item for item in self.items if isinstance(item, Block)]
+        return [line for block in blocks for line in block.lines.strings()]
+
+    @property
+    def row(self) -> ReaderStatus:
+        """What status shows of it."""
+        return self.status.readers.get("app") or ReaderStatus("none")
+
+    async def wait(self, is_there: Callable[[], object]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not is_there():
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def reading(engine: FakeEngine, tmp_path: Path, **options: Any) -> AsyncIterator[Running]:
+    """Read a fake engine while the context lasts."""
+    async with engine.running(tmp_path / "e.sock") as url:
+        running = Running(url, **options)
+        task = asyncio.create_task(Supervisor(running.source, running.hub).run())
+        try:
+            yield running
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+@pytest.mark.parametrize("cut", [3, 8, 20, 39, 44])
+async def test_an_answer_that_ends_inside_a_frame(tmp_path: Path, cut: int) -> None:
+    """In its header, its time or its text: the next answer has it whole."""
+    whole = said(0, 1, 2)
+    frame_bytes = len(said(2))
+    first = Answer(whole[: len(whole) - frame_bytes + cut])
+    engine = FakeEngine([first, Answer(said(0, 1, 2, 3), hold=True)])
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(running.lines) >= 4)
+        assert running.lines == ["line 0", "line 1", "line 2", "line 3"]
+
+
+async def test_an_error_between_answers(tmp_path: Path) -> None:
+    """It is shown, and the log is asked for again."""
+    errors = [Answer(status=500)] * 3
+    engine = FakeEngine([Answer(said(0, 1)), *errors, Answer(said(0, 1, 2), hold=True)])
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: running.row.state == "waiting")
+        shown = running.row.detail or ""
+        assert shown.startswith(f"unix://{tmp_path}/e.sock refuses: an answer of the test's; ")
+        await running.wait(lambda: len(running.lines) >= 3)
+        assert running.lines == ["line 0", "line 1", "line 2"]
+        assert running.row.state == "reading"
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [bytes([1, 0, 0, 0, 255, 255, 255, 255]), bytes([9, 0, 0, 0, 0, 0, 0, 9]), frame(1, b"x\n")],
+    ids=["size", "stream", "time"],
+)
+async def test_bytes_that_no_engine_sends(tmp_path: Path, lie: bytes) -> None:
+    """What came before is kept; the log is asked for again, and nothing comes twice."""
+    engine = FakeEngine([Answer(said(0)), Answer(said(0) + lie), Answer(said(0, 1), hold=True)])
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(running.lines) >= 2)
+        assert running.lines == ["line 0", "line 1"]
+
+
+async def test_an_answer_that_does_not_reach_back_is_asked_for_more(tmp_path: Path) -> None:
+    """Nothing of it is taken before it is known that nothing is between."""
+    answers = [Answer(said(0, 1)), Answer(said(7, 8)), Answer(said(*range(9)), hold=True)]
+    engine = FakeEngine(answers)
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(running.lines) >= 9)
+        assert running.lines == [f"line {number}" for number in range(9)]
+        assert [one["tail"] for one in engine.asked] == ["all", "1024", "8192"]
+
+
+async def test_what_is_not_there_any_more_is_one_loss(tmp_path: Path) -> None:
+    """The log was asked for as far back as it was read."""
+    engine = FakeEngine([Answer(said(0, 1)), *[Answer(said(7, 8), hold=True)] * 6])
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(running.lines) >= 4)
+        assert running.lines == ["line 0", "line 1", "line 7", "line 8"]
+        assert [one["tail"] for one in engine.asked] == [
+            *("all", "1024", "8192", "65536", "524288", "4194304", "all")
+        ]
+        assert len([item for item in running.items if isinstance(item, DeclaredLoss)]) == 1
+
+
+async def test_an_answer_that_repeats_itself(tmp_path: Path) -> None:
+    """As an engine does whose log is rotated under load."""
+    engine = FakeEngine([Answer(said(0, 1, 2, 3) + said(1, 2, 3, 4) + said(3, 4, 5), hold=True)])
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(running.lines) >= 6)
+        assert running.lines == [f"line {number}" for number in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("tail = -1", 'a number of lines, or "all", got -1'),
+        ('since = "soon"', "a time with its zone such as"),
+        ('host = "ssh://x"', '"unix:///path" or "tcp://host:port"'),
+        ('tls_cert = "a"', "tls_cert and tls_key, or none of both"),
+        ("containers = [1]", 'text such as "web-*", or a list of it'),
+        ('encoding = "utf-16"', "an encoding whose newline is one byte"),
+        ('channel = "{nothing}"', "{service}, {container}, {project}, {image}, {label:NAME}"),
+        ('exclude = { name = "x" }', "unknown key"),
+    ],
+)
+def test_keys_that_cannot_be_used(key: str, sentence: str) -> None:
+    """Each error says what is allowed."""
+    text = f'[sources.c]\ntype = "docker"\n{key}\n'.encode()
+    with pytest.raises(ConfigError) as caught:
+        build(parse(text, "relay.toml"), "relay.toml", MODELS, {})
+    assert sentence in str(caught.value)
+
+
+def test_two_sources_do_not_read_the_same(tmp_path: Path) -> None:
+    """Unless something else tells their containers apart."""
+    two = '[sources.a]\ntype = "docker"\n[sources.b]\ntype = "docker"\n'
+    with pytest.raises(ConfigError, match=r"'\*' is read by sources\.a already"):
+        build(parse(two.encode(), "relay.toml"), "relay.toml", MODELS, {})
+    build(parse((two + 'project = "x"\n').encode(), "relay.toml"), "relay.toml", MODELS, {})
+
+
+def test_its_library_is_loaded_only_where_it_is_configured() -> None:
+    """It would be a tenth of a second of every start."""
+    import subprocess
+    import sys
+
+    code = "import sys, relay.sources.docker as d; print('aiodocker' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    assert SOURCES["docker"] is DockerSource
