@@ -82,8 +82,9 @@ class CloudwatchSource(JobSource):
 
     @property
     def is_hearing(self) -> bool:
-        """Whether any log group can be read."""
-        return any(row.state == "reading" for row in self.status.readers.values())
+        """Whether any log group can be read; one that is gone says nothing more."""
+        states = {row.state for row in self.status.readers.values()}
+        return not states or not states.isdisjoint(("reading", "missing"))
 
     async def batches(
         self, positions: Mapping[str, Position]

@@ -309,6 +309,19 @@ async def test_a_run_that_nobody_could_hear_is_not_silent(
         await until(lambda: running.hub.runs["a"].status == "ended")
 
 
+@pytest.mark.parametrize("groups", ["/app", "/ap*"])
+async def test_a_run_of_a_log_group_that_is_gone_ends_by_silence(
+    fake: FakeLogs, groups: str
+) -> None:
+    """Nothing of it comes any more."""
+    fake.put("/app", "a", (now_ms(), "one"))
+    async with Running(fake.url) as running:
+        running.start(log_group=groups, run="{log_stream}", run_timeout="1s")
+        await running.until_texts(["one"])
+        del fake.groups["/app"]
+        await until(lambda: running.hub.runs["a"].status == "ended", 10.0)
+
+
 async def test_an_answer_that_is_no_json_is_a_status(fake: FakeLogs) -> None:
     """As a proxy on the way may give."""
     fake.put("/app", "a", (now_ms(), "one"))
