@@ -335,9 +335,11 @@ def _catch_up(files: FileSet, place: Place, position: FilePosition) -> None:
     is_itself = itself_now is not None and position.may_be(itself_now.fd)
     if itself_now is not None:
         itself_now.close()
-    # What comes before the known file itself, which is still there, are copies of it.
+    # What comes before the known file itself, which is still there, are copies of it. So may all
+    # be where it was truncated, since it went on in a copy, and is gone: with its last lines.
     itself = [n for n, one in enumerate(found) if one.key == position.key]
-    copies = len(found) if is_itself else (itself or [0])[0]
+    is_gone = place.last is not None and place.last.key != position.key
+    copies = len(found) if is_itself else (itself or [len(found) * is_gone])[0]
     is_declared = place.last is None and not position.done
     for number, generation in enumerate(found):
         if generation.file is None:

@@ -675,6 +675,27 @@ async def test_an_empty_file_whose_inode_another_log_has_now(tmp_path: Path) -> 
     assert again.lines == ["one"]
 
 
+async def test_copied_truncated_and_deleted_meanwhile(tmp_path: Path) -> None:
+    """What it held at last is gone: the loss lies behind its last copy."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    positions = await read(log, "one")
+    for number, line in ((2, "two\n"), (1, "three\n")):
+        append(log, line)
+        shutil.copyfile(log, tmp_path / f"a.log.{number}")
+        await asyncio.sleep(TICK_SECONDS)
+        log.write_text("")
+    append(log, "four\n")
+    log.unlink()
+    append(log, "five\n")
+    async with Follower(log, positions) as follower:
+        await follower.until_lines("two", "three", "five")
+    told = [
+        batch.lines.strings() or "loss" for batch in follower.batches if batch.lines or batch.loss
+    ]
+    assert told == [["two"], "loss", ["three"], "loss", ["five"]]
+
+
 @pytest.mark.parametrize("name", ["a.log.1", "old-a.log", "a.bak"])
 async def test_an_empty_file_that_was_filled_and_renamed(tmp_path: Path, name: str) -> None:
     """It is known by its inode and its birth under any name, and finished first."""
