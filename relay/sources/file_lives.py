@@ -104,6 +104,8 @@ class Lives:
         reader.key = NO_FILE
         # If it is another again by now, its first turn finds that out.
         live.head, live.seen_ns = head or live.head, reader.seen_ns
+        if copy is not None:
+            live.come_after(copy.modified_ns)
         self._files.see(live)
         if not live.head:
             self._files.wait_for(live, time.monotonic())

@@ -261,7 +261,9 @@ class FileReader:
         self.offset += len(data)
         self.tail = (data if len(data) >= TAIL_BYTES else self.tail + data)[-TAIL_BYTES:]
         self.grown_at = self.looked_at = now
-        self.modified_ns = os.fstat(self.fd).st_mtime_ns
+        modified_ns = os.fstat(self.fd).st_mtime_ns
+        if self.modified_ns != modified_ns + 1:  # Else still of that tick: see `come_after`.
+            self.modified_ns = modified_ns
         if self.size < self.offset:
             self.size = self.offset
         row = self.row
@@ -269,6 +271,15 @@ class FileReader:
         if row.state == "unreadable":
             row.state, row.detail = "reading", None
         return self.batch(self.decoder.feed(data, now))
+
+    def come_after(self, modified_ns: int) -> None:
+        """
+        Note when what was before it in its place was written: that is older, whatever time tells.
+
+        A copy and the truncation behind it may be of one tick of the kernel's clock, some ms.
+        """
+        if self.modified_ns == modified_ns:
+            self.modified_ns += 1
 
     def skip_hole(self) -> bool:
         """

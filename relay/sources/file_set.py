@@ -251,6 +251,8 @@ class FileSet:
         if self.running:
             self.wait_for(reader, self.born.get(file.path, time.monotonic()))
         self.come_back(place.path)
+        if place.last is not None:
+            reader.come_after(place.last.changed_ns)
         self.queue(place, reader)
         self.keep(reader)
         self.turns.announce(reader)
