@@ -47,13 +47,15 @@ export class LiveLog {
   #listener;
   #view = EVERYTHING;
   #query = "";
+  /** Whether the relay filters what a page could. */
+  #isBusy = false;
   #stream = new LogStream();
   #abort = new AbortController();
   #wholeFrom = -Infinity;
   #isStarted = false;
   #isTrimming = true;
   #page = PAGE;
-  #loadedAt = 0;
+  #loadedAt = -Infinity;
 
   /**
    * @param {Relay} relay
@@ -80,7 +82,9 @@ export class LiveLog {
   /** Whether nothing may leave at the beginning, since somebody looks there. @param {boolean} is */
   set isPinned(is) {
     this.#isTrimming = !is;
-    if (!is) this.#trim();
+    const { first } = this.store;
+    this.#trim();
+    if (this.store.first > first) this.#listener.grown();
   }
 
   /** Whether no more can be taken in while nothing leaves. */
@@ -101,6 +105,7 @@ export class LiveLog {
     const isNew = query !== this.#query;
     const old = wholeQuery(this.#view);
     this.#view = view;
+    this.#isBusy = isBusy;
     if (isNew) {
       this.#query = query;
       this.#open(streamQuery(view, isBusy));
@@ -111,7 +116,7 @@ export class LiveLog {
   /** Begin anew, as with a new view. */
   reopen() {
     this.#query = "";
-    this.show(this.#view, false);
+    this.show(this.#view, this.#isBusy);
   }
 
   retry() {
@@ -267,7 +272,7 @@ export class LiveLog {
     if (!this.isCut) return;
     this.isCut = false;
     const { intake } = this.#stream;
-    this.#connect(streamQuery(this.#view, false), this.store.id(this.store.end - 1));
+    this.#connect(streamQuery(this.#view, this.#isBusy), this.store.id(this.store.end - 1));
     this.#stream.intake.received = intake.received;
     this.#stream.intake.missed = intake.missed;
   }
