@@ -149,9 +149,9 @@ class Judge:
         self._last_id = 0
 
     def excuse(self, starts: Mapping[str, int], counts: Mapping[str, int]) -> None:
-        """Note that what it had not been given yet could not be read for a while."""
-        for name, place in self._places.items():
-            place.unreadable.append(range(starts[name], counts[name]))
+        """Note that what it had not been given yet of some streams could not be read then."""
+        for name, start in starts.items():
+            self._places[name].unreadable.append(range(start, counts[name]))
 
     def expected(self) -> dict[str, int]:
         """Return the number that it expects next in each stream."""

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import time
 from abc import abstractmethod
+from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar
 
@@ -24,6 +25,7 @@ __all__ = [
     "RemoveDisk",
     "StartFull",
     "StartProtected",
+    "excused",
 ]
 
 LINES = (50, 12_000)
@@ -41,7 +43,7 @@ class _Outage(Fault):
     weight = 1.0
     is_start: ClassVar[bool] = False
     """Whether a life begins with it, which cannot count what left the rings for a reader that
-    comes from an earlier one."""
+    comes from an earlier one, be it prompt."""
 
     async def strike(self, scene: Scene) -> None:
         scene.record.strike(self.kind)
@@ -50,8 +52,8 @@ class _Outage(Fault):
         # Not pages: what comes from the disk waits for it.
         prompt = [one for one in scene.streaming_readers() if one.judge.is_past(seen)]
         others = scene.every_reader if self.is_start else scene.readers
-        idle = [one for one in others if one not in prompt or self.is_start]
-        expected = {one: one.judge.expected() for one in idle}
+        judged = [one for one in others if one not in prompt or self.is_start]
+        expected = {one: one.judge.expected() for one in judged}
         began_ns = time.monotonic_ns()
         await self.begin(scene, scene.disk)
         try:
@@ -67,8 +69,9 @@ class _Outage(Fault):
         if not self.is_start:
             # Lines wait for the disk alone.
             scene.pulse.windows.append(Window(self.kind, began_ns, failing_ns, ended_ns))
+        counts = scene.record.counts()
         for one, starts in expected.items():
-            one.judge.excuse({**seen, **starts}, scene.record.counts())
+            one.judge.excuse(excused(starts, seen, counts, is_prompt=one in prompt), counts)
         for name, stream in scene.record.streams.items():
             if stream.count() - seen[name] > RING_LINES:
                 for reason in ("storage", "evicted"):
@@ -85,6 +88,31 @@ class _Outage(Fault):
     @abstractmethod
     def give(self, disk: Disk, scene: Scene) -> None:
         """Make it work again."""
+
+
+def excused(
+    starts: Mapping[str, int],
+    seen: Mapping[str, int],
+    counts: Mapping[str, int],
+    *,
+    is_prompt: bool,
+) -> dict[str, int]:
+    """
+    Return from which line on a reader may have found what it asked for unreadable, by stream.
+
+    A prompt one asks for what is in the rings; only what has left them since is anything else.
+
+    Args:
+        starts: which line it expected when the disk began to be no use.
+        seen: up to which line somebody had been given all then.
+        counts: how many lines were written up to the end.
+        is_prompt: whether it had been given these too, and went on reading.
+    """
+    return {
+        name: start
+        for name, start in starts.items()
+        if not is_prompt or counts[name] - seen[name] > RING_LINES
+    }
 
 
 async def _says(scene: Scene, state: str) -> bool:
