@@ -31,6 +31,7 @@ from relay.span import Span
 from relay.status import StoreState, StoreStatus
 from relay.storage import Extent, Group, Positions, StoredChannel, Stretch, Wanted
 from relay.store.archive import Archive
+from relay.store.record_keys import MAX_KEYS, RecentKeys
 from relay.store.segment import Record, hole, prepared
 from relay.store.worker import Worker
 from relay.store.writer import Write, Writer
@@ -53,9 +54,6 @@ it the writer's thread would only fight for the interpreter."""
 
 TELL_SECONDS = 600.0
 """How often the log is told that it still fails."""
-
-MAX_UNSAVED_KEYS = 65_536
-"""Record keys of one reader that are remembered while they cannot be recorded."""
 
 
 class DurableStore:
@@ -92,6 +90,8 @@ class DurableStore:
         """Held while something is on its way that the channels' ``stored_id`` does not show."""
         self._saved: Positions = {}
         """Positions that are recorded, without record keys."""
+        self._recent_keys: dict[tuple[str, str], RecentKeys] = {}
+        """The newest of those that are recorded."""
         self._unsaved: Positions = {}
         """Positions that wait until what was published without the store is caught up."""
         self._anew: dict[str, int] = {}
@@ -206,17 +206,30 @@ class DurableStore:
 
     def _note_saved(self, positions: Positions) -> None:
         for key, position in positions.items():
-            if position.value:
-                self._saved[key] = Position(position.value) if position.record_keys else position
-            else:
+            if not position.value:
                 self._saved.pop(key, None)
+                self._recent_keys.pop(key, None)
+                continue
+            self._saved[key] = Position(position.value) if position.record_keys else position
+            if position.record_keys or key in self._recent_keys:
+                recent = self._recent_keys.setdefault(key, RecentKeys())
+                recent.add(position.record_keys, position.keys_from)
+
+    def _record_again(self) -> None:
+        """Let all positions wait, with the keys that are known still: their index is lost."""
+        unsaved, self._unsaved = self._unsaved, {}
+        recent, self._recent_keys = self._recent_keys, {}
+        for key, position in self._saved.items():
+            keys = recent[key].joined() if key in recent else b""
+            self._unsaved[key] = replace(position, record_keys=keys)
+        self._keep(unsaved)
 
     def _keep(self, positions: Positions) -> None:
         """Remember positions until what belongs to them is stored."""
         for key, position in positions.items():
             before = self._unsaved.get(key)
             if before is not None and before.record_keys and position.value:
-                keys = (before.record_keys + position.record_keys)[-16 * MAX_UNSAVED_KEYS :]
+                keys = (before.record_keys + position.record_keys)[-16 * MAX_KEYS :]
                 position = Position(position.value, keys, position.keys_from)
             self._unsaved[key] = position
 
@@ -316,7 +329,7 @@ class DurableStore:
         self._archive.close(is_new=is_new)
         if is_new:
             self.renewed += 1
-            self._unsaved = self._saved | self._unsaved
+            self._record_again()
 
     async def _go_back(self) -> None:
         """
@@ -331,7 +344,7 @@ class DurableStore:
             last_id, last_seq = ends.get(name, (channel.born_id, 0))
             if last_id < channel.stored_id and last_seq < channel.stored_seq:
                 channel.stored_id, channel.stored_seq = last_id, last_seq
-                self._unsaved = self._saved | self._unsaved
+                self._record_again()
         self._anew = {}
         left = {name: channel.left_id for name, channel in self._hub.channels.items()}
         missing = await self.submit(partial(self._writer.missing, left))

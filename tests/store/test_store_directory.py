@@ -87,6 +87,41 @@ async def test_a_directory_that_was_removed_is_given_what_the_rings_hold(kept: K
     await again.close()
 
 
+async def test_an_index_that_is_begun_anew_is_given_record_keys(tmp_path: Path) -> None:
+    """A source recognises after a kill what it had read before, and since."""
+    top, elsewhere = tmp_path / "top", tmp_path / "elsewhere"
+    top.mkdir()
+    kept = Kept.begin(top / "state")
+
+    async def note(time: int, value: str) -> None:
+        at = Position(value, key(time), 2)
+        await kept.hub.publish([Batch("app", "web", reader="r", position=at)])
+
+    def key(time: int) -> bytes:
+        return time.to_bytes(8) + b"a record"
+
+    async def lose_index(time: int) -> None:
+        shutil.rmtree(kept.directory)
+        top.rename(elsewhere)
+        await kept.store.check()
+        await note(time, "lost")
+        await kept.store.check()
+        elsewhere.rename(top)
+        await kept.store.check()
+        assert not kept.store.is_failing
+
+    await note(3, "7")
+    await note(4, "7")
+    await lose_index(5)
+    await note(6, "8")
+    await lose_index(7)
+    again = kept.after_a_kill()
+    keys = b"".join([key(time) for time in range(3, 8)])
+    assert again.durable.stored.positions == {("app", "r"): Position("lost", keys)}
+    await again.close()
+    await kept.close()
+
+
 async def test_a_removal_is_noticed_by_the_next_commit(kept: Kept) -> None:
     """What goes to files that nobody finds any more does not count as stored."""
     kept.directory.rename(kept.directory.with_name("gone"))
