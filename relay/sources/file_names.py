@@ -171,7 +171,10 @@ class Names:
             if reader is not None and reader.path == place.path:
                 return reader
         current = place.current
-        return current if current is not None and current.key not in older else None
+        # One that was deleted meanwhile had the path before.
+        if current is None or current.key in older or _key_at(place.path) != current.key:
+            return None
+        return current
 
     def _lose(self, path: str) -> None:
         place = self._files.places.get(path)

@@ -12,6 +12,7 @@ from relay.sources.file_reading import Reading
 from relay.sources.file_scan import Patterns
 from relay.sources.file_set import FileSet
 from relay.sources.file_watch import NameChange, NameEvent
+from tests.sources.file_follower import Follower, append
 
 CREATED, DELETED = NameChange.CREATED, NameChange.DELETED
 MOVED_FROM, MOVED_TO = NameChange.MOVED_FROM, NameChange.MOVED_TO
@@ -331,3 +332,17 @@ def test_a_rotated_file_of_a_glob_that_was_never_opened(tmp_path: Path) -> None:
     late.read()
     assert late.lines == ["one", "two", "three", "late"]
     late.files.close()
+
+
+async def test_a_file_that_was_moved_unopened_after_one_that_was_deleted(tmp_path: Path) -> None:
+    """What the deleted one held, which is still open, comes before it."""
+    log = tmp_path / "a.log"
+    append(log, "one\n")
+    async with Follower(log) as follower:
+        await follower.until_lines("one")
+        append(log, "two\n")
+        log.unlink()
+        append(log, "three\n")
+        log.rename(tmp_path / "a.log.1")
+        append(log, "four\n")
+        await follower.until_lines("one", "two", "three", "four")
