@@ -1,15 +1,12 @@
 import asyncio
 import os
 import re
-import shutil
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from relay.sources.file_reader import IDLE_SECONDS
 from tests.sources.file_follower import TIMEOUT_SECONDS, Follower, append
 
 WATCH = pytest.mark.parametrize("watch", ["inotify", "poll"])
@@ -120,143 +117,6 @@ async def test_a_symlink_that_leads_elsewhere(tmp_path: Path) -> None:
         await follower.until_lines("one", "two")
         append(tmp_path / "2", "three\n")
         await follower.until_lines("one", "two", "three")
-
-
-@WATCH
-async def test_a_quiet_file_is_truncated(tmp_path: Path, watch: str) -> None:
-    """A file that was read to its end and is emptied loses nothing."""
-    log = tmp_path / "a.log"
-    append(log, "one\n")
-    os.utime(log, (1, 1))
-    async with Follower(log, watch=watch) as follower:
-        await follower.until_lines("one")
-        reader = next(iter(follower.positions))
-        await asyncio.sleep(IDLE_SECONDS * 1.1)
-        os.truncate(log, 0)
-        await follower.until(lambda: reader not in follower.positions)
-        append(log, "two\n")
-        await follower.until_lines("one", "two")
-    assert follower.losses == 0
-
-
-async def test_a_file_that_just_grew_is_truncated(tmp_path: Path) -> None:
-    """What was written between the copying and the truncating is gone: a loss."""
-    log = tmp_path / "a.log"
-    append(log, "one\n")
-    async with Follower(log) as follower:
-        await follower.until_lines("one")
-        log.write_text("two\n")
-        await follower.until_lines("one", "two")
-    losses = [batch.loss for batch in follower.batches if batch.loss]
-    assert [(loss.reason, loss.count, loss.at_least) for loss in losses] == [("source", None, 0)]
-
-
-async def test_an_unfinished_line_of_a_truncated_file(tmp_path: Path) -> None:
-    """Its rest is lost: it is a part, and no line."""
-    log = tmp_path / "a.log"
-    append(log, "one\ntw")
-    async with Follower(log) as follower:
-        await follower.until_lines("one")
-        log.write_text("three\n")
-        await follower.until_lines("one", "tw", "three")
-    assert [batch.parts for batch in follower.batches if batch.lines] == [
-        frozenset(),
-        frozenset([0]),
-        frozenset(),
-    ]
-
-
-async def test_a_truncated_file_that_grew_past_the_old_end(tmp_path: Path) -> None:
-    """A file that is longer again when it is looked at is found out by its beginning."""
-    log = tmp_path / "a.log"
-    append(log, "one\n")
-    async with Follower(log) as follower:
-        await follower.until_lines("one")
-        log.write_text("another beginning\nand more\n")
-        await follower.until_lines("one", "another beginning", "and more")
-
-
-async def test_a_truncated_file_that_begins_alike(tmp_path: Path) -> None:
-    """Where every life of a file begins with one banner, the last bytes read tell."""
-    log, banner = tmp_path / "a.log", "#" * 2000
-    append(log, banner + "\none\n")
-    async with Follower(log) as follower:
-        await follower.until_lines(banner, "one")
-        log.write_text(banner + "\ntwo\nthree\n")
-        await follower.until_lines(banner, "one", banner, "two", "three")
-
-
-@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
-@WATCH
-async def test_copied_and_truncated(tmp_path: Path, watch: str, glob: str) -> None:
-    """Unread lines are found in the copy, which is not read again as a file of its own."""
-    log = tmp_path / "a.log"
-    append(log, "one\ntw")
-    async with Follower(tmp_path / glob, watch=watch) as follower:
-        await follower.until_lines("one")
-        append(log, "o\nthree\n")
-        shutil.copyfile(log, tmp_path / "a.log.1")
-        os.truncate(log, 0)
-        append(log, "four\n")
-        await follower.until_lines("one", "two", "three", "four")
-        shutil.copyfile(log, tmp_path / "a.log.2")
-        os.truncate(log, 0)
-        append(log, "five\n")
-        await follower.until_lines("one", "two", "three", "four", "five")
-        append(log, "six\n")
-        await follower.until_lines("one", "two", "three", "four", "five", "six")
-
-
-async def test_an_earlier_life_is_no_copy(tmp_path: Path) -> None:
-    """Where lives begin alike, what an older copy holds further on is not given again."""
-    log = tmp_path / "a.log"
-    append(tmp_path / "a.log.1", "start\nold\n")
-    os.utime(tmp_path / "a.log.1", (1, 1))
-    append(log, "start\n")
-    async with Follower(log) as follower:
-        await follower.until_lines("start")
-        log.write_text("")
-        append(log, "two\n")
-        await follower.until_lines("start", "two")
-    assert follower.losses == 1
-
-
-async def test_a_copy_while_the_clock_is_not_the_file_systems(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """How long a copy has not grown is no matter of the clock, which may be stepped."""
-    days, right = 3 * 86_400.0, time.time
-    monkeypatch.setattr(time, "time", lambda: right() - days)
-    log = tmp_path / "a.log"
-    append(log, "one\n")
-    async with Follower(tmp_path / "a.log*") as follower:
-        await follower.until_lines("one")
-        shutil.copyfile(log, tmp_path / "a.log.1")
-        await follower.until(lambda: len(follower.positions) == 2)
-        os.truncate(log, 0)
-        append(log, "two\n")
-        await follower.until_lines("one", "two")
-
-
-async def test_a_copy_that_is_never_followed_by_a_truncation(tmp_path: Path) -> None:
-    """A file that begins like another waits a second, and is then read for itself."""
-    log = tmp_path / "a.log"
-    append(log, "start\n")
-    async with Follower(tmp_path / "*.log") as follower:
-        await follower.until_lines("start")
-        append(tmp_path / "b.log", "start\n")
-        await follower.until_lines("start", "start")
-
-
-async def test_a_file_that_begins_like_another_and_differs(tmp_path: Path) -> None:
-    """As soon as it holds anything else it is read."""
-    log = tmp_path / "a.log"
-    append(log, "start\none\n")
-    async with Follower(tmp_path / "*.log") as follower:
-        await follower.until_lines("start", "one")
-        append(tmp_path / "b.log", "start\nother\n")
-        async with asyncio.timeout(IDLE_SECONDS / 2):
-            await follower.until_lines("start", "one", "start", "other")
 
 
 async def test_a_writer_that_does_not_append(tmp_path: Path) -> None:
