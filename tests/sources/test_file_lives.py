@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from relay.sources.file_reader import IDLE_SECONDS
+from relay.sources.file_watch import NameChange
 from tests.sources.file_follower import Follower, append
+from tests.sources.file_late import Late
+
+CREATED, DELETED = NameChange.CREATED, NameChange.DELETED
+MOVED_FROM, MOVED_TO = NameChange.MOVED_FROM, NameChange.MOVED_TO
 
 WATCH = pytest.mark.parametrize("watch", ["inotify", "poll"])
 
@@ -149,7 +154,7 @@ async def test_a_file_that_begins_like_another_and_differs(tmp_path: Path) -> No
             await follower.until_lines("start", "one", "start", "other")
 
 
-def copy_and_truncate(log: Path, text: str) -> None:
+def copy_in_one_tick(log: Path, text: str) -> None:
     """Copy and truncate a log, and write on, all within one tick of the kernel's clock."""
     copy = log.with_name("a.log.1")
     shutil.copyfile(log, copy)
@@ -173,11 +178,11 @@ async def test_a_copy_as_old_as_the_truncation(tmp_path: Path, text: str, is_dow
         await follower.until_lines("one")
         before = set(follower.positions)
         if not is_down:
-            copy_and_truncate(log, text)
+            copy_in_one_tick(log, text)
             await until_copy_is_read(follower, before)
             await follower.until_lines("one", *text.split())
     if is_down:
-        copy_and_truncate(log, text)
+        copy_in_one_tick(log, text)
         async with Follower(log, follower.positions) as follower:
             await until_copy_is_read(follower, before)
             await follower.until_lines(*text.split())
@@ -186,3 +191,133 @@ async def test_a_copy_as_old_as_the_truncation(tmp_path: Path, text: str, is_dow
     append(log, "three\n")
     async with Follower(log, follower.positions) as follower:
         await follower.until_lines("three")
+
+
+def test_a_file_that_was_truncated_twice_between_two_turns(tmp_path: Path) -> None:
+    """Each event is looked into at once, so that both copies are found."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    late.write("two\n")
+    for number, text in enumerate(["three\n", "four\n"]):
+        shutil.copyfile(log, tmp_path / f"a.log.{number}")
+        os.truncate(log, 0)
+        late.names.file_changed(late.reader)
+        late.write(text)
+    late.read()
+    assert late.lines == ["one", "two", "three", "four"]
+    assert late.losses == 2
+    late.files.close()
+
+
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+def test_a_file_that_was_truncated_twice_between_two_looks(tmp_path: Path, glob: str) -> None:
+    """The copy of the life that nobody saw is known by its creation, and read in its place."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(tmp_path / glob)
+    late.write("two\n")
+    for number, text in enumerate(["three\n", "four\n"]):
+        shutil.copyfile(log, tmp_path / f"a.log.{number}")
+        log.write_text(text)
+    created = ["a.log.0", "b.log", "a.log.gz", "a.log.1", "a.log.bin"]
+    (tmp_path / "b.log").write_text("another\n")
+    (tmp_path / "a.log.gz").write_text("packed\n")
+    (tmp_path / "a.log.bin").write_bytes(b"\0")
+    late.tell(*[(CREATED, tmp_path / name, 0) for name in created])
+    late.names.file_changed(late.reader)
+    late.read()
+    assert [line for line in late.lines if line != "\0"] == ["one", "two", "three", "four"]
+    assert late.losses == 2
+    late.files.close()
+
+
+def copy_and_truncate(log: Path, copy: Path, then: str) -> None:
+    """Rotate as logrotate does with ``copytruncate``, and write on."""
+    shutil.copyfile(log, copy)
+    os.truncate(log, 0)
+    with log.open("a") as file:
+        file.write(then)
+
+
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+def test_a_copy_of_a_file_that_was_truncated_before_it_was_opened(
+    tmp_path: Path, glob: str
+) -> None:
+    """It was created after the file, and holds what that does not: it is read first."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(tmp_path / glob)
+    log.rename(old[2])
+    log.write_text("two\n")
+    copy_and_truncate(log, old[1], "three\n")
+    late.tell(
+        (MOVED_FROM, log, 1),
+        (MOVED_TO, old[1], 1),
+        (CREATED, log, 0),
+        (MOVED_FROM, old[1], 2),
+        (MOVED_TO, old[2], 2),
+        (CREATED, old[1], 0),
+    )
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three"], 1)
+    late.files.close()
+
+
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+def test_a_copy_of_a_file_that_was_opened_while_it_was_empty(tmp_path: Path, glob: str) -> None:
+    """Nothing of what it held before it was truncated has been seen."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(tmp_path / glob)
+    log.rename(old[2])
+    log.touch()
+    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[2], 1), (CREATED, log, 0))
+    log.write_text("two\n")
+    copy_and_truncate(log, old[1], "")
+    late.tell((CREATED, old[1], 0))
+    late.names.file_changed(late.reader)
+    late.write("three\n")
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three"], 1)
+    late.files.close()
+
+
+def test_a_copy_that_was_moved_on_before_it_was_opened(tmp_path: Path) -> None:
+    """Copies are known by their creation whatever their name is now; the oldest comes first."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(old[3])
+    log.write_text("two\n")
+    copy_and_truncate(log, old[2], "three\n")
+    copy_and_truncate(log, old[1], "four\n")
+    late.tell(
+        (MOVED_FROM, log, 1),
+        (MOVED_TO, old[3], 1),
+        (CREATED, log, 0),
+        (CREATED, old[1], 0),
+        (MOVED_FROM, old[1], 2),
+        (MOVED_TO, old[2], 2),
+        (CREATED, old[1], 0),
+    )
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three", "four"], 2)
+    late.files.close()
+
+
+def test_other_logs_that_are_created_beside_a_new_one(tmp_path: Path) -> None:
+    """They are no copies, nor is what holds the same as the file."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    log.unlink()
+    log.write_text("two\nthree\n")
+    made = {"a-error.log": "x\n", "a.log.errors": "x\n", "b.log": "x\n", "a.log.1": "two\n"}
+    for name, text in made.items():
+        (tmp_path / name).write_text(text)
+    late.tell((DELETED, log, 0), (CREATED, log, 0))
+    late.tell(*[(CREATED, tmp_path / name, 0) for name in made])
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three"], 0)
+    late.files.close()

@@ -1,68 +1,13 @@
 import os
-import shutil
 from pathlib import Path
 
-import pytest
-
-from relay.entry import Origin
-from relay.sources.base import SourceState, SourceStatus
-from relay.sources.file_names import Names
-from relay.sources.file_reader import FileReader, ReaderSettings
-from relay.sources.file_reading import Reading
-from relay.sources.file_scan import Patterns
-from relay.sources.file_set import FileSet
-from relay.sources.file_watch import NameChange, NameEvent
+from relay.sources.base import SourceState
+from relay.sources.file_watch import NameChange
 from tests.sources.file_follower import Follower, append
+from tests.sources.file_late import Late
 
 CREATED, DELETED = NameChange.CREATED, NameChange.DELETED
 MOVED_FROM, MOVED_TO = NameChange.MOVED_FROM, NameChange.MOVED_TO
-
-
-class Late:
-    """A set of files whose events come when everything has happened already."""
-
-    def __init__(self, path: Path) -> None:
-        settings = ReaderSettings("app", SourceStatus("app", "file"))
-        patterns = Patterns([str(path)], ["*.gz"])
-        self.files = FileSet(settings, patterns, lambda _: ("app", Origin("app")))
-        self.reading = Reading(self.files)
-        self.names = Names(self.files, self.reading.lives)
-        for found in patterns.scan().files:
-            self.files.look(found)
-        self.files.running = True
-        self.lines: list[str] = []
-        self.losses = 0
-        self.read()
-
-    def tell(self, *events: tuple[NameChange, Path, int]) -> None:
-        self.names.names_changed(
-            [NameEvent(str(path), change, cookie) for change, path, cookie in events]
-        )
-
-    @property
-    def reader(self) -> FileReader:
-        """The reader of the file that ``a.log`` leads to."""
-        (place,) = [place for path, place in self.files.places.items() if path.endswith("/a.log")]
-        assert place.current is not None
-        return place.current
-
-    def write(self, text: str) -> None:
-        """Append to the file, and let it be told."""
-        with Path(self.reader.path).open("a") as file:
-            file.write(text)
-        self.names.file_changed(self.reader)
-
-    def read(self) -> None:
-        """Take all turns, and let all deadlines pass."""
-        while True:
-            for batch in self.reading.turn():
-                self.lines += batch.lines.strings()
-                self.losses += batch.loss is not None
-            for reader in self.files.known.values():
-                reader.grace_seconds = 0.0
-            self.files.turns.mark_due(1e12)
-            if self.files.turns.is_idle:
-                return
 
 
 def test_files_that_were_renamed_before_they_were_opened(tmp_path: Path) -> None:
@@ -159,45 +104,6 @@ def test_a_file_that_was_finished_is_not_taken_for_another(tmp_path: Path) -> No
     assert (late.lines, late.losses) == (["one"], 0)
 
 
-def test_a_file_that_was_truncated_twice_between_two_turns(tmp_path: Path) -> None:
-    """Each event is looked into at once, so that both copies are found."""
-    log = tmp_path / "a.log"
-    log.write_text("one\n")
-    late = Late(log)
-    late.write("two\n")
-    for number, text in enumerate(["three\n", "four\n"]):
-        shutil.copyfile(log, tmp_path / f"a.log.{number}")
-        os.truncate(log, 0)
-        late.names.file_changed(late.reader)
-        late.write(text)
-    late.read()
-    assert late.lines == ["one", "two", "three", "four"]
-    assert late.losses == 2
-    late.files.close()
-
-
-@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
-def test_a_file_that_was_truncated_twice_between_two_looks(tmp_path: Path, glob: str) -> None:
-    """The copy of the life that nobody saw is known by its creation, and read in its place."""
-    log = tmp_path / "a.log"
-    log.write_text("one\n")
-    late = Late(tmp_path / glob)
-    late.write("two\n")
-    for number, text in enumerate(["three\n", "four\n"]):
-        shutil.copyfile(log, tmp_path / f"a.log.{number}")
-        log.write_text(text)
-    created = ["a.log.0", "b.log", "a.log.gz", "a.log.1", "a.log.bin"]
-    (tmp_path / "b.log").write_text("another\n")
-    (tmp_path / "a.log.gz").write_text("packed\n")
-    (tmp_path / "a.log.bin").write_bytes(b"\0")
-    late.tell(*[(CREATED, tmp_path / name, 0) for name in created])
-    late.names.file_changed(late.reader)
-    late.read()
-    assert [line for line in late.lines if line != "\0"] == ["one", "two", "three", "four"]
-    assert late.losses == 2
-    late.files.close()
-
-
 def test_lost_events_make_everything_be_looked_at(tmp_path: Path) -> None:
     """When the kernel's queue was full, each path is looked at again."""
     log = tmp_path / "a.log"
@@ -210,97 +116,6 @@ def test_lost_events_make_everything_be_looked_at(tmp_path: Path) -> None:
     assert late.lines == ["one", "two"]
     status = late.files.status
     assert status.state is SourceState.RUNNING
-    late.files.close()
-
-
-def copy_and_truncate(log: Path, copy: Path, then: str) -> None:
-    """Rotate as logrotate does with ``copytruncate``, and write on."""
-    shutil.copyfile(log, copy)
-    os.truncate(log, 0)
-    with log.open("a") as file:
-        file.write(then)
-
-
-@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
-def test_a_copy_of_a_file_that_was_truncated_before_it_was_opened(
-    tmp_path: Path, glob: str
-) -> None:
-    """It was created after the file, and holds what that does not: it is read first."""
-    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
-    log.write_text("one\n")
-    late = Late(tmp_path / glob)
-    log.rename(old[2])
-    log.write_text("two\n")
-    copy_and_truncate(log, old[1], "three\n")
-    late.tell(
-        (MOVED_FROM, log, 1),
-        (MOVED_TO, old[1], 1),
-        (CREATED, log, 0),
-        (MOVED_FROM, old[1], 2),
-        (MOVED_TO, old[2], 2),
-        (CREATED, old[1], 0),
-    )
-    late.read()
-    assert (late.lines, late.losses) == (["one", "two", "three"], 1)
-    late.files.close()
-
-
-@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
-def test_a_copy_of_a_file_that_was_opened_while_it_was_empty(tmp_path: Path, glob: str) -> None:
-    """Nothing of what it held before it was truncated has been seen."""
-    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
-    log.write_text("one\n")
-    late = Late(tmp_path / glob)
-    log.rename(old[2])
-    log.touch()
-    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[2], 1), (CREATED, log, 0))
-    log.write_text("two\n")
-    copy_and_truncate(log, old[1], "")
-    late.tell((CREATED, old[1], 0))
-    late.names.file_changed(late.reader)
-    late.write("three\n")
-    late.read()
-    assert (late.lines, late.losses) == (["one", "two", "three"], 1)
-    late.files.close()
-
-
-def test_a_copy_that_was_moved_on_before_it_was_opened(tmp_path: Path) -> None:
-    """Copies are known by their creation whatever their name is now; the oldest comes first."""
-    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]
-    log.write_text("one\n")
-    late = Late(log)
-    log.rename(old[3])
-    log.write_text("two\n")
-    copy_and_truncate(log, old[2], "three\n")
-    copy_and_truncate(log, old[1], "four\n")
-    late.tell(
-        (MOVED_FROM, log, 1),
-        (MOVED_TO, old[3], 1),
-        (CREATED, log, 0),
-        (CREATED, old[1], 0),
-        (MOVED_FROM, old[1], 2),
-        (MOVED_TO, old[2], 2),
-        (CREATED, old[1], 0),
-    )
-    late.read()
-    assert (late.lines, late.losses) == (["one", "two", "three", "four"], 2)
-    late.files.close()
-
-
-def test_other_logs_that_are_created_beside_a_new_one(tmp_path: Path) -> None:
-    """They are no copies, nor is what holds the same as the file."""
-    log = tmp_path / "a.log"
-    log.write_text("one\n")
-    late = Late(log)
-    log.unlink()
-    log.write_text("two\nthree\n")
-    made = {"a-error.log": "x\n", "a.log.errors": "x\n", "b.log": "x\n", "a.log.1": "two\n"}
-    for name, text in made.items():
-        (tmp_path / name).write_text(text)
-    late.tell((DELETED, log, 0), (CREATED, log, 0))
-    late.tell(*[(CREATED, tmp_path / name, 0) for name in made])
-    late.read()
-    assert (late.lines, late.losses) == (["one", "two", "three"], 0)
     late.files.close()
 
 
