@@ -61,6 +61,22 @@ async def test_a_disk_that_cannot_be_written_yet(disk: Path, trouble: str, clean
     await kept.close()
 
 
+async def test_a_crash_on_a_disk_that_is_read_only_since(disk: Path) -> None:
+    """What no reader can take up from the WAL as it lies there is read all the same."""
+    await leave(disk / "state", clean=False)
+    (disk / "state" / "index.db-shm").unlink(missing_ok=True)
+    remount(disk, "ro")
+    kept = Kept.begin(disk / "state")
+    assert kept.status.state is StoreState.FAILING
+    await kept.publish("f g")
+    assert await kept.told() == list("abcdefg")
+    remount(disk, "rw")
+    await kept.store.check()
+    await kept.publish("h i j")
+    assert await kept.told() == list("abcdefghij")
+    await kept.close()
+
+
 async def test_what_is_mended_late_is_told(disk: Path) -> None:
     """An entry that a power cut took becomes a gap once something can be written."""
     await leave(disk / "state", clean=False)

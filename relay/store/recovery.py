@@ -150,7 +150,7 @@ class _Opening:
                     raise error
                 self._stored = Stored(problem=str(_unwritten(self._directory, error)))
                 self._read(values.get("last_id", 0))
-        except sqlite3.Error:
+        except (OSError, sqlite3.Error):
             raise error from None
         return self._writer(self._prepare_late), self._stored
 

@@ -3,11 +3,13 @@ Connections to the index, and what all tables have in common: transactions, rows
 """
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from relay.store.index.schema import version
 
@@ -64,17 +66,37 @@ def _make_private(path: Path) -> None:
 
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
+    wal = _wal_of(path)
+    has_wal = wal.exists() and wal.stat().st_size > 0
+    if has_wal and os.statvfs(path.parent).f_flag & os.ST_RDONLY:
+        # A crash may have left what only a writer can take up; SQLite would try for 10 seconds.
+        return _connect_to_copy(path)
     connection = _connect(path, "mode=ro")
     try:
         version(connection)
     except sqlite3.OperationalError:
         connection.close()
         # Where the disk has no room for a WAL's files nobody writes to the database either.
-        wal = path.with_name(path.name + "-wal")
-        if not path.exists() or (wal.exists() and wal.stat().st_size):
+        if not path.exists() or has_wal:
             raise
         return _connect(path, "mode=ro&immutable=1")
     return connection
+
+
+def _connect_to_copy(path: Path) -> sqlite3.Connection:
+    """Bring an index that nobody can write into memory, with all that its WAL has."""
+    with TemporaryDirectory(prefix="relay-") as elsewhere:
+        copied = Path(elsewhere, path.name)
+        shutil.copyfile(path, copied)
+        shutil.copyfile(_wal_of(path), _wal_of(copied))
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        with closing(_connect(copied, "mode=rw")) as whole:
+            whole.backup(connection)
+    return connection
+
+
+def _wal_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _connect(path: Path, parameters: str) -> sqlite3.Connection:
