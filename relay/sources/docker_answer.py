@@ -81,6 +81,7 @@ class Answers:
         """
         decoder, self._unfinished = self.decoder(tty=tty), None
         is_checked = False
+        self._window.begin()
         if self._output.has_any:
             await self._give()
         while data := await self._next(opened):
@@ -132,7 +133,7 @@ class Answers:
             await self._give()
 
     async def _take(self, records: Records, keys: Sequence[int]) -> None:
-        indexes = self._window.take(records.times, keys)
+        indexes = self._window.take(records.times, keys, time.time_ns())
         if len(indexes) < len(keys):
             records, keys = records.picked(indexes), [keys[index] for index in indexes]
         while keys and (first := self._first_of_next(records)) is not None:

@@ -7,7 +7,9 @@ under load gives some records again. So a reader remembers the *keys* of the new
 a window: what is older than the window was read, what is in it is recognised, the rest is new.
 A log that is read again is asked for so many of its last lines that it begins with a record
 that is known, or older than the window: what is not read yet comes after it, since a log's own
-order never changes.
+order never changes. What comes after the newest record and is older than the window was read too
+(a rotation may repeat a whole file), unless the clock says that it was set back: the newest record
+lies in the future then, and the log's order is the truth.
 
 Measured on a real engine: 80 kills of a reader at 15,000 lines/s, with and without rotation,
 lost and repeated nothing.
@@ -33,6 +35,11 @@ LEAST_NS = 1_000_000_000
 
 MOST_RECORDS = 256 * 1024
 """Where it has so many, the second does not count: it would be 250,000 lines in one second."""
+
+FUTURE_NS = 500_000_000
+"""A newest record that is so much later than now was written before the clock was set back."""
+
+NEVER_SET_BACK = 1 << 63
 
 CHUNK_RECORDS = 512
 
@@ -114,6 +121,10 @@ class Window:
         self.hi = hi
         self._chunks: deque[_Chunk] = deque()
         self._count = 0
+        self._top = hi
+        """The greatest time that is known: more than ``hi`` after the clock was set back."""
+        self._has_passed = False
+        """Whether what comes next in the answer is new, if it is not known."""
         for times, own in _unpacked(keys, lo):
             self._append(_Chunk(times, own))
 
@@ -127,13 +138,19 @@ class Window:
         """How many records are known."""
         return self._count
 
+    def begin(self) -> None:
+        """Expect the records of another answer, which may begin with what was read."""
+        self._has_passed = False
+
     def reaches(self, time: int, key: int) -> bool:
         """Tell whether nothing that is not read yet comes before the first record of an answer."""
         if self.is_empty:
             return time <= self.lo
         return time < self.lo or self._knows(time, key)
 
-    def take(self, times: Sequence[int], keys: Sequence[int]) -> Sequence[int]:
+    def take(
+        self, times: Sequence[int], keys: Sequence[int], now_ns: int = NEVER_SET_BACK
+    ) -> Sequence[int]:
         """
         Tell new records from those that were read, and count them as read.
 
@@ -142,41 +159,67 @@ class Window:
         Args:
             times: of consecutive records, in the log's order.
             keys: their hashes.
+            now_ns: by our own clock, which is the engine's too on one host.
 
         Returns:
             The indexes of the new ones.
         """
-        if times[0] > max(self.hi, self.lo - 1) and all(map(lt, times, islice(times, 1, None))):
-            indexes: Sequence[int] = range(len(times))
-        else:
-            indexes = self._new(times, keys)
-            times = [times[index] for index in indexes]
-            keys = [keys[index] for index in indexes]
-        if indexes:
-            chunk = _Chunk(times, keys)
-            self.hi = max(self.hi, chunk.newest)
-            self._append(chunk)
-            self._forget()
+        if times[0] > max(self._top, self.lo - 1) and all(map(lt, times, islice(times, 1, None))):
+            self._has_passed = True
+            self._add(times, keys)
+            return range(len(times))
+        indexes: list[int] = []
+        stop = 0
+        while stop < len(times):
+            fresh, stop = self._new(times, keys, stop, now_ns)
+            if fresh:
+                self._add([times[index] for index in fresh], [keys[index] for index in fresh])
+                indexes += fresh
+            if stop < len(times):
+                # What is a little older than the first may come after it.
+                self.hi = times[stop]
+                self.lo = self.hi - LEAST_NS
         return indexes
 
-    def _new(self, times: Sequence[int], keys: Sequence[int]) -> list[int]:
+    def _new(
+        self, times: Sequence[int], keys: Sequence[int], start: int, now_ns: int
+    ) -> tuple[list[int], int]:
+        """Return which are new up to the first before which the clock was set back, and that."""
         fresh: set[int] = set()
         indexes: list[int] = []
-        for index, (time, key) in enumerate(zip(times, keys, strict=True)):
-            mixed = _mixed(time, key)
-            if time < self.lo or mixed in fresh or (time <= self.hi and self._knows(time, key)):
+        set_back = self.hi > now_ns + FUTURE_NS
+        for index in range(start, len(times)):
+            time, key = times[index], keys[index]
+            is_old = time < self.lo
+            if is_old and not (set_back and self._has_passed and time < self.hi - LEAST_NS):
                 continue
+            mixed = _mixed(time, key)
+            if mixed in fresh or (time <= self._top and self._knows(time, key)):
+                self._has_passed = self._has_passed or time >= self.hi
+                continue
+            if is_old:
+                return indexes, index
+            self._has_passed = True
             fresh.add(mixed)
             indexes.append(index)
-        return indexes
+        return indexes, len(times)
+
+    def _add(self, times: Sequence[int], keys: Sequence[int]) -> None:
+        chunk = _Chunk(times, keys)
+        self.hi = max(self.hi, chunk.newest)
+        self._append(chunk)
+        self._forget()
 
     def _knows(self, time: int, key: int) -> bool:
         return any(chunk.knows(time, key) for chunk in reversed(self._chunks))
 
     def _append(self, chunk: _Chunk) -> None:
         self._count += len(chunk)
+        self._top = max(self._top, chunk.newest)
         last = self._chunks[-1] if self._chunks else None
-        if last is not None and len(last) + len(chunk) <= CHUNK_RECORDS:
+        is_small = last is not None and len(last) + len(chunk) <= CHUNK_RECORDS
+        # What comes after the clock was set back is not mixed with what came before.
+        if last is not None and is_small and chunk.newest >= last.oldest:
             last.add(chunk)
         else:
             self._chunks.append(chunk)
@@ -186,12 +229,16 @@ class Window:
         while self._chunks:
             oldest = self._chunks[0]
             left = self._count - len(oldest)
-            is_near = oldest.newest >= self.hi - LEAST_NS and left <= MOST_RECORDS
+            is_near = self.hi - LEAST_NS <= oldest.newest <= self.hi and left <= MOST_RECORDS
             if left < LEAST_RECORDS or is_near:
                 break
             self._chunks.popleft()
             self._count = left
-            self.lo = max(self.lo, oldest.newest + 1)
+            # What the clock said before it was set back is no word on what is read since.
+            if oldest.newest <= self.hi:
+                self.lo = max(self.lo, oldest.newest + 1)
+            else:
+                self._top = max(chunk.newest for chunk in self._chunks)
 
 
 def packed(times: Sequence[int], keys: Sequence[int]) -> bytes:

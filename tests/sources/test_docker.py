@@ -1,6 +1,7 @@
 """The source over a fake engine: what the real one cannot be made to do; and its keys."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -144,6 +145,17 @@ async def test_an_answer_that_repeats_itself(tmp_path: Path) -> None:
     async with reading(engine, tmp_path) as running:
         await running.wait(lambda: len(running.lines) >= 6)
         assert running.lines == [f"line {number}" for number in range(6)]
+
+
+async def test_a_clock_that_is_set_back(tmp_path: Path) -> None:
+    """What the container says then comes at once, not when the clock has caught up."""
+    now = time.time_ns()
+    later = [(now + 3600 * SECOND + n * 1_000_000, 0, b"line %d\n" % n) for n in range(9000)]
+    then = [(now + n * 1_000_000, 0, b"line %d\n" % n) for n in range(9000, 9100)]
+    engine = FakeEngine([Answer(multiplexed(later + then), hold=True)])
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(running.lines) >= 9100)
+        assert running.lines == [f"line {number}" for number in range(9100)]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import random
 from itertools import count
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from relay.sources.docker_position import (
     requests,
 )
 
+SECOND = 1_000_000_000
 START = 1_795_262_400_000_000_000
 
 
@@ -32,6 +34,10 @@ def log_of(size: int, seed: int, step_ns: int = 50_000) -> Records:
     return Records(times, streams, [b"line %d\n" % number for number in range(size)])
 
 
+SLOW_NS = 100_000_000
+"""A record is read so much later than it was written."""
+
+
 class Reader:
     """Reads a log as a container's reader does, and is killed."""
 
@@ -41,6 +47,12 @@ class Reader:
         self.window = Window(lo)
         self.given: list[int] = []
         self.stored = b""
+        self.farthest = 0
+
+    def now_ns(self, index: int) -> int:
+        """Return the clock's time when a record is read, maybe again."""
+        self.farthest = max(self.farthest, index)
+        return self.log.times[self.farthest] + SLOW_NS
 
     def read(self, start: int, stop: int, size: int) -> None:
         """Take a stretch of the log, some records at a time."""
@@ -48,7 +60,7 @@ class Reader:
             indexes = range(first, min(first + size, stop))
             times = [self.log.times[index] for index in indexes]
             keys = [self.keys[index] for index in indexes]
-            taken = self.window.take(times, keys)
+            taken = self.window.take(times, keys, self.now_ns(indexes[-1]))
             self.given += [first + index for index in taken]
             self.stored += packed([times[one] for one in taken], [keys[one] for one in taken])
 
@@ -64,6 +76,7 @@ class Reader:
                 start = next((i for i in range(stop) if self.log.times[i] >= at), stop)
             if start == stop or self.window.reaches(self.log.times[start], self.keys[start]):
                 break
+        self.window.begin()
         self.read(start, stop, size)
 
 
@@ -96,6 +109,15 @@ def test_what_a_rotation_repeats_is_recognised(seed: int, size: int, back: int) 
     assert reader.given == list(range(12000))
 
 
+def test_a_whole_file_that_is_repeated_is_recognised() -> None:
+    """Also what the window has forgotten of it: no clock was set back."""
+    reader = Reader(log_of(12000, 1, 1_000_000))
+    reader.read(0, 8000, 100)
+    assert reader.window.count < 8000
+    reader.read(0, 12000, 100)
+    assert reader.given == list(range(12000))
+
+
 def test_records_in_order_are_taken_whole() -> None:
     """The usual case costs no look at single records."""
     window = Window()
@@ -123,6 +145,34 @@ def test_the_window_keeps_the_newest_and_the_last_second() -> None:
     for number in range(20_000):
         window.take([START + number * (LEAST_NS // 10_000)], [number])
     assert 10_000 <= window.count <= 11_024
+
+
+def set_back(size: int, at: int, back_ns: int) -> Records:
+    """Return a log in whose midst the engine's clock was set back."""
+    log = log_of(size, 1, 1_000_000)
+    times = [time - back_ns * (index >= at) for index, time in enumerate(log.times)]
+    return Records(times, log.streams, log.texts)
+
+
+@pytest.mark.parametrize("stop", [6000, 11_500, 12_001, 12_500, 14_000, 19_000])
+@pytest.mark.parametrize("back_seconds", [2, 5, 3600])
+def test_a_clock_that_is_set_back_loses_and_repeats_nothing(back_seconds: int, stop: int) -> None:
+    """Neither while an answer goes on, nor where it is asked for again."""
+    reader = Reader(set_back(20_000, 12_000, back_seconds * SECOND))
+    reader.window.begin()
+    reader.read(0, stop, 70)
+    reader.resume(stop + 600, 70)
+    reader.read(stop + 600, 20_000, 70)
+    assert reader.given == list(range(20_000))
+
+
+def test_what_is_read_after_the_clock_was_set_back_is_bounded() -> None:
+    """What was known before is forgotten as ever."""
+    reader = Reader(set_back(40_000, 8_000, 3600 * SECOND))
+    reader.read(0, 40_000, 100)
+    assert reader.given == list(range(40_000))
+    assert reader.window.count <= LEAST_RECORDS + 1024
+    assert reader.log.times[35_000] < reader.window.lo < reader.window.hi == reader.log.times[-1]
 
 
 def test_older_than_the_window_is_not_new() -> None:
