@@ -115,11 +115,13 @@ def own_container(proc: Path = Path("/proc/self")) -> str | None:
     Args:
         proc: what the kernel says of this process.
     """
-    # Where it has a file system of its own, the engine mounts these three files into it.
-    if found := _OWN_MOUNT.search(_read(proc / "mountinfo")):
-        return found[1]
-    found = _ID.search(_read(proc / "cgroup"))
-    return None if found is None else found[0]
+    # The innermost, where an engine runs in a container itself.
+    if found := _ID.findall(_read(proc / "cgroup")):
+        return str(found[-1])
+    # With cgroups of the second version it says nothing. Where it has a file system of its own,
+    # the engine mounts these three files into it: another's, if it shares that one's network.
+    mounted = _OWN_MOUNT.search(_read(proc / "mountinfo"))
+    return None if mounted is None else mounted[1]
 
 
 def _read(path: Path) -> str:

@@ -69,6 +69,13 @@ def test_words_of_a_template() -> None:
         ("", "0::/\n", None),
         ("", "9:name=systemd:/docker/" + "ab" * 32 + "\n", "ab" * 32),
         (f"1 2 8:1 /var/lib/docker/containers/{'cd' * 32}/hosts /etc/hosts rw\n", "", "cd" * 32),
+        # It shares the network of another, and with it that one's files.
+        (
+            f"1 2 8:1 /var/lib/docker/containers/{'cd' * 32}/hosts /etc/hosts rw\n",
+            f"9:name=systemd:/docker/{'ab' * 32}\n",
+            "ab" * 32,
+        ),
+        ("", f"9:name=systemd:/docker/{'cd' * 32}/docker/{'ab' * 32}\n", "ab" * 32),
     ],
 )
 def test_the_container_that_the_relay_runs_in(
