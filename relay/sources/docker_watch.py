@@ -20,6 +20,7 @@ from relay.sources.docker_engine import Engine, EngineError, GoneError
 from relay.sources.docker_facts import Container, Event
 from relay.sources.docker_output import Outlet
 from relay.sources.docker_selection import Selection
+from relay.sources.process import Backoff
 
 __all__ = ["Watch"]
 
@@ -175,9 +176,8 @@ class Watch:
 
     async def _meet_soon(self, engine: Engine, id_: str) -> None:
         try:
-            async with self._looks:
-                facts = await engine.inspect(id_)
-        except (GoneError, EngineError):
+            facts = await self._inspect(engine, id_)
+        except GoneError:
             return
         finally:
             del self._looking[id_]
@@ -185,6 +185,18 @@ class Watch:
             self._read(engine, id_, Beginning())
         else:
             self._refused.add(id_)
+
+    async def _inspect(self, engine: Engine, id_: str) -> Container:
+        """Ask until there is an answer: nothing else may ever tell of the container again."""
+        backoff = Backoff()
+        while True:
+            began = time.monotonic()
+            try:
+                async with self._looks:
+                    return await engine.inspect(id_)
+            except EngineError as error:
+                log.info("container %s: %s", id_[:12], error)
+                await asyncio.sleep(backoff.wait(time.monotonic() - began))
 
     def _look(self, engine: Engine, id_: str) -> None:
         """Look at a container soon, once for all that is told of it meanwhile."""

@@ -37,11 +37,24 @@ class Answer:
 
 @dataclass
 class FakeEngine:
-    """One container, which runs; the answers are given in turn, the last one again and again."""
+    """
+    One container, which runs; the answers are given in turn, the last one again and again.
+
+    Args:
+        answers: to requests for the log.
+        asked: those requests.
+        inspected: what is told of the container otherwise than usual.
+        is_listed: whether it is among the containers that are listed.
+        events: what is told at once to who follows events.
+        inspect_errors: so many times it is not told how the container is.
+    """
 
     answers: list[Answer]
     asked: list[dict[str, str]] = field(default_factory=list)
     inspected: dict[str, Any] = field(default_factory=dict)
+    is_listed: bool = True
+    events: list[dict[str, Any]] = field(default_factory=list)
+    inspect_errors: int = 0
 
     @asynccontextmanager
     async def running(self, socket: Path) -> AsyncGenerator[str, None]:
@@ -66,9 +79,12 @@ class FakeEngine:
 
     async def _list(self, request: web.Request) -> web.Response:
         listed = {"Id": ID, "Names": ["/app"], "Image": "x", "Labels": {}, "State": "running"}
-        return web.json_response([listed | {"Created": 1}])
+        return web.json_response([listed | {"Created": 1}] if self.is_listed else [])
 
     async def _inspect(self, request: web.Request) -> web.Response:
+        if self.inspect_errors:
+            self.inspect_errors -= 1
+            return web.json_response({"message": "an answer of the test's"}, status=500)
         state = {
             "Status": "running",
             "ExitCode": 0,
@@ -103,5 +119,7 @@ class FakeEngine:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
+        for event in self.events:
+            await response.write(json.dumps(event).encode() + b"\n")
         await asyncio.Event().wait()
         return response

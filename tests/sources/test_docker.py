@@ -19,7 +19,7 @@ from relay.sources import MODELS, SOURCES
 from relay.sources.docker import DockerOptions, DockerSource
 from relay.sources.supervisor import Supervisor
 from relay.status import ReaderStatus, SourceStatus
-from tests.fakes.engine import Answer, FakeEngine
+from tests.fakes.engine import ID, Answer, FakeEngine
 from tests.sources.docker_texts import SECOND, frame, multiplexed
 
 PATIENCE_SECONDS = 20.0
@@ -145,6 +145,16 @@ async def test_an_answer_that_repeats_itself(tmp_path: Path) -> None:
     async with reading(engine, tmp_path) as running:
         await running.wait(lambda: len(running.lines) >= 6)
         assert running.lines == [f"line {number}" for number in range(6)]
+
+
+async def test_an_error_when_a_container_is_met(tmp_path: Path) -> None:
+    """It is looked at again: no event may ever tell of it again."""
+    start = {"Action": "start", "Actor": {"ID": ID}, "timeNano": NINE}
+    engine = FakeEngine(
+        [Answer(said(0), hold=True)], is_listed=False, events=[start], inspect_errors=2
+    )
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: running.lines == ["line 0"])
 
 
 async def test_a_clock_that_is_set_back(tmp_path: Path) -> None:
