@@ -586,7 +586,11 @@ export class LogView extends HTMLElement {
     const id = this.#store.id(drawn.row);
     const target = /** @type {HTMLElement} */ (event.target);
     const place = this.#listing.place(drawn.row);
-    if (target.matches("button.more, button.fold")) return this.#toggle(id);
+    if (target.matches("button.more, button.fold")) {
+      this.#toggle(id);
+      // The button is gone once the row is drawn anew, and the keyboard would be nowhere.
+      return this.focus();
+    }
     if (target.matches("button.load")) return this.#send("fill-gap", id);
     if (target.dataset["field"] !== undefined) return this.#send("field", target.dataset["field"]);
     const { action } = target.dataset;
