@@ -76,13 +76,15 @@ class Readiness:
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
         loop.add_reader(self._epoll.fileno(), woken.set)
+        # No asyncio.timeout: in a task that was cancelled Python 3.11.2's cancels again, and a
+        # command is ended in one.
+        timer = None if until is None else loop.call_at(until, woken.set)
         try:
-            async with asyncio.timeout_at(until):
-                await woken.wait()
-        except TimeoutError:
-            pass
+            await woken.wait()
         finally:
             loop.remove_reader(self._epoll.fileno())
+            if timer is not None:
+                timer.cancel()
         return self.ready()
 
     def close(self) -> None:

@@ -80,6 +80,7 @@ class Supervisor:
             status.enter(SourceState.ENDED)
         except asyncio.CancelledError:
             # A generator that was cancelled cannot yield its last lines any more.
+            _forget_cancelling()
             await self._publish(self._refinery.refine(await self._source.stop()))
             await self._wait(0)
             status.enter(SourceState.STOPPED)
@@ -196,6 +197,13 @@ class Supervisor:
                 given.append(Batch(batch.source, batch.channel, loss=lost))
             given.append(batch)
         return given
+
+
+def _forget_cancelling() -> None:
+    """Let timeouts work in a task that was cancelled: in Python 3.11.2 they cancel it again."""
+    task = asyncio.current_task()
+    while task is not None and task.uncancel():
+        pass
 
 
 _NOTHING = Loss(Reason.SOURCE, 0, 0)
