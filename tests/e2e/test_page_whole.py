@@ -87,6 +87,7 @@ def test_everything_by_keyboard_alone(
     wait_for_lines(relay, "web", 31)
     with tab(browser, relay.url) as opened:
         opened.shows("from db")
+        expect(opened.page.locator("channel-list button.name", has_text="web")).to_be_visible()
         keyboard = opened.page.keyboard
         keyboard.press("?")
         sheet = opened.page.get_by_role("dialog", name="Keys")
