@@ -162,7 +162,7 @@ class Hub:
             ChannelLimitError: a batch is of a channel for which there is no room; then none
                 of the batches is published.
         """
-        published = self.hand_over(batches)
+        published = self.hand_over([fit(batch) for batch in batches])
         if published is not None:
             await asyncio.shield(published)
         return self.last_id
@@ -171,13 +171,15 @@ class Hub:
         """
         Publish batches behind those that were handed over before, and do not wait for it.
 
+        Args:
+            batches: whose values fit, see :func:`~relay.arrival.fit`.
+
         Returns:
             What is done when they are visible; ``None``: they are.
 
         Raises:
             ChannelLimitError: as of :meth:`publish`.
         """
-        batches = [fit(batch) for batch in batches]
         self.admit(batch.channel for batch in batches if self._brings_channel(batch))
         if self._store is None:
             self._show(self._number(batches))

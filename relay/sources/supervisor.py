@@ -80,7 +80,6 @@ class Supervisor:
             status.enter(SourceState.ENDED)
         except asyncio.CancelledError:
             # A generator that was cancelled cannot yield its last lines any more.
-            _forget_cancelling()
             await self._publish(self._refinery.refine(await self._source.stop()))
             await self._wait(0)
             status.enter(SourceState.STOPPED)
@@ -131,7 +130,7 @@ class Supervisor:
             await self._publish(portion)
 
     async def _publish(self, batches: list[Batch]) -> None:
-        # Before the hub does: it names channels as they fit.
+        # Here, once: what is refused is named as it fits.
         batches = [fit(batch) for batch in batches]
         status, taken = self._source.status, batches
         try:
@@ -197,13 +196,6 @@ class Supervisor:
                 given.append(Batch(batch.source, batch.channel, loss=lost))
             given.append(batch)
         return given
-
-
-def _forget_cancelling() -> None:
-    """Let timeouts work in a task that was cancelled: in Python 3.11.2 they cancel it again."""
-    task = asyncio.current_task()
-    while task is not None and task.uncancel():
-        pass
 
 
 _NOTHING = Loss(Reason.SOURCE, 0, 0)
