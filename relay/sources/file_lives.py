@@ -189,8 +189,10 @@ class Lives:
 
     def _names_of_copies(self, of: str, since: float) -> Iterable[str]:
         born, directory = self._files.born, os.path.dirname(of)
-        for path in sorted(born, key=lambda path: born[path]):
-            if born[path] < since or os.path.dirname(path) != directory:
+        for path in sorted(born, key=lambda path: born[path].when):
+            # What has had the path itself is no copy but a file that came after it.
+            is_own = of in born[path].paths
+            if is_own or born[path].when < since or os.path.dirname(path) != directory:
                 continue
             rest = added_by_rotation(self._files.patterns, path, of)
             is_numbered = rest is not None and any(one.isdigit() for one in rest)

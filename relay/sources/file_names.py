@@ -15,7 +15,7 @@ from relay.sources.file_generations import added_by_rotation
 from relay.sources.file_identity import FileKey, key_of, open_quietly
 from relay.sources.file_lives import Lives
 from relay.sources.file_reader import FileReader
-from relay.sources.file_set import FileSet, Place
+from relay.sources.file_set import Birth, FileSet, Place
 from relay.sources.file_watch import NameChange, NameEvent
 
 __all__ = ["Names"]
@@ -42,7 +42,7 @@ class Names:
         self._lives = lives
         self._moving: dict[int, tuple[str, float]] = {}
         self._moved: dict[str, tuple[str, float]] = {}
-        self._bearing: dict[int, float] = {}
+        self._bearing: dict[int, Birth] = {}
         self._early: list[NameEvent] = []
 
     def file_changed(self, reader: FileReader) -> None:
@@ -97,7 +97,7 @@ class Names:
             if now - when < MOVE_SECONDS
         }
         born = self._files.born
-        for path in [path for path, when in born.items() if now - when > BORN_SECONDS]:
+        for path in [path for path, one in born.items() if now - one.when > BORN_SECONDS]:
             del born[path]
 
     def _note(self, event: NameEvent, now: float) -> bool:
@@ -125,14 +125,15 @@ class Names:
         """Remember when files were created, whatever their names are now."""
         born, path = self._files.born, event.path
         if event.change is not NameChange.ATTRIBUTES:
-            when = born.pop(path, None)
+            one = born.pop(path, None)
         match event.change:
             case NameChange.CREATED:
-                born[path] = now
-            case NameChange.MOVED_FROM if when is not None:
-                self._bearing = {event.cookie: when}
+                born[path] = Birth(now, (path,))
+            case NameChange.MOVED_FROM if one is not None:
+                self._bearing = {event.cookie: one}
             case NameChange.MOVED_TO if event.cookie in self._bearing:
-                born[path] = self._bearing.pop(event.cookie)
+                one = self._bearing.pop(event.cookie)
+                born[path] = Birth(one.when, (*one.paths, path))
 
     def _adopt(self, origin: str, moved: Sequence[str]) -> None:
         """

@@ -31,7 +31,7 @@ from relay.sources.file_scan import Patterns
 from relay.sources.file_turns import Turns
 from relay.sources.file_watch import Watch
 
-__all__ = ["FileSet", "Lane", "Place"]
+__all__ = ["Birth", "FileSet", "Lane", "Place"]
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,20 @@ NAME_NS = 1 << 20
 
 Lane = tuple[str, Origin]
 """Channel and origin of a path's lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """
+    That a file was created.
+
+    Args:
+        when: by the monotonic clock, as far as was noticed.
+        paths: the names that it has had since.
+    """
+
+    when: float
+    paths: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -101,8 +115,8 @@ class FileSet:
         """What the positions of these readers say, where a file was read to its end."""
         self.born_ns = 0
         """When the newest reader was made; later ones are younger whatever the clock shows."""
-        self.born: dict[str, float] = {}
-        """When, by the monotonic clock, files were lately created beside the source's own."""
+        self.born: dict[str, Birth] = {}
+        """Files that were lately created beside the source's own, by the name they have now."""
 
     def close(self) -> None:
         """Release everything."""
@@ -249,7 +263,8 @@ class FileSet:
         """Read a file from its beginning, once the one before it in its place is finished."""
         reader = self.reader(place, file, name or self.new_name(file.key))
         if self.running:
-            self.wait_for(reader, self.born.get(file.path, time.monotonic()))
+            birth = self.born.get(file.path)
+            self.wait_for(reader, birth.when if birth is not None else time.monotonic())
         self.come_back(place.path)
         if place.last is not None:
             reader.come_after(place.last.changed_ns)

@@ -59,6 +59,37 @@ def test_an_older_file_that_is_found_after_a_younger(tmp_path: Path) -> None:
     late.files.close()
 
 
+def test_files_that_were_renamed_behind_one_that_was_opened_empty(tmp_path: Path) -> None:
+    """What had the path itself is no copy of what was there before: it is read after it."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]
+    log.write_text("one\n")
+    late = Late(log)
+    first = late.reader
+    log.rename(old[1])
+    log.touch()
+    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[1], 1), (CREATED, log, 0))
+    second = late.reader
+    log.write_text("two\n")
+    log.rename(old[2])
+    log.write_text("three\n")
+    # The first file says itself that it was moved, before its directory says what came then.
+    late.names.file_moved(first)
+    log.rename(old[3])
+    log.write_text("four\n")
+    late.tell(
+        (MOVED_FROM, log, 2),
+        (MOVED_TO, old[2], 2),
+        (CREATED, log, 0),
+        (MOVED_FROM, log, 3),
+        (MOVED_TO, old[3], 3),
+        (CREATED, log, 0),
+    )
+    late.names.file_changed(second)
+    late.read()
+    assert (late.lines, late.losses) == (["one", "two", "three", "four"], 0)
+    late.files.close()
+
+
 def test_a_file_that_was_deleted_before_it_was_opened(tmp_path: Path) -> None:
     """Nobody can read it any more: a loss."""
     log = tmp_path / "a.log"
