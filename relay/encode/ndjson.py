@@ -21,6 +21,8 @@ from relay.span import Span
 
 __all__ = ["NdjsonEncoder"]
 
+_END = b'"}\n'
+
 
 class NdjsonEncoder:
     """Objects as lines."""
@@ -35,14 +37,14 @@ class NdjsonEncoder:
     def entries(self, span: Span, selection: Selection) -> bytes:
         """Encode the selected entries of a span; all of one is soon wanted in other formats."""
         if selection is ALL:
-            return side_by_side(_columns(span, is_remembered=True))
+            return side_by_side(object_columns(span, _END, is_remembered=True), _END)
         return b"".join(
             [b'{"type":"log","id":%d,"seq":%d%b%b"}\n' % row for row in columns(span, selection)]
         )
 
     def each(self, span: Span) -> Sequence[bytes]:
         """Encode each entry of a span."""
-        return rows(_columns(span))
+        return rows([*object_columns(span), [_END] * (span.stop - span.start)])
 
     def gap(self, gap: Gap) -> bytes:
         """Encode what is missing."""
@@ -59,8 +61,3 @@ class NdjsonEncoder:
     def error(self, code: str, message: str) -> bytes:
         """Encode why a stream ends early."""
         return error_object(code, message) + b"\n"
-
-
-def _columns(span: Span, *, is_remembered: bool = False) -> list[Sequence[bytes]]:
-    cells = object_columns(span, is_remembered=is_remembered)
-    return [*cells, [b'"}\n'] * (span.stop - span.start)]

@@ -118,12 +118,20 @@ def _last_digits() -> list[bytes]:
     return [b"%04d" % number for number in range(TABLE_SIZE)]
 
 
-def side_by_side(columns: Sequence[Sequence[bytes]]) -> bytes:
-    """Return the rows of columns, which are equally long, one behind the other."""
+def side_by_side(columns: Sequence[Sequence[bytes]], end: bytes) -> bytes:
+    """
+    Return the rows of columns, which are equally long, one behind the other.
+
+    Args:
+        columns: each cell of the first begins with the end of the row before.
+        end: of a row: a column of its own would cost as much as every other.
+    """
     width = len(columns)
     cells = [b""] * (width * len(columns[0]))
     for place, column in enumerate(columns):
         cells[place::width] = column
+    cells[0] = cells[0].removeprefix(end)
+    cells.append(end)
     return b"".join(cells)
 
 

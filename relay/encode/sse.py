@@ -30,6 +30,8 @@ from relay.span import Span
 
 __all__ = ["SseEncoder"]
 
+_END = b'"}\n\n'
+
 RETRY_MILLISECONDS = 1000
 """After which a browser connects again."""
 
@@ -50,7 +52,7 @@ class SseEncoder:
     def entries(self, span: Span, selection: Selection) -> bytes:
         """Encode the selected entries of a span."""
         if selection is ALL:
-            return side_by_side(_columns(span))
+            return side_by_side(_columns(span, _END), _END)
         return b"".join(
             [
                 b'id: %d\nevent: log\ndata: {"type":"log","id":%d,"seq":%d%b%b"}\n\n'
@@ -61,7 +63,7 @@ class SseEncoder:
 
     def each(self, span: Span) -> Sequence[bytes]:
         """Encode each entry of a span."""
-        return rows(_columns(span))
+        return rows([*_columns(span), [_END] * (span.stop - span.start)])
 
     def gap(self, gap: Gap) -> bytes:
         """Encode what is missing."""
@@ -80,10 +82,10 @@ class SseEncoder:
         return b"event: error\ndata: %b\n\n" % error_object(code, message)
 
 
-def _columns(span: Span) -> list[Sequence[bytes]]:
-    ids = digits(span.block.id_range(span.start, span.stop), b"id: ")
-    cells = object_columns(span, b"\nevent: log\ndata: ")
-    return [*ids, *cells, [b'"}\n\n'] * (span.stop - span.start)]
+def _columns(span: Span, before: bytes = b"") -> list[Sequence[bytes]]:
+    """Return all but the ends of the events of a span, as columns."""
+    ids = digits(span.block.id_range(span.start, span.stop), before + b"id: ")
+    return [*ids, *object_columns(span, b"\nevent: log\ndata: ")]
 
 
 def _event(kind: bytes, id_: int, data: bytes) -> bytes:

@@ -176,13 +176,15 @@ def test_fields_stand_before_the_message() -> None:
 def test_numbers_in_bulk_are_as_each_alone(first: int, count: int) -> None:
     """Also where all of their digits change."""
     numbers = range(first, first + count)
-    assert side_by_side([*digits(numbers, b" ")]) == b"".join([b" %d" % one for one in numbers])
+    cells = digits(numbers, b";\n")
+    assert side_by_side(cells, b";\n") == b"".join([b"%d;\n" % one for one in numbers])
 
 
 @given(st.lists(st.integers(1, 10**16), min_size=1, unique=True).map(sorted))
 def test_numbers_with_others_between_are_as_each_alone(numbers: list[int]) -> None:
     """As the ids of a packed block are."""
-    assert side_by_side([*digits(numbers, b" ")]) == b"".join([b" %d" % one for one in numbers])
+    cells = digits(numbers, b";\n")
+    assert side_by_side(cells, b";\n") == b"".join([b"%d;\n" % one for one in numbers])
 
 
 @given(
