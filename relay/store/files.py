@@ -167,7 +167,8 @@ class SegmentFiles:
             os.close(self._open.popitem(last=False)[1])
 
     def _descriptor(self, name: str) -> int:
-        if not self.find(name):
+        # One that was deleted since is noticed by whoever plans the next text for it.
+        if name not in self._open and not self.find(name):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         self._open.move_to_end(name)
         return self._open[name]

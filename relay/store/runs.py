@@ -15,7 +15,7 @@ from relay.span import Span
 from relay.store import index
 from relay.store.segment import Record
 
-__all__ = ["Runs"]
+__all__ = ["Runs", "touches_runs"]
 
 MAX_KNOWN = 1024
 """Runs that are kept here; the one that was longest not touched leaves first."""
@@ -91,7 +91,12 @@ class Runs:
             del self._known[next(iter(self._known))]
 
 
-def _runs_of(record: Record) -> Iterable[str]:
+def touches_runs(records: Iterable[Record]) -> bool:
+    """Tell whether records say anything of a run."""
+    return any(_runs_of(record) for record in records)
+
+
+def _runs_of(record: Record) -> Sequence[str]:
     if isinstance(record, Start | Counted):
         return (record.change.run,)
     if isinstance(record, Ending):

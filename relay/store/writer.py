@@ -28,7 +28,7 @@ from relay.store.files import SegmentFiles, lacks_room, problem_of, remove_files
 from relay.store.index import ChannelRow, SegmentRow
 from relay.store.lock import holds_lock, take_lock
 from relay.store.plan import Append, Now, Plan, is_old, plan_records
-from relay.store.runs import Runs
+from relay.store.runs import Runs, touches_runs
 from relay.store.segment import Record, Texts
 
 __all__ = ["Fsync", "Write", "Writer"]
@@ -101,8 +101,8 @@ class Writer:
         self._fsync = fsync
         self._lock = lock
         self._clock = clock
-        self._paths = str(directory), str(self.index_path)
-        """Of what is looked at with every commit."""
+        self._looked_at = str(self.index_path)
+        self._device = directory.stat().st_dev
         self._files = SegmentFiles(directory)
         self._runs = Runs()
         self._rows: dict[str, ChannelRow] = {}
@@ -150,9 +150,10 @@ class Writer:
             before = {row.channel: self._before(row) for row in reversed(gone)}
             plan = self._plan(write, before)
             self._append(plan)
-            with index.transaction(connection):
-                index.delete_segments(connection, gone, unneeded)
-                self._record(connection, plan, write)
+            if gone or not self._record_single(connection, plan, write):
+                with index.transaction(connection):
+                    index.delete_segments(connection, gone, unneeded)
+                    self._record(connection, plan, write)
         except StoreError:
             raise  # Of what was to be mended first.
         except Exception as error:  # SQLite refuses some values by other errors than its own.
@@ -202,6 +203,20 @@ class Writer:
         for row in sealed:
             if self._files.find(row.file):
                 self._files.cut(row.file, row.length)
+
+    def _record_single(self, connection: sqlite3.Connection, plan: Plan, write: Write) -> bool:
+        """Do as :meth:`_record` if a channel and a position are all there is."""
+        is_single = len(plan.rows) == len(write.positions) == 1
+        if not is_single or plan.sealed or self._keys_from or touches_runs(plan.records):
+            return False
+        if write.runs is not None or write.forgotten_runs:
+            return False
+        ((key, position),) = write.positions.items()
+        if not position.value or position.record_keys or position.keys_from:
+            return False
+        (row,) = plan.rows.values()
+        index.put_single(connection, row, key, position)
+        return True
 
     def _record(self, connection: sqlite3.Connection, plan: Plan, write: Write) -> None:
         index.put_channels(connection, plan.rows.values())
@@ -583,10 +598,9 @@ class Writer:
 
     def _restore(self) -> None:
         """Make the directory and index again if they were removed, but not on another disk."""
-        device = self._identity[0][0]
-        if not self.directory.exists() and self.directory.parent.stat().st_dev == device:
+        if not self.directory.exists() and self.directory.parent.stat().st_dev == self._device:
             self.directory.mkdir(mode=0o700)
-        if self.directory.stat().st_dev != device:
+        if self.directory.stat().st_dev != self._device:
             raise StoreError(str(self.directory), "is on another disk than before")
         is_there = self.index_path.exists() and self._outlived is None
         if is_there or (self._connection is None and self._rebuild is None):
@@ -639,9 +653,10 @@ class Writer:
         self._sealed, self._unneeded, self._outlived = [], [], None
         return True
 
-    def _identify(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        directory, file = os.stat(self._paths[0]), os.stat(self._paths[1])
-        return (directory.st_dev, directory.st_ino), (file.st_dev, file.st_ino)
+    def _identify(self) -> tuple[int, int]:
+        """Return what tells the index from all others: with the directory it would go too."""
+        found = os.stat(self._looked_at)
+        return found.st_dev, found.st_ino
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -649,7 +664,9 @@ class Writer:
             synchronous = {"1s": "NORMAL", "always": "FULL", "never": "OFF"}[self._fsync]
             prepared = self._prepare() if self._prepare is not None else None
             try:
-                self._connection = index.connect(self.index_path, synchronous=synchronous)
+                connection = index.connect(self.index_path, synchronous=synchronous)
+                index.add_single(connection)
+                self._connection = connection
             finally:
                 if prepared is not None:
                     prepared.close()

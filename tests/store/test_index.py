@@ -95,6 +95,25 @@ def test_a_channel_is_replaced_as_a_whole(connection: sqlite3.Connection) -> Non
     assert index.channels(connection) == [ChannelRow("api", 1, 2, 3), plain]
 
 
+def test_a_channel_and_a_position_are_put_in_one_step(connection: sqlite3.Connection) -> None:
+    """As each is by itself, or not at all."""
+    index.add_single(connection)
+    index.put_positions(connection, {("app", "a.log"): Position("5", key(1))}, 1)
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    index.put_single(connection, WEB, ("app", "a.log"), Position("7"))
+    # What the view does with it is traced under its name.
+    assert {statement.partition(" VALUES ")[0] for statement in statements} == {
+        "INSERT INTO single"
+    }
+    assert not connection.in_transaction
+    broken = replace(WEB, last_id=2**64)
+    with pytest.raises(OverflowError):
+        index.put_single(connection, broken, ("app", "a.log"), Position("9"))
+    assert index.channels(connection) == [WEB]
+    assert index.positions(connection) == {("app", "a.log"): Position("7", key(1))}
+
+
 def test_an_open_segment_becomes_a_sealed_one() -> None:
     """Its last id and seq are the channel's."""
     assert WEB.sealed() == SegmentRow(

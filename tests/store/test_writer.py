@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from relay.block import DeclaredLoss
-from relay.entry import Gap, Loss, Origin, Position, Reason, RunStarted
+from relay.entry import Gap, Loss, Origin, Position, Reason, RunStarted, Stream
 from relay.errors import StoreError
 from relay.run import Ending, Start
 from relay.span import Span
@@ -108,6 +108,38 @@ def test_a_group_is_appended_channel_by_channel(writer: Writer) -> None:
     }
     assert segments(writer) == [(1000, 1004, 1, 3, 3, False)]
     assert segments(writer, "api") == [(1002, 1002, 1, 1, 1, False)]
+
+
+def test_what_flows_takes_one_step_of_the_index(writer: Writer) -> None:
+    """A channel and a position; whatever else is to be told takes a transaction."""
+    key = "app", "a.log"
+    writer.commit(Write([lines("a", 1000, 1)], {key: Position("1")}))
+    assert writer._connection is not None
+    statements: list[str] = []
+    writer._connection.set_trace_callback(statements.append)
+
+    def steps(write: Write) -> set[str]:
+        statements.clear()
+        writer.commit(write)
+        return {statement.split()[0] for statement in statements}
+
+    assert steps(Write([lines("b", 1001, 2)], {key: Position("2")})) == {"INSERT"}
+    assert reopened(writer) == [("web", 1001, 2)]
+    run = Origin("app", Stream.STDOUT, run="r")
+    in_run = Span(block("c", 1002, 3, origin=run), 0, 1)
+    both = {key: Position("4"), ("app", "b.log"): Position("1")}
+    for write in (
+        Write([in_run], {key: Position("3")}),
+        Write([lines("d", 1003, 4)], both),
+        Write([lines("e", 1004, 5)], {key: Position("5", b"k" * 16)}),
+        Write([lines("f", 1005, 6)], {key: Position("6", keys_from=1)}),
+        Write([lines("g", 1006, 7)], {key: Position("7")}),
+        Write([lines("h", 1007, 8)], {key: Position("8")}, forgotten_runs=[("r", "web")]),
+        Write([lines("i", 1008, 9)], {key: Position("9")}, runs=[]),
+        Write([lines("j", 1009, 10), lines("k", 1010, 1, "api")], {key: Position("10")}),
+        Write([lines("l", 1011, 11)], {key: Position("")}),
+    ):
+        assert {"BEGIN", "COMMIT"} <= steps(write)
 
 
 def test_a_segment_is_of_its_owner_alone(writer: Writer) -> None:

@@ -37,6 +37,7 @@ from relay.store.index.segment_table import (
     uncompressed_segments,
     written,
 )
+from relay.store.index.single import add_single, put_single
 
 __all__ = [
     "NO_NEWEST_NS",
@@ -46,6 +47,7 @@ __all__ = [
     "OpenSegment",
     "SegmentRow",
     "add_segments",
+    "add_single",
     "channels",
     "check",
     "checkpoint",
@@ -71,6 +73,7 @@ __all__ = [
     "put_positions",
     "put_removals",
     "put_runs",
+    "put_single",
     "put_values",
     "removals",
     "runs",

@@ -9,7 +9,7 @@ from typing import Any
 from relay.store.index.connection import put
 from relay.store.index.rows import ChannelRow, OpenSegment
 
-__all__ = ["channels", "delete_channel", "put_channels", "trim_forgotten"]
+__all__ = ["channels", "delete_channel", "put_channels", "trim_forgotten", "values_of"]
 
 
 def channels(connection: sqlite3.Connection) -> list[ChannelRow]:
@@ -30,10 +30,11 @@ def delete_channel(connection: sqlite3.Connection, name: str) -> None:
 
 def put_channels(connection: sqlite3.Connection, rows: Iterable[ChannelRow]) -> None:
     """Add channels, or replace them."""
-    put(connection, "channels", [_values_of(row) for row in rows])
+    put(connection, "channels", [values_of(row) for row in rows])
 
 
-def _values_of(row: ChannelRow) -> tuple[object, ...]:
+def values_of(row: ChannelRow) -> tuple[object, ...]:
+    """Return a channel as its table has it."""
     head = (row.name, row.born_id, row.last_id, row.last_seq, row.forgotten_ns)
     part = row.open
     if part is None:
