@@ -1,7 +1,10 @@
 /**
  * Composition: the elements, the network and the page's address. The only module that knows all.
  *
+ * The lines come first: what stands around them is asked for once they are seen.
+ *
  * @import { View } from "./core/view.js"
+ * @import { Controls } from "./ui/controls.js"
  */
 import { filterOf, matcherOf } from "./core/filter.js";
 import { Pace } from "./core/pace.js";
@@ -14,20 +17,13 @@ import {
   wholeQuery,
   withChanges,
 } from "./core/view.js";
+import { takeFirst } from "./first.js";
 import { sentenceOf } from "./net/errors.js";
 import { LiveLog } from "./net/log.js";
 import { downloadAddress, histogram } from "./net/relay.js";
 import { StatusWatch } from "./net/status.js";
-import { ChannelList } from "./ui/channel-list.js";
-import { ConnectionState } from "./ui/connection-state.js";
 import { copyText, find, make } from "./ui/dom.js";
-import { FilterBar } from "./ui/filter-bar.js";
-import { KeySheet } from "./ui/key-sheet.js";
 import { LogView } from "./ui/log-view.js";
-import { StatusView } from "./ui/status-view.js";
-import { StoreState } from "./ui/store-state.js";
-import { TimeHistogram } from "./ui/time-histogram.js";
-import { ViewPanel } from "./ui/view-panel.js";
 import { RelayViewer } from "./ui/viewer.js";
 
 const COUNT_MS = 400;
@@ -37,14 +33,11 @@ const BUSY_PER_SECOND = 3000;
 const MAX_BELOW = 5000;
 const HISTOGRAM_MS = 4000;
 const BUCKETS = 120;
-const FIRST_LOOK_MS = 150;
+/** So long the page waits for its first lines, before it shows what stands around them. */
+const FIRST_LINES_MS = 150;
 
-for (const element of [
-  ...[ChannelList, ConnectionState, FilterBar, KeySheet, LogView, StatusView, TimeHistogram],
-  ...[StoreState, ViewPanel, RelayViewer],
-]) {
-  element.define();
-}
+LogView.define();
+RelayViewer.define();
 
 const viewer = find(document, "relay-viewer", RelayViewer);
 const relay = { url: document.baseURI.replace(/[?#].*$/, "") };
@@ -54,6 +47,8 @@ let perSecond = 0;
 let known = new Set();
 /** Whether the relay filters what this page could filter. */
 let isBusy = false;
+/** What stands around the lines; null: still on its way. @type {Controls | null} */
+let controls = null;
 
 const log = new LiveLog(relay, {
   started: () => {
@@ -62,6 +57,7 @@ const log = new LiveLog(relay, {
   },
   grown: () => {
     viewer.grown();
+    void showControls();
     if (viewer.view.at !== null && wantedId !== null) goToWanted();
     control();
   },
@@ -70,7 +66,7 @@ const log = new LiveLog(relay, {
   changed: (connection) => {
     viewer.connection = connection;
   },
-});
+}, takeFirst);
 
 const watch = new StatusWatch(relay, (status) => {
   const names = status.channels.map(({ name }) => name);
@@ -144,26 +140,46 @@ function control() {
 
 let isHeld = false;
 
+/** Show what stands around the lines, after those that came have been drawn. */
+async function showControls() {
+  if (isShowing) return;
+  isShowing = true;
+  // Twice: the first comes before they are drawn. A page that nobody sees draws nothing.
+  if (!document.hidden) await nextFrame().then(nextFrame);
+  const later = find(document, "template.later", HTMLTemplateElement);
+  document.head.append(later.content);
+  const { Controls } = await import("./ui/controls.js");
+  Controls.define();
+  controls = new Controls(viewer);
+  viewer.controls = controls;
+  askHistogram();
+  if (!document.hidden) watch.start();
+}
+
+let isShowing = false;
+
+const nextFrame = () => new Promise(requestAnimationFrame);
+
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let histogramTimer;
-// Not before the first lines are seen: they come first.
-let histogramAsked = performance.now();
+let histogramAsked = -Infinity;
 
 /** Ask how many lines there are, at once or soon; again and again while they come. */
 function askHistogram() {
   clearTimeout(histogramTimer);
   const rest = histogramAsked + 300 - performance.now();
   histogramTimer = setTimeout(async () => {
+    if (controls === null) return;
     if (document.hidden) return askLater();
     histogramAsked = performance.now();
     const view = withChanges(viewer.view, { levels: [] });
     try {
       const found = await histogram(joined(wholeQuery(view), `buckets=${BUCKETS}`), relay);
       if (wholeQuery(view) === wholeQuery(withChanges(viewer.view, { levels: [] }))) {
-        viewer.histogram = found;
+        if (controls !== null) controls.histogram = found;
       }
     } catch {
-      viewer.histogram = null;
+      if (controls !== null) controls.histogram = null;
     }
     const cost = performance.now() - histogramAsked;
     askLater(Math.max(HISTOGRAM_MS, cost * 20));
@@ -243,7 +259,7 @@ addEventListener("online", () => log.retry());
 
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) watch.stop();
-  else watch.start();
+  else if (controls !== null) watch.start();
 });
 
 setInterval(() => {
@@ -253,7 +269,8 @@ setInterval(() => {
   const isNowBusy = perSecond > BUSY_PER_SECOND;
   viewer.counts = { received, missed, perSecond, held, isHeld, isBusy: isNowBusy };
   const { origins } = log.store;
-  viewer.known = {
+  if (controls === null) return;
+  controls.known = {
     instances: [...new Set(origins.map(({ instance }) => instance))].filter((name) => name !== ""),
     runs: [...new Set(origins.map(({ run }) => run))].filter((name) => name !== ""),
   };
@@ -262,5 +279,4 @@ setInterval(() => {
 const first = parseView(location.search);
 wantedId = first.at;
 show(first);
-// After the first lines, which are what somebody waits for.
-setTimeout(() => document.hidden || watch.start(), FIRST_LOOK_MS);
+setTimeout(showControls, FIRST_LINES_MS);

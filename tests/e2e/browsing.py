@@ -80,10 +80,13 @@ def tab(browser: Browser, url: str, width: int = 1200, height: int = 700) -> Ite
     page.on("console", lambda message: opened.said.append(message.text))
     page.on("pageerror", lambda error: opened.said.append(str(error)))
     page.goto(url)
+    # They come after the lines, and the keys with them.
+    page.locator("channel-list .channels").wait_for(state="attached")
     yield opened
     page.close()
     # A browser says by itself what it could not load; everything else is ours.
-    assert [words for words in opened.said if "Failed to load resource" not in words] == []
+    own = ("Failed to load resource", "WebSocket connection to")
+    assert [words for words in opened.said if not any(one in words for one in own)] == []
 
 
 def write(path: Path, *lines: str) -> None:

@@ -282,7 +282,7 @@ def test_a_busy_channel_is_filtered_by_the_relay(
     with tab(browser, f"{relay.url}?channel=flood") as opened:
         opened.shows("of a flood")
         expect(opened.page.locator(".counts")).to_contain_text(re.compile(r"\dk/s"))
-        with opened.page.expect_request(re.compile(r"logs/stream\?.*q=77")):
+        with opened.page.expect_websocket(lambda socket: "q=77" in socket.url):
             opened.page.get_by_label("Filter lines by text").fill("77 of")
         opened.shows("77 of a flood")
         assert all("77 of" in message for message in opened.messages)

@@ -210,12 +210,12 @@ def test_a_gap_loads_what_history_still_has(
         "at_least": 80,
         "reason": "storage",
     }
-    hello = {"type": "hello", "version": "", "cursor": held[0]["id"] - 1, "channels": ["web"]}
-    told = [hello, *held[:10], missing, *held[90:]]
-    body = "".join(json.dumps(one) + "\n" for one in told)
+    shown = [*held[:10], *held[90:]]
+    told = {"logs": shown, "gaps": [missing], "endings": [], "count": 20, "total": 20}
+    body = json.dumps(told | {"truncated": False, "cursor": held[-1]["id"]})
     page = browser.new_page()
     # A relay tells such a gap when its disk was full, and has the lines when it no longer is.
-    page.route("**/logs/stream?*", lambda route: route.fulfill(body=body), times=1)
+    page.route("**/api/v1/logs?*tail=*", lambda route: route.fulfill(body=body), times=1)
     page.goto(f"{relay.url}?channel=web")
     expect(page.locator(".row.gap")).to_contain_text("80 lines missing")
     expect(page.locator(".counts")).to_contain_text("80 missed")

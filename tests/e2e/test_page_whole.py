@@ -237,7 +237,7 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     location /deep/logs/ {{
-      proxy_pass http://127.0.0.1:{relay}; proxy_set_header Host localhost;
+      proxy_pass http://127.0.0.1:{relay}; proxy_set_header Host {host};
       {more}
     }}
   }}
@@ -245,13 +245,20 @@ http {{
 """
 
 BUFFERING = "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;"
+UPGRADE = (
+    "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
+    "proxy_set_header Connection upgrade;"
+)
 
 
-@pytest.mark.parametrize(("more", "way"), [("", "stream"), (BUFFERING, "wait=25s")])
+@pytest.mark.parametrize(
+    ("more", "way"),
+    [("", "logs/stream?"), (BUFFERING, "wait=25s"), (BUFFERING + UPGRADE, "ws://")],
+)
 def test_behind_nginx_under_a_path(
     browser: Browser, start_relay: StartRelay, logs: Path, tmp_path: Path, more: str, way: str
 ) -> None:
-    """Where it gathers streams, the page reads pages instead, found out by itself."""
+    """By a WebSocket, by a stream, or by pages: by the first that comes through, found out."""
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
     if nginx is None:
         pytest.skip("needs nginx, which `make test` installs")
@@ -262,6 +269,7 @@ def test_behind_nginx_under_a_path(
         asked: list[str] = []
         page = browser.new_page()
         page.on("request", lambda request: asked.append(request.url))
+        page.on("websocket", lambda socket: asked.append(socket.url))
         page.goto(f"http://127.0.0.1:{port}/deep/logs/?channel=web")
         expect(page.locator(ROWS).filter(has_text="INFO one")).to_be_visible()
         expect(page.locator("connection-state .words")).to_have_text("Live")
@@ -270,6 +278,8 @@ def test_behind_nginx_under_a_path(
             expect(page.locator(ROWS).filter(has_text=f"more {number}")).to_be_visible()
         assert page.locator(ROWS).count() == 4
         assert any(way in url for url in asked)
+        if "Upgrade" in more:
+            assert not any("logs/stream?" in url or "wait=" in url for url in asked)
         page.close()
 
 
@@ -281,7 +291,9 @@ def served_by_nginx(nginx: str, tmp_path: Path, relay: int, more: str) -> Iterat
     with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as free:
         port = free.server_address[1]
     config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, port=port, relay=relay, more=more))
+    host = "$http_host" if "Upgrade" in more else "localhost"
+    values = {"folder": folder, "port": port, "relay": relay, "host": host, "more": more}
+    config.write_text(NGINX.format(**values))
     command = [nginx, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)]
     with subprocess.Popen(command) as process:
         try:
@@ -290,6 +302,43 @@ def served_by_nginx(nginx: str, tmp_path: Path, relay: int, more: str) -> Iterat
         finally:
             process.terminate()
             process.wait(10)
+
+
+def test_eight_tabs_are_live_at_once(
+    browser: Browser, start_relay: StartRelay, logs: Path
+) -> None:
+    """A browser has six connections to a server, for all its tabs: no stream takes one of them."""
+    web = logs / "web.log"
+    write(web, "INFO one")
+    relay = start_relay(FILES)
+    wait_for_lines(relay, "web", 1)
+    context = browser.new_context()
+    pages = [context.new_page() for _ in range(8)]
+    for page in pages:
+        page.goto(f"{relay.url}?channel=web")
+        expect(page.locator("connection-state .words")).to_have_text("Live")
+    write(web, "INFO two")
+    for page in pages:
+        expect(page.locator(ROWS).filter(has_text="INFO two")).to_be_visible()
+    assert relay.get("api/v1/status")["connections"]["by_protocol"] == {"ws": 8}
+    context.close()
+
+
+def test_a_relay_that_starts_again_is_found_by_a_websocket_again(
+    browser: Browser, start_relay: StartRelay, logs: Path
+) -> None:
+    """That none opened while it was away says nothing of WebSockets."""
+    write(logs / "web.log", "INFO one")
+    first = start_relay(FILES)
+    with tab(browser, f"{first.url}?channel=web") as opened:
+        opened.state("Live")
+        first.stop()
+        opened.state("Not connected")
+        again = start_relay(
+            "", "--listen", f"127.0.0.1:{first.port}", "-c", str(logs.parent / "relay.toml")
+        )
+        opened.state("Live")
+        again.wait(lambda: again.get("api/v1/status")["connections"]["by_protocol"] == {"ws": 1})
 
 
 EMBEDDING = """<!doctype html>

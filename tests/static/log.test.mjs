@@ -12,13 +12,22 @@ import { entry, gap, hello, row, rows } from "./objects.mjs";
 const page = (logs, more = {}) =>
   JSON.stringify({ logs, gaps: [], endings: [], count: logs.length, cursor: 0, truncated: false, ...more });
 
-/** Return a log whose relay gives a stream and pages, and all that was asked. */
-async function stage(stream, answer) {
+/**
+ * Return a log whose relay gives a stream and pages, and all that was asked.
+ *
+ * @param {() => string[]} stream
+ * @param {(query: URLSearchParams) => string} answer a page, also the first; empty: a refusal
+ * @param {(query: string) => Promise<object> | null} [early]
+ */
+async function stage(stream, answer, early) {
   const asked = [];
   const server = createServer((request, response) => {
     asked.push(request.url.replace("/api/v1/", ""));
     if (request.url.includes("/logs/stream")) response.write(`${stream().join("\n")}\n`);
-    else response.end(answer(new URL(request.url, "http://x").searchParams));
+    else {
+      const text = answer(new URL(request.url, "http://x").searchParams);
+      response.writeHead(text === "" ? 503 : 200).end(text);
+    }
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -29,7 +38,7 @@ async function stage(stream, answer) {
     prepended: (count) => told.push(`prepended ${count}`),
     replaced: () => told.push("replaced"),
     changed: () => {},
-  });
+  }, early);
   const until = async (isSo) => {
     while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
   };
@@ -43,30 +52,66 @@ async function stage(stream, answer) {
 
 const ids = (log) => log.store.objects(log.store.first, log.store.end).map(({ id }) => id);
 
-test("older rows come before those of the stream, until there are none", async () => {
+/** What a view begins with. */
+const FIRST = page([row(100), row(101)], { truncated: true, cursor: 101 });
+
+test("a page comes first, the stream goes on behind it, and older rows come before it", async () => {
   const { log, asked, until, close } = await stage(
-    () => [hello(99), entry(100), entry(101)],
-    (query) => page(query.get("before") === "100" ? rows(98, 100) : [], { truncated: query.get("before") === "100" }),
+    () => [hello(101), entry(102)],
+    (query) => {
+      if (query.has("tail")) return FIRST;
+      return page(query.get("before") === "100" ? rows(98, 100) : [], { truncated: query.get("before") === "100" });
+    },
   );
   log.show(parseView("?channel=web"), false);
-  await until(() => log.store.count === 2);
+  await until(() => log.store.count === 3);
+  assert.equal(log.intake.received, 3);
   await log.loadOlder(0);
-  assert.deepEqual(ids(log), [98, 99, 100, 101]);
+  assert.deepEqual(ids(log), [98, 99, 100, 101, 102]);
   await log.loadOlder(0);
   assert.equal(log.hasOlder, false);
   await log.loadOlder(0);
   close();
   assert.deepEqual(asked, [
-    "logs/stream?channel=web&tail=500",
+    "logs?channel=web&tail=500",
+    "logs/stream?channel=web&after=101",
     "logs?channel=web&before=100&limit=1000",
     "logs?channel=web&before=98&limit=5000",
   ]);
 });
 
+test("a first page that was asked before is taken, once", async () => {
+  let taken = 0;
+  const { log, asked, until, close } = await stage(
+    () => [hello(101), entry(102)],
+    () => FIRST,
+    (query) => {
+      assert.equal(query, "channel=web&tail=500");
+      taken += 1;
+      return taken === 1 ? Promise.resolve(JSON.parse(FIRST)) : null;
+    },
+  );
+  log.show(parseView("?channel=web"), false);
+  await until(() => log.store.count === 3);
+  assert.deepEqual(asked, ["logs/stream?channel=web&after=101"]);
+  log.reopen();
+  await until(() => asked.length === 3);
+  close();
+  assert.deepEqual(asked.slice(1), ["logs?channel=web&tail=500", "logs/stream?channel=web&after=101"]);
+});
+
+test("where the first page does not come, the stream brings what it had", async () => {
+  const { log, asked, until, close } = await stage(() => [hello(99), entry(100)], () => "");
+  log.show(parseView("?channel=web"), false);
+  await until(() => log.store.count === 1);
+  close();
+  assert.deepEqual(asked, ["logs?channel=web&tail=500", "logs/stream?channel=web&tail=500"]);
+});
+
 test("a filter of the page asks history for what matches, which goes with the filter", async () => {
   const { log, asked, told, until, close } = await stage(
-    () => [hello(99), entry(100), entry(101)],
-    () => page([row(50), row(70)], { truncated: true }),
+    () => [hello(101)],
+    (query) => (query.has("tail") ? FIRST : page([row(50), row(70)], { truncated: true })),
   );
   assert.equal(log.show(parseView("?channel=web"), false), true);
   await until(() => log.store.count === 2);
@@ -82,14 +127,15 @@ test("a filter of the page asks history for what matches, which goes with the fi
 });
 
 test("where it is busy the relay filters, also when it begins anew", async () => {
-  const { log, asked, until, close } = await stage(() => [hello(1), entry(2)], () => page([]));
+  const { log, asked, until, close } = await stage(() => [hello(101)], () => FIRST);
   log.show(parseView("?channel=web&q=x&level=warn"), true);
-  await until(() => log.store.count === 1);
-  log.reopen();
   await until(() => asked.length === 2);
+  log.reopen();
+  await until(() => asked.length === 4);
   close();
-  const query = "logs/stream?channel=web&level=warn&q=x&tail=500";
-  assert.deepEqual(asked, [query, query]);
+  const query = "channel=web&level=warn&q=x";
+  const each = [`logs?${query}&tail=500`, `logs/stream?${query}&after=101`];
+  assert.deepEqual(asked, [...each, ...each]);
 });
 
 test("an entry is opened among those around it, and the stream goes on behind them", async () => {
@@ -113,8 +159,11 @@ test("an entry is opened among those around it, and the stream goes on behind th
 
 test("of a gap comes what history has, and it counts as missed no more", async () => {
   const { log, asked, told, until, close } = await stage(
-    () => [hello(1), entry(2), gap(9, 7), entry(10)],
-    () => page([row(3), row(4)], { truncated: true, cursor: 4 }),
+    () => [hello(2), gap(9, 7), entry(10)],
+    (query) =>
+      query.has("tail")
+        ? page([row(2)], { cursor: 2 })
+        : page([row(3), row(4)], { truncated: true, cursor: 4 }),
   );
   log.show(parseView("?channel=web"), false);
   await until(() => log.store.count === 3);

@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 const ROOT = new URL("../../relay/static/", import.meta.url);
 const IMPORT = /^(?:import|export)\b[^;]*?from "(\.[^"]+)";/gms;
+const NAMED = /(?:modulepreload" href|module" src)="static\/([^"]+)"/g;
 
 /** @param {URL} module @param {Set<string>} known */
 function gather(module, known) {
@@ -16,9 +17,27 @@ function gather(module, known) {
   return known;
 }
 
-test("the page names all modules that it needs, and no others", () => {
-  const page = readFileSync(new URL("index.html", ROOT), "utf8");
-  const named = [...page.matchAll(/modulepreload" href="static\/([^"]+)"/g)].map(([, path]) => path);
-  const needed = [...gather(new URL("main.js", ROOT), new Set())].map((href) => href.slice(ROOT.href.length));
-  assert.deepEqual(named.sort(), needed.filter((path) => path !== "main.js").sort());
+/** @param {string} name of a module @returns {string[]} all that it needs, and itself */
+const needs = (name) =>
+  [...gather(new URL(name, ROOT), new Set())].map((href) => href.slice(ROOT.href.length));
+
+/** @param {string} part of the page */
+const named = (part) => [...part.matchAll(NAMED)].map(([, path]) => path);
+
+const PAGE = readFileSync(new URL("index.html", ROOT), "utf8");
+const [AT_ONCE = "", LATER = ""] = PAGE.split('<template class="later">');
+
+test("the page names all modules that its lines need, and no others", () => {
+  assert.deepEqual(named(AT_ONCE).sort(), [...new Set(needs("main.js"))].sort());
+});
+
+test("what asks for the first lines is named before all else", () => {
+  const first = needs("first.js");
+  assert.deepEqual(named(AT_ONCE).slice(0, first.length).sort(), first.sort());
+});
+
+test("what stands around the lines is named apart, to be asked for after them", () => {
+  const atOnce = needs("main.js");
+  const later = needs("ui/controls.js").filter((path) => !atOnce.includes(path));
+  assert.deepEqual(named(LATER).sort(), later.sort());
 });

@@ -202,6 +202,17 @@ function query(view, isWhole) {
 export const joined = (...parts) => parts.filter((part) => part !== "").join("&");
 
 /**
+ * Return where a stream begins that has no cursor.
+ *
+ * @param {string} query
+ * @param {number} tail lines of history; 0: all that is held
+ */
+export function withTail(query, tail) {
+  if (tail > 0) return joined(query, `tail=${tail}`);
+  return /(^|&)since=/.test(query) ? query : joined(query, "since=1970-01-01");
+}
+
+/**
  * Return what the page itself decides about each row, beside a stream's query.
  *
  * @param {View} view

@@ -8,7 +8,7 @@
  *
  * @import { Connection } from "../core/connection.js"
  * @import { Gap, RowObject } from "../core/wire.js"
- * @import { Relay } from "./relay.js"
+ * @import { Page, Relay } from "./relay.js"
  * @import { View } from "../core/view.js"
  *
  * @typedef {object} Listener
@@ -20,9 +20,9 @@
  */
 import { begin } from "../core/connection.js";
 import { Store } from "../core/store.js";
-import { conditions, EVERYTHING, joined, streamQuery, wholeQuery } from "../core/view.js";
+import { conditions, EVERYTHING, joined, streamQuery, wholeQuery, withTail } from "../core/view.js";
 import { history, rowsOf } from "./relay.js";
-import { LogStream, withTail } from "./stream.js";
+import { LogStream } from "./stream.js";
 
 const MAX_ROWS = 1_000_000;
 const MAX_BYTES = 320 * 1024 * 1024;
@@ -34,6 +34,8 @@ const MAX_PAGE = 5000;
 const QUICK_MS = 1500;
 /** Around an entry that is looked at. */
 const AROUND = 300;
+/** So long the first page may take, before the stream is asked for it. */
+const FIRST_MS = 10_000;
 
 export class LiveLog {
   store = new Store();
@@ -45,6 +47,7 @@ export class LiveLog {
   isCut = false;
   #relay;
   #listener;
+  #early;
   #view = EVERYTHING;
   #query = "";
   /** Whether the relay filters what a page could. */
@@ -60,10 +63,13 @@ export class LiveLog {
   /**
    * @param {Relay} relay
    * @param {Listener} listener
+   * @param {(query: string) => Promise<Page> | null} [early] gives the answer to a query that was
+   *   asked before this began
    */
-  constructor(relay, listener) {
+  constructor(relay, listener, early = () => null) {
     this.#relay = relay;
     this.#listener = listener;
+    this.#early = early;
   }
 
   /** Counts of what came by the stream. */
@@ -148,11 +154,14 @@ export class LiveLog {
   /** @param {string} query */
   #open(query) {
     this.#stream.close();
+    this.#stream = new LogStream();
     this.#abort.abort();
     this.#abort = new AbortController();
     this.#isStarted = this.isCut = this.isLoading = false;
     const { at, tail } = this.#view;
-    if (at !== null) void this.#openAround(query, at, this.#abort.signal);
+    const { signal } = this.#abort;
+    if (at !== null) void this.#openAround(query, at, signal);
+    else if (tail > 0) void this.#openNewest(withTail(query, tail), signal);
     else this.#connect(withTail(query, tail));
   }
 
@@ -198,6 +207,35 @@ export class LiveLog {
   }
 
   /**
+   * Begin with a page: it comes at once, whatever way the stream then finds.
+   *
+   * @param {string} query with its tail
+   * @param {AbortSignal} signal
+   */
+  async #openNewest(query, signal) {
+    this.#listener.changed(begin(Date.now()));
+    try {
+      const page = await within(FIRST_MS, this.#early(query) ?? this.#ask(query, signal));
+      if (signal.aborted) return;
+      const rows = rowsOf(page);
+      this.#begin(rows, page.truncated);
+      this.#connect(query, page.cursor);
+      this.intake.take(rows);
+    } catch {
+      // The stream finds out what is wrong, and says so.
+      if (!signal.aborted) this.#connect(query);
+    }
+  }
+
+  /** @param {RowObject[]} rows that are the first @param {boolean} hasOlder */
+  #begin(rows, hasOlder) {
+    this.#start();
+    this.store.append(rows);
+    this.hasOlder = hasOlder;
+    this.#listener.grown();
+  }
+
+  /**
    * @param {string} query
    * @param {number} id
    * @param {AbortSignal} signal
@@ -210,10 +248,7 @@ export class LiveLog {
         this.#ask(joined(query, `after=${id}`, `limit=${AROUND}`), signal),
       ]);
       if (signal.aborted) return;
-      this.#start();
-      this.store.append([...rowsOf(before), ...rowsOf(after)]);
-      this.hasOlder = before.truncated;
-      this.#listener.grown();
+      this.#begin([...rowsOf(before), ...rowsOf(after)], before.truncated);
       this.#connect(query, Math.max(id, after.cursor));
     } catch {
       // The stream finds out what is wrong, and says so.
@@ -334,6 +369,26 @@ export class LiveLog {
    */
   #ask(query, signal) {
     return history(query, { ...this.#relay, signal });
+  }
+}
+
+/**
+ * @template T
+ * @param {number} milliseconds
+ * @param {Promise<T>} answer
+ * @returns {Promise<T>}
+ * @throws {Error} it takes longer, or fails
+ */
+async function within(milliseconds, answer) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("the relay does not answer")), milliseconds);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -2,8 +2,8 @@
  * The live stream of a query, over any number of connections.
  *
  * A connection that is lost is made again and goes on after the last id that came; what the
- * relay no longer has comes as a gap. How it comes is found out: NDJSON by `fetch`; where
- * something on the way gathers streams a WebSocket; where that does not come through, long reads.
+ * relay no longer has comes as a gap. How it comes is found out: by a WebSocket; where none comes
+ * through, NDJSON by `fetch`; where something on the way gathers streams, long reads.
  *
  * @import { Connection } from "../core/connection.js"
  * @import { Ending, Entry, Gap, Hello, RowObject, StreamObject } from "../core/wire.js"
@@ -32,7 +32,6 @@
  */
 import { again, begin, ended, lost, opened, refused } from "../core/connection.js";
 import { Intake } from "../core/intake.js";
-import { joined } from "../core/view.js";
 import { BufferedError, RefusedError, sentenceOf } from "./errors.js";
 import { apiOf, headersOf, parametersOf } from "./relay.js";
 import { StatusWatch } from "./status.js";
@@ -47,7 +46,7 @@ const FOLLOW = {
 };
 
 /** What is tried, each where the one before does not come through. */
-const AUTO = /** @type {const} */ (["fetch", "websocket", "poll"]);
+const AUTO = /** @type {const} */ (["websocket", "fetch", "poll"]);
 
 /** Work goes on so long before the page may draw. */
 const TURN_MS = 8;
@@ -63,6 +62,8 @@ export class LogStream {
   #abort = new AbortController();
   #isOpen = false;
   #place = 0;
+  /** Whether this attempt brought something. */
+  #isHeard = false;
   #turnEnd = 0;
   /** @type {StatusWatch | null} */
   #watch = null;
@@ -89,7 +90,7 @@ export class LogStream {
     if (transport !== "auto") return transport;
     // A browser's WebSocket sends no token.
     const ways = token === undefined ? AUTO : AUTO.filter((way) => way !== "websocket");
-    return ways[this.#place % ways.length] ?? "fetch";
+    return ways[Math.min(this.#place, ways.length - 1)] ?? "fetch";
   }
 
   /** Begin. Does nothing where it has begun already. */
@@ -198,13 +199,13 @@ export class LogStream {
   #follow(signal) {
     const { cursor } = this.intake;
     this.intake.failure = null;
+    this.#isHeard = false;
     const way = this.transport;
     const follow = FOLLOW[way];
     if (follow === undefined) throw new RefusedError(`no transport ${way}`);
     return follow({
       api: apiOf(this.#options),
       query: cursor === null ? this.#query : resumed(this.#query, cursor),
-      isResumed: cursor !== null,
       headers: headersOf(this.#options),
       signal,
       take: (objects) => this.#take(objects, signal),
@@ -229,7 +230,8 @@ export class LogStream {
   async #take(objects, signal) {
     if (signal.aborted) return;
     const rows = this.intake.take(objects);
-    if (this.#connection.phase !== "live" && objects.length > 0) {
+    if (objects.some(({ type }) => type !== "error")) this.#isHeard = true;
+    if (this.#connection.phase !== "live" && this.#isHeard) {
       this.#change(opened(this.#connection, Date.now()));
       if (this.intake.hello !== null) this.#options.onConnect?.(this.intake.hello);
     }
@@ -268,8 +270,8 @@ export class LogStream {
       this.#end(new RefusedError(reason));
       return true;
     }
-    // A way that was found once may be wrong now.
-    if (connection.attempts > 2) this.#place = 0;
+    // A way that brought nothing is no better than the first: the relay may not be there at all.
+    if (!this.#isHeard || connection.attempts > 2) this.#place = 0;
     this.#change(connection);
     this.#options.onDisconnect?.(reason, connection.until - Date.now());
     return false;
@@ -317,15 +319,4 @@ function nextTurn() {
     };
     port2.postMessage(null);
   });
-}
-
-/**
- * Return where a stream begins that has no cursor.
- *
- * @param {string} query
- * @param {number} tail lines of history; 0: all that is held
- */
-export function withTail(query, tail) {
-  if (tail > 0) return joined(query, `tail=${tail}`);
-  return /(^|&)since=/.test(query) ? query : joined(query, "since=1970-01-01");
 }
