@@ -5,6 +5,8 @@ Rules of this file:
 
 * An answer counts once it begins with a record that is known, or older than all that are: what was
   not read yet comes after it. Else more of the log must be asked for.
+* Where an answer that follows the log may have left something out, what comes after that is not
+  taken before the log was asked for it.
 * The first line is handed on at once. While more keep coming they are left to the kernel for some
   milliseconds: the engine sends each by itself, and a turn costs as much as a hundred of them.
 """
@@ -12,6 +14,8 @@ Rules of this file:
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
 
 from relay.sources.base import SourceOptions
 from relay.sources.docker_engine import Log
@@ -20,14 +24,45 @@ from relay.sources.docker_frames import RecordDecoder, Records
 from relay.sources.docker_lives import Lives
 from relay.sources.docker_output import Output
 from relay.sources.docker_position import Window, hashes
+from relay.sources.docker_skips import Skips
 
-__all__ = ["Answers"]
+__all__ = ["Answers", "Ending", "Following"]
 
 NAP_SECONDS = 0.02
 NAP_BYTES = 16 * 1024
 LEAST_NAP_BYTES = 2048
 """So many bytes are waited for before they are read, at most so long; and where fewer than the
 last would come meanwhile, nothing is: 700 lines a second."""
+
+
+FAR_NS = 1 << 63
+FAR_SECONDS = float("inf")
+"""Times that never come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """
+    What makes good what an answer that follows a log leaves out.
+
+    Args:
+        skips: tells when that may be.
+        look_back: asks for the log once more, and reads that answer to its end.
+    """
+
+    skips: Skips
+    look_back: Callable[[], Awaitable[None]]
+
+
+class Ending(Enum):
+    """What an answer was worth, when no more is read of it."""
+
+    SHORT = auto()
+    """It did not reach back to what is known: nothing of it was taken."""
+    WHOLE = auto()
+    """It ended, and all of it was taken."""
+    STALE = auto()
+    """The engine has left something out, which was read by asking again; it may do so again."""
 
 
 class Answers:
@@ -61,59 +96,105 @@ class Answers:
         self._entries = EntryDecoder(options.decoding)
         self._unfinished: RecordDecoder | None = None
         self._last_turn = 0.0
+        self._oldest_taken = FAR_NS
+        """The least time of a record that was taken, since this was set last."""
 
     def decoder(self, *, tty: bool) -> RecordDecoder:
         """Return what decodes one answer."""
         return RecordDecoder(tty=tty, max_line_bytes=self._most)
 
-    async def read(self, opened: Log, *, tty: bool, naps: bool, is_last: bool) -> bool:
+    async def read(
+        self, opened: Log, *, tty: bool, is_last: bool, following: Following | None = None
+    ) -> Ending:
         """
         Read an answer to its end.
 
         Args:
             opened: the answer.
             tty: whether the container has a terminal.
-            naps: whether lines may be waited for.
             is_last: whether there is no more to be asked for: what is not there is gone.
-
-        Returns:
-            Whether it reached back to what is known; else nothing of it was taken.
+            following: of an answer that follows the log.
         """
         decoder, self._unfinished = self.decoder(tty=tty), None
         is_checked = False
         self._window.begin()
         if self._output.has_any:
             await self._give()
-        while data := await self._next(opened):
+        while (data := await self._next(opened, following)) != b"":
+            if data is None:
+                if following is not None and await self._has_left_out(following, FAR_NS):
+                    return Ending.STALE
+                continue
             if not (records := decoder.feed(data)):
                 continue
             keys = hashes(records)
             if not is_checked:
-                # What looks like the first piece of an endless line may be any of it, where the
-                # answer begins inside.
-                is_sure = is_last or 0 not in records.offsets
-                is_checked = is_sure and self._window.reaches(records.times[0], keys[0])
-                if not (is_checked or is_last):
-                    return False
-                if not is_checked and not self._window.is_empty:
-                    self._output.add_loss()
+                if not self._begins(records, keys[0], is_last=is_last):
+                    return Ending.SHORT
                 is_checked = True
-            await self._take(records, keys)
-            if naps:
+            if following is None:
+                await self._take(records, keys)
+            elif await self._take_followed(records, keys, len(data), following):
+                return Ending.STALE
+            else:
                 await self._nap(opened, len(data))
         self._unfinished = decoder
-        return True
+        return Ending.WHOLE
 
-    async def _next(self, opened: Log) -> bytes:
-        """Wait for more of the log; meanwhile give out entries that have waited long enough."""
-        while (due := self._entries.due) is not None:
+    def _begins(self, records: Records, key: int, *, is_last: bool) -> bool:
+        """Tell whether an answer that begins with these counts; and what is gone before it."""
+        # What looks like the first piece of an endless line may be any of it, where the answer
+        # begins inside.
+        is_sure = is_last or 0 not in records.offsets
+        reaches = is_sure and self._window.reaches(records.times[0], key)
+        if is_last and not reaches and not self._window.is_empty:
+            self._output.add_loss()
+        return reaches or is_last
+
+    async def _next(self, opened: Log, following: Following | None) -> bytes | None:
+        """
+        Wait for more of the log; meanwhile give out entries that have waited long enough.
+
+        Returns:
+            Nothing at its end; ``None`` after a silence that is to be looked into.
+        """
+        clock = asyncio.get_running_loop().time
+        seconds = None if following is None else following.skips.quiet_seconds
+        quiet = FAR_SECONDS if seconds is None else clock() + seconds
+        while True:
+            due = self._entries.due
+            until = quiet if due is None else min(quiet, due)
+            if until == FAR_SECONDS:
+                return await opened.read()
             try:
-                async with asyncio.timeout_at(due):
+                async with asyncio.timeout_at(until):
                     return await opened.read()
             except TimeoutError:
-                self._output.add_entries(self._entries.pause(asyncio.get_running_loop().time()))
+                if until == quiet:
+                    return None
+                self._output.add_entries(self._entries.pause(clock()))
                 await self._give()
-        return await opened.read()
+
+    async def _take_followed(
+        self, records: Records, keys: Sequence[int], size: int, following: Following
+    ) -> bool:
+        """Take records, but first what was left out before them; tell whether something was."""
+        doubt = following.skips.first_doubt(records.times, size, self._window.hi)
+        if doubt is None:
+            await self._take(records, keys)
+            return False
+        if doubt:
+            await self._take(records.picked(range(doubt)), keys[:doubt])
+        is_stale = await self._has_left_out(following, records.times[doubt])
+        await self._take(records.picked(range(doubt, len(keys))), keys[doubt:])
+        return is_stale
+
+    async def _has_left_out(self, following: Following, before_ns: int) -> bool:
+        """Read what an answer may have left out before a time, and tell whether it has."""
+        following.skips.hush()
+        self._oldest_taken = FAR_NS
+        await following.look_back()
+        return self._oldest_taken < before_ns
 
     async def _nap(self, opened: Log, size: int) -> None:
         """Rest after a turn with so many bytes, as long as as many as are wanted may take."""
@@ -136,6 +217,7 @@ class Answers:
         indexes = self._window.take(records.times, keys, time.time_ns())
         if len(indexes) < len(keys):
             records, keys = records.picked(indexes), [keys[index] for index in indexes]
+        self._oldest_taken = min(self._oldest_taken, min(records.times, default=FAR_NS))
         while keys and (first := self._first_of_next(records)) is not None:
             self._add(records.picked(range(first)), keys[:first])
             self._output.add_entries(self._entries.flush())

@@ -16,18 +16,20 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 from relay.entry import Batch, Level, Position
-from relay.sources.docker_answer import Answers
-from relay.sources.docker_engine import Engine, EngineError, GoneError, UnreadableError
+from relay.sources.docker_answer import Answers, Ending, Following
+from relay.sources.docker_engine import Engine, EngineError, GoneError, Log, UnreadableError
 from relay.sources.docker_facts import Container, Event
 from relay.sources.docker_frames import FrameError
 from relay.sources.docker_lives import Life, Lives
 from relay.sources.docker_output import Outlet, Output
 from relay.sources.docker_position import ContainerPosition, Window, requests
 from relay.sources.docker_row import Row
+from relay.sources.docker_skips import Skips
 from relay.sources.process import Backoff
 
 __all__ = ["Beginning", "ContainerReader"]
@@ -232,9 +234,8 @@ class ContainerReader:
                 self._see_starts()
             while self._lives.next:
                 self._turn_over()
-            self._is_complete = await self._answers.read(
-                opened, tty=self._tty, naps=True, is_last=len(requested) == 1
-            )
+            ending = await self._follow_answer(engine, opened, is_last=len(requested) == 1)
+            self._is_complete = ending is Ending.WHOLE
         if is_gone:
             raise GoneError
         return await self._look(engine)
@@ -303,16 +304,58 @@ class ContainerReader:
     async def _read(self, engine: Engine, *, follow: bool) -> None:
         """Read on to the end of an answer, beginning with what was read already."""
         self._row.show("reading")
-        *others, last = requests(self._window)
-        for parameters in (*others, last):
-            async with engine.log(self.id, parameters, follow=follow) as opened:
-                self._is_complete = False
-                is_last = parameters is last
-                if await self._answers.read(opened, tty=self._tty, naps=follow, is_last=is_last):
-                    break
-        if not (follow or (self.facts is not None and self.facts.is_running)):
-            await self._answers.finish()
+        if follow:
+            while await self._follow(engine) is Ending.STALE:
+                pass
+        else:
+            await self._catch_up(engine, list(requests(self._window)))
+            if self.facts is None or not self.facts.is_running:
+                await self._answers.finish()
         self._is_complete = True
+
+    async def _follow(self, engine: Engine) -> Ending:
+        """Follow the log from what was read already."""
+        first, *others = requests(self._window)
+        ending = await self._try(engine, first, is_last=not others)
+        if ending is not Ending.SHORT:
+            return ending
+        # While the engine gives what has gathered it does not follow yet, and may skip files.
+        await self._catch_up(engine, others)
+        for parameters in (first, *others):
+            is_last = parameters == others[-1]
+            ending = await self._try(engine, parameters, is_last=is_last)
+            if ending is not Ending.SHORT:
+                break
+        return ending
+
+    async def _try(
+        self, engine: Engine, parameters: Mapping[str, str], *, is_last: bool
+    ) -> Ending:
+        async with engine.log(self.id, parameters, follow=True) as opened:
+            self._is_complete = False
+            return await self._follow_answer(engine, opened, is_last=is_last)
+
+    async def _follow_answer(self, engine: Engine, opened: Log, *, is_last: bool) -> Ending:
+        skips = Skips(None if self.facts is None else self.facts.file_bytes)
+        following = Following(skips, partial(self._look_back, engine))
+        return await self._answers.read(
+            opened, tty=self._tty, is_last=is_last, following=following
+        )
+
+    async def _look_back(self, engine: Engine) -> None:
+        # Where it is gone, what is open already is all that there is.
+        with suppress(GoneError):
+            await self._catch_up(engine, list(requests(self._window)))
+
+    async def _catch_up(self, engine: Engine, ways: Sequence[Mapping[str, str]]) -> None:
+        """Read what the engine has, by the first way that reaches back to what was read."""
+        for parameters in ways:
+            async with engine.log(self.id, parameters, follow=False) as opened:
+                self._is_complete = False
+                is_last = parameters is ways[-1]
+                ending = await self._answers.read(opened, tty=self._tty, is_last=is_last)
+            if ending is not Ending.SHORT:
+                return
 
     # Handing over
 

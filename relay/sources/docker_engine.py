@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import aiodocker
     import aiohttp
 
-__all__ = ["DEFAULT_HOST", "Engine", "EngineError", "GoneError", "Host", "UnreadableError"]
+__all__ = ["DEFAULT_HOST", "Engine", "EngineError", "GoneError", "Host", "Log", "UnreadableError"]
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 

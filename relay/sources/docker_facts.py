@@ -4,6 +4,7 @@ What the engine says of containers, as values.
 Pure. The engine's answers are read here and nowhere else.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -21,6 +22,11 @@ RUN_NAME_CHARACTERS = 100
 COMPOSE_SERVICE = "com.docker.compose.service"
 COMPOSE_PROJECT = "com.docker.compose.project"
 
+LOCAL_FILE_BYTES = 20_000_000
+"""At which ``local`` begins another file, also where it caches a remote driver's log."""
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -36,6 +42,7 @@ class Container:
         health: ``starting healthy unhealthy``; ``None`` where nothing checks it.
         tty: whether it has a terminal.
         driver: of its log.
+        file_bytes: at how many bytes that begins another file; ``None``: at none.
         restarts: how often the engine has started it again by itself.
         created_ns: nanoseconds since the epoch.
         started_ns: of its newest run; 0: it was never started.
@@ -52,6 +59,7 @@ class Container:
     health: str | None = None
     tty: bool = False
     driver: str = "json-file"
+    file_bytes: int | None = None
     restarts: int = 0
     created_ns: int = 0
     started_ns: int = 0
@@ -88,6 +96,7 @@ class Container:
     def inspected(cls, values: Mapping[str, Any]) -> "Container":
         """Return what the engine says of one container."""
         state, config = values["State"], values["Config"]
+        log = values["HostConfig"]["LogConfig"]
         return cls(
             id=values["Id"],
             name=values["Name"].lstrip("/"),
@@ -96,7 +105,8 @@ class Container:
             state=state["Status"],
             health=_health(state.get("Health")),
             tty=bool(config.get("Tty")),
-            driver=values["HostConfig"]["LogConfig"]["Type"],
+            driver=log["Type"],
+            file_bytes=_file_bytes(log["Type"], log.get("Config") or {}),
             restarts=values.get("RestartCount") or 0,
             created_ns=_time(values["Created"]),
             started_ns=_time(state["StartedAt"]),
@@ -115,6 +125,23 @@ class Container:
         created_ns = int(values.get("Created") or 0) * 1_000_000_000
         state = values.get("State") or ""
         return cls(values["Id"], name, image, labels, state, created_ns=created_ns)
+
+
+def _file_bytes(driver: str, options: Mapping[str, str]) -> int | None:
+    if driver == "json-file":
+        return _bytes(options.get("max-size"))
+    if driver in ("journald", "none"):
+        return None
+    key = "max-size" if driver == "local" else "cache-max-size"
+    return _bytes(options.get(key)) or LOCAL_FILE_BYTES
+
+
+def _bytes(size: str | None) -> int | None:
+    """Return what the engine takes a size such as ``10m`` for; ``None``: for no limit."""
+    found = None if size is None else _SIZE.fullmatch(size)
+    if found is None:
+        return None
+    return int(float(found[1]) * 1000 ** " kmgtp".index(found[2].lower() or " ")) or None
 
 
 def _health(values: Mapping[str, Any] | None) -> str | None:

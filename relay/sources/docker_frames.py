@@ -346,7 +346,11 @@ def _split_times(frames: list[bytes]) -> tuple[list[int], list[bytes]]:
     # Podman leaves zeros out, and has a zone.
     heads = [frame[: _text_start(frame)] for frame in frames]
     texts = [frame[len(head) :] for frame, head in zip(frames, heads, strict=True)]
-    return [parse_time(head.rstrip(b" ")) for head in heads], texts
+    try:
+        return [parse_time(head.rstrip(b" ")) for head in heads], texts
+    except ValueError as error:
+        # A month 13.
+        raise FrameError(str(error)) from None
 
 
 def _second(head: bytes) -> int:

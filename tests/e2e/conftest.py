@@ -15,8 +15,17 @@ from typing import Any
 import pytest
 
 from tests.docker_engine import engine, shared_engine
+from tests.e2e.docker_writers import lives
 
-__all__ = ["PATIENCE_SECONDS", "Relay", "StartRelay", "engine", "shared_engine", "start_relay"]
+__all__ = [
+    "PATIENCE_SECONDS",
+    "Relay",
+    "StartRelay",
+    "engine",
+    "lives",
+    "shared_engine",
+    "start_relay",
+]
 
 PATIENCE_SECONDS = 30.0
 """How long a test waits for what must happen; a slow machine needs no more than a part of it."""

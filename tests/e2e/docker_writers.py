@@ -11,12 +11,33 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from tests.docker_engine import Engine
-from tests.e2e.conftest import Relay
 
-__all__ = ["CONFIG", "Writer", "gaps_in", "lines_in", "wait_for_lines"]
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Relay, StartRelay
+
+__all__ = [
+    "LEAST_RATE",
+    "Lives",
+    "Writer",
+    "assert_exact",
+    "begin",
+    "gaps_in",
+    "lines_in",
+    "lives",
+    "wait_for_lines",
+    "wait_for_more",
+]
+
+LEAST_RATE = 5_000
+"""Lines a second that a container must have written for a test to count."""
+
+Lives = Callable[..., "Relay"]
+
 
 CONFIG = """
 [state]
@@ -36,6 +57,7 @@ host = "{host}"
 SCRIPT = """
 trap 'over=1' TERM
 over= ; n=0
+read began idle < /proc/uptime
 while [ -z "$over" ] && [ $n -lt {lines} ]; do
     stop=$((n + {burst}))
     while [ $n -lt $stop ]; do
@@ -45,7 +67,8 @@ while [ -z "$over" ] && [ $n -lt {lines} ]; do
     done
     usleep {pause}
 done
-echo $n >> /record/{name}
+read ended idle < /proc/uptime
+echo $n $began $ended >> /record/{name}
 exit {code}
 """
 
@@ -100,8 +123,18 @@ class Writer:
     @property
     def lives(self) -> list[int]:
         """How many lines each of its lives wrote on each stream, by its own record."""
+        return [int(count) for count, _, _ in self._records]
+
+    @property
+    def rate(self) -> float:
+        """Lines a second that it wrote on all its streams while it lived, by its own record."""
+        seconds = sum(float(ended) - float(began) for _, began, ended in self._records)
+        return sum(self.lives) * len(self.streams) / seconds
+
+    @property
+    def _records(self) -> list[list[str]]:
         file = self.record / self.name
-        return [int(line) for line in file.read_text().split()] if file.exists() else []
+        return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
 
     def written(self, stream: str) -> list[str]:
         """Return all that it wrote on a stream."""
@@ -117,7 +150,7 @@ class Writer:
         assert self.engine.wait(self.name) == self.code
 
 
-def _page(relay: Relay, channel: str) -> Iterator[dict[str, Any]]:
+def _page(relay: "Relay", channel: str) -> Iterator[dict[str, Any]]:
     query = urllib.parse.urlencode(
         {"channel": channel, "after": 0, "follow": 0, "format": "ndjson"}
     )
@@ -126,18 +159,18 @@ def _page(relay: Relay, channel: str) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def lines_in(relay: Relay, channel: str, word: str = "") -> list[str]:
+def lines_in(relay: "Relay", channel: str, word: str = "") -> list[str]:
     """Return the messages of a channel, in order, that have a word in them."""
     found = (one for one in _page(relay, channel) if one["type"] == "log")
     return [one["message"] for one in found if word in one["message"]]
 
 
-def gaps_in(relay: Relay, channel: str) -> list[dict[str, Any]]:
+def gaps_in(relay: "Relay", channel: str) -> list[dict[str, Any]]:
     """Return what the relay declares to be missing."""
     return [one for one in _page(relay, channel) if one["type"] == "gap"]
 
 
-def wait_for_lines(relay: Relay, channel: str, count: int) -> None:
+def wait_for_lines(relay: "Relay", channel: str, count: int) -> None:
     """Wait until a channel has had so many lines."""
 
     def has_them() -> bool:
@@ -147,4 +180,45 @@ def wait_for_lines(relay: Relay, channel: str, count: int) -> None:
     relay.wait(has_them, 60)
 
 
-Wait = Callable[[Relay, str, int], None]
+@pytest.fixture
+def lives(start_relay: "StartRelay", engine: Engine, tmp_path: Path) -> Lives:
+    """Return a function that starts the relay on the same state and engine."""
+
+    def start(host: str = "", more: str = "") -> "Relay":
+        state = tmp_path / "state"
+        return start_relay(CONFIG.format(state=state, host=host or engine.url, more=more))
+
+    return start
+
+
+def assert_exact(relay: "Relay", writer: Writer, channel: str | None = None) -> None:
+    """Hold what the relay has against what the container wrote, fast, for each stream."""
+    channel = channel or writer.name
+    written = {stream: writer.written(stream) for stream in writer.streams}
+    total = sum(len(lines) for lines in written.values())
+    assert writer.rate > LEAST_RATE
+    others = sum(one.startswith("container ") for one in lines_in(relay, channel, "container "))
+    wait_for_lines(relay, channel, total + others)
+    for stream, lines in written.items():
+        assert lines_in(relay, channel, f"{writer.name} {stream} ") == lines
+    assert gaps_in(relay, channel) == []
+
+
+def begin(engine: Engine, tmp_path: Path, *, tty: bool = False, **more: Any) -> Writer:
+    """Return a container that writes on, with a terminal or without, until it is stopped."""
+    kinds: dict[str, Any] = {"streams": ("out", "err"), "burst": 100}
+    if tty:
+        kinds = {"streams": ("out",), "burst": 180, "options": ("--tty",)}
+    writer = Writer(engine, "numbers", tmp_path / "record", **(kinds | more))
+    writer.start()
+    return writer
+
+
+def wait_for_more(relay: "Relay", count: int, channel: str = "numbers") -> None:
+    """Wait until a channel has so many lines more."""
+    wait_for_lines(relay, channel, _last_seq(relay, channel) + count)
+
+
+def _last_seq(relay: "Relay", channel: str) -> int:
+    known = relay.get("/api/v1/channels")["channels"]
+    return next((int(one["last_seq"]) for one in known if one["name"] == channel), 0)

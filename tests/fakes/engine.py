@@ -27,7 +27,7 @@ class Answer:
     Args:
         body: bytes, sent as they are.
         status: of the answer.
-        hold: keeps the connection open after the body.
+        hold: keeps the connection open after the body, where the log is followed.
     """
 
     body: bytes = b""
@@ -102,8 +102,6 @@ class FakeEngine:
         return web.json_response(values | self.inspected)
 
     async def _log(self, request: web.Request) -> web.StreamResponse:
-        if request.query.get("follow") != "1":
-            return web.Response()
         self.asked.append(dict(request.query))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer.status != 200:
@@ -112,7 +110,7 @@ class FakeEngine:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(answer.body)
-        if answer.hold:
+        if answer.hold and request.query["follow"] == "1":
             await asyncio.Event().wait()
         return response
 

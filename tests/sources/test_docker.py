@@ -124,7 +124,9 @@ async def test_an_answer_that_does_not_reach_back_is_asked_for_more(tmp_path: Pa
     async with reading(engine, tmp_path) as running:
         await running.wait(lambda: len(running.lines) >= 9)
         assert running.lines == [f"line {number}" for number in range(9)]
-        assert [one["tail"] for one in engine.asked] == ["all", "1024", "8192"]
+        await running.wait(lambda: len(engine.asked) == 4)
+        asked = [(one["tail"], one["follow"]) for one in engine.asked]
+        assert asked == [("all", "1"), ("1024", "1"), ("8192", "0"), ("1024", "1")]
 
 
 async def test_what_is_not_there_any_more_is_one_loss(tmp_path: Path) -> None:
@@ -133,10 +135,39 @@ async def test_what_is_not_there_any_more_is_one_loss(tmp_path: Path) -> None:
     async with reading(engine, tmp_path) as running:
         await running.wait(lambda: len(running.lines) >= 4)
         assert running.lines == ["line 0", "line 1", "line 7", "line 8"]
+        await running.wait(lambda: len(engine.asked) == 8)
         assert [one["tail"] for one in engine.asked] == [
-            *("all", "1024", "8192", "65536", "524288", "4194304", "all")
+            *("all", "1024", "8192", "65536", "524288", "4194304", "all", "1024")
         ]
         assert len([item for item in running.items if isinstance(item, DeclaredLoss)]) == 1
+
+
+LIMITED = {"HostConfig": {"LogConfig": {"Type": "json-file", "Config": {"max-size": "1k"}}}}
+
+
+async def test_what_a_follower_leaves_out_is_asked_for(tmp_path: Path) -> None:
+    """Lines that the answer jumps over come in their order, and the log is followed anew."""
+    left_out = said(*range(0, 81_000, 1000))
+    follows = Answer(said(*range(0, 20_000, 1000), 60_000), hold=True)
+    engine = FakeEngine([follows, Answer(left_out, hold=True)], inspected=LIMITED)
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(running.lines) >= 81)
+        assert running.lines == [f"line {number}" for number in range(0, 81_000, 1000)]
+        await running.wait(lambda: len(engine.asked) == 3)
+        asked = [(one["tail"], one["follow"]) for one in engine.asked]
+        assert asked == [("all", "1"), ("1024", "0"), ("1024", "1")]
+
+
+async def test_what_a_follower_keeps_to_itself_is_asked_for(tmp_path: Path) -> None:
+    """Also where nothing comes after it: a silence is looked into, once."""
+    engine = FakeEngine([Answer(said(0), hold=True), Answer(said(0, 1), hold=True)])
+    engine.inspected = LIMITED
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(running.lines) >= 2)
+        assert running.lines == ["line 0", "line 1"]
+        await running.wait(lambda: len(engine.asked) == 4)
+        asked = [(one["tail"], one["follow"]) for one in engine.asked]
+        assert asked == [("all", "1"), ("1024", "0"), ("1024", "1"), ("1024", "0")]
 
 
 async def test_an_answer_that_repeats_itself(tmp_path: Path) -> None:

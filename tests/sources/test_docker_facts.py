@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from relay.sources.docker_facts import Container, Event
 
 INSPECTED: dict[str, Any] = {
@@ -37,6 +39,7 @@ def test_what_is_inspected() -> None:
         state="exited",
         health="unhealthy",
         driver="local",
+        file_bytes=20_000_000,
         restarts=2,
         created_ns=1_795_251_600_500_000_000,
         started_ns=1_795_251_601_000_000_001,
@@ -49,6 +52,28 @@ def test_what_is_inspected() -> None:
         False,
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("driver", "options", "expected"),
+    [
+        ("json-file", {}, None),
+        ("json-file", {"max-size": "10m", "max-file": "3"}, 10_000_000),
+        ("json-file", {"max-size": "512kb"}, 512_000),
+        ("json-file", {"max-size": "-1"}, None),
+        ("local", {}, 20_000_000),
+        ("local", {"max-size": "1.5G"}, 1_500_000_000),
+        ("syslog", {"max-size": "1m"}, 20_000_000),
+        ("syslog", {"cache-max-size": "1m"}, 1_000_000),
+        ("journald", {}, None),
+    ],
+)
+def test_when_a_log_s_next_file_is_begun(
+    driver: str, options: dict[str, str], expected: int | None
+) -> None:
+    """As the engine reads its options: a thousand is a thousand, and some have a default."""
+    log = {"LogConfig": {"Type": driver, "Config": options}}
+    assert Container.inspected(INSPECTED | {"HostConfig": log}).file_bytes == expected
 
 
 def test_a_list_has_the_container_s_own_name() -> None:

@@ -152,6 +152,12 @@ def test_a_stream_that_cannot_be_is_an_error() -> None:
         decode([bytes([1, 2, 0, 0, 0, 0, 0, 0])])
 
 
+def test_a_time_that_cannot_be_is_an_error() -> None:
+    """There is no month 13."""
+    with pytest.raises(FrameError, match=r"^month must be in 1\.\.12$"):
+        decode([frame(1, b"2026-13-21T12:00:00.000000005Z hi\n")])
+
+
 def test_text_without_a_time_is_an_error() -> None:
     """It was asked for."""
     with pytest.raises(FrameError, match=r"^no time before b'hello\\n'$"):
