@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from relay.block import DeclaredLoss
-from relay.entry import Gap, Loss, Origin, Position, Reason, RunStarted, Stream
+from relay.entry import Gap, Loss, Origin, Position, Reason, RunStarted
 from relay.errors import StoreError
 from relay.run import Ending, Start
 from relay.span import Span
@@ -125,7 +125,7 @@ def test_what_flows_takes_one_step_of_the_index(writer: Writer) -> None:
 
     assert steps(Write([lines("b", 1001, 2)], {key: Position("2")})) == {"INSERT"}
     assert reopened(writer) == [("web", 1001, 2)]
-    run = Origin("app", Stream.STDOUT, run="r")
+    run = Origin("app", run="r")
     in_run = Span(block("c", 1002, 3, origin=run), 0, 1)
     both = {key: Position("4"), ("app", "b.log"): Position("1")}
     for write in (
