@@ -137,6 +137,29 @@ def test_a_default_stands_only_where_no_level_is_named(
     assert shown(block, detect(Lines.of(block), mixed)) == shown(block, expected)
 
 
+@given(blocks)
+@settings(deadline=None)
+def test_a_block_that_is_info_by_default_has_the_levels_that_it_names(block: list[bytes]) -> None:
+    """The shortcut for lines that are info by default finds what all patterns find."""
+    expected = bytes(level or Level.INFO for level in detect(Lines.of(block), UNKNOWN))
+    assert shown(block, detect(Lines.of(block), INFO)) == shown(block, expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "level"),
+    [
+        (b'{"msg":"x INFO y","level":"error"}', Level.ERROR),
+        (b'{"msg":"ERROR x","level":"warn"}', Level.WARN),
+        (b'{"level":"info","error":"error: x","severity":"ERROR"}', Level.INFO),
+        (b"12:30 [info] ERROR x", Level.INFO),
+        (b"12:30 ERROR x [info]", Level.ERROR),
+    ],
+)
+def test_the_first_shape_that_counts_decides(line: bytes, level: Level) -> None:
+    """Also where lines are info by default; in JSON only its keys count."""
+    assert detect(Lines.of([b"x", line, b"", line]), INFO) == bytes([3, level, 3, level])
+
+
 BEFORE = [
     "2026-11-21",
     " ",
@@ -165,15 +188,23 @@ heads = st.builds(
 )
 
 
-@given(st.lists(heads, max_size=8), defaults)
+@pytest.mark.parametrize("head", [b"[12:30:01] DEBUG: y", b"12:30:01 DEBUG y"])
+@given(st.lists(heads, max_size=20), defaults)
 @settings(deadline=None)
 def test_lines_among_many_that_begin_with_levels_are_as_alone(
-    some: list[bytes], default: bytes
+    head: bytes, some: list[bytes], default: bytes
 ) -> None:
     """What stands before the first word in capitals, and behind it, decides as ever."""
-    block = [b"2026-11-21T12:30:01.123Z ERROR x", *some, *[b"[12:30:01] DEBUG: y".ljust(64)] * 16]
+    first = [b"2026-11-21T12:30:01.123Z ERROR x", *[head.ljust(64)] * 32]
+    block = [*first, *some, head]
     alone = b"".join(detect(Lines.of([entry]), default) for entry in block)
     assert shown(block, detect(Lines.of(block), default)) == shown(block, alone)
+
+
+def test_a_letter_before_a_word_decides_among_times_that_are_one_word() -> None:
+    """A "T" is a level where it stands alone, and none within a time."""
+    block = [*[b"2026-11-21T12:30:01Z WARN x".ljust(64)] * 17, b"T ERROR x", b"12:30:01 ERROR x"]
+    assert detect(Lines.of(block), INFO) == bytes([*[Level.WARN] * 17, Level.TRACE, Level.ERROR])
 
 
 @pytest.mark.parametrize("sign", PLAIN_SIGNS + JSON_SIGNS)
@@ -214,12 +245,12 @@ def test_threads_may_detect_at_once() -> None:
     assert found == {detect(block, INFO)}
 
 
-def seconds(line: bytes) -> float:
+def seconds(line: bytes, default: bytes) -> float:
     """Return the least processor time of three that a line takes."""
     lines, times = Lines.of([line]), []
     for _ in range(3):
         start = time.thread_time()
-        detect(lines, ERROR)
+        detect(lines, default)
         times.append(time.thread_time() - start)
     return min(times)
 
@@ -239,9 +270,11 @@ def seconds(line: bytes) -> float:
         ': "',
         '"level":"',
         "Nov ",
+        "{ERROR ",
     ],
 )
-def test_the_time_is_linear(piece: str) -> None:
+@pytest.mark.parametrize("default", [INFO, ERROR])
+def test_the_time_is_linear(piece: str, default: bytes) -> None:
     """Sixteen times the text takes at most sixteen times as long, with room for noise."""
     short = (piece * (1 << 16))[: 1 << 16].encode()
-    assert seconds(short * 16) < 16 * 4 * seconds(short) + 0.01
+    assert seconds(short * 16, default) < 16 * 4 * seconds(short, default) + 0.01
