@@ -170,6 +170,35 @@ def violations(page: Page) -> list[str]:
     ]
 
 
+def test_the_channel_list_keeps_the_keyboard_while_it_changes(
+    browser: Browser, start_relay: StartRelay, logs: Path
+) -> None:
+    """Channels that come before it, or make a group with it, leave the keyboard there."""
+    write(logs / "shop.web.log", "from web")
+    write(logs / "zoo.log", "from zoo")
+    relay = start_relay(FILES)
+    wait_for_lines(relay, "zoo", 1)
+    with tab(browser, relay.url) as opened:
+        labels = opened.page.locator("channel-list .label")
+        expect(labels).to_have_text(["All channels", "relay", "shop.web", "zoo"])
+        focused = opened.page.locator("channel-list :focus")
+        opened.page.keyboard.press("b")
+        for _ in range(3):
+            opened.page.keyboard.press("ArrowDown")
+        expect(focused).to_contain_text("shop.web")
+        write(logs / "alpha.log", "from alpha")
+        expect(labels).to_have_text(["All channels", "alpha", "relay", "shop.web", "zoo"])
+        expect(focused).to_contain_text("shop.web")
+        # It moves, from among the others to a group of its own.
+        write(logs / "shop.db.log", "from db")
+        expect(labels).to_have_text(["All channels", "alpha", "relay", "zoo", "db", "web"])
+        expect(focused).to_contain_text("web")
+        opened.page.keyboard.press("ArrowUp")
+        opened.page.keyboard.press("Enter")
+        opened.shows("from db")
+        assert opened.page.url == f"{relay.url}?channel=shop.db"
+
+
 def test_the_status_says_first_what_is_wrong(
     browser: Browser, start_relay: StartRelay, logs: Path
 ) -> None:

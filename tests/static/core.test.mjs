@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { Intake } from "../../relay/static/core/intake.js";
 import { contrast, readable, runsOf, withoutControls } from "../../relay/static/core/ansi.js";
 import { matcherOf, pieces } from "../../relay/static/core/filter.js";
+import { conditionOf, containersByChannel, projectOf } from "../../relay/static/core/containers.js";
 import { grouped, isAmong, stateOf } from "../../relay/static/core/groups.js";
 import { segmentsOf } from "../../relay/static/core/segments.js";
 import { leavesOf, objectIn } from "../../relay/static/core/tree.js";
@@ -282,10 +283,60 @@ test("JSON unfolds into its values, each with the field that finds it", () => {
 
 test("channels stand in groups by what their names begin with", () => {
   assert.deepEqual(grouped(["shop.web", "db", "shop.db", "x.y", "api-1", "api-2"]), [
-    { prefix: "", names: ["db", "x.y"] },
-    { prefix: "api-", names: ["api-1", "api-2"] },
-    { prefix: "shop.", names: ["shop.db", "shop.web"] },
+    { prefix: "", project: "", names: ["db", "x.y"] },
+    { prefix: "api-", project: "", names: ["api-1", "api-2"] },
+    { prefix: "shop.", project: "", names: ["shop.db", "shop.web"] },
   ]);
+});
+
+test("channels stand in groups by their Compose projects, of which two make one", () => {
+  const projects = { web: "shop", db: "shop", "api-1": "shop", mail: "post" };
+  assert.deepEqual(grouped(["web", "mail", "db", "api-1", "api-2"], (name) => projects[name] ?? ""), [
+    { prefix: "", project: "", names: ["api-2", "mail"] },
+    { prefix: "", project: "shop", names: ["api-1", "db", "web"] },
+  ]);
+});
+
+/** @param {object} more */
+const container = (more) => ({
+  ...{ name: "shop-web-1", service: "web", project: "shop", image: "nginx:1", state: "running" },
+  ...{ health: "healthy", restarts: 0, since: "2026-11-21T09:00:00Z", id: "f" },
+  ...more,
+});
+
+test("a channel has the containers whose runs feed it", () => {
+  const [one, other] = [container({}), container({ name: "shop-web-2" })];
+  const readers = {
+    "shop-web-1": { run: "a", container: one },
+    "shop-web-2": { run: "b", container: other },
+    "shop-new-1": { run: null, container: other },
+    "web.log": { run: "c" },
+  };
+  const runs = [
+    { id: "a", channels: ["web"] },
+    { id: "b", channels: ["web", "jobs"] },
+    { id: "c", channels: ["files"] },
+  ];
+  const found = containersByChannel({ sources: [{ readers }], runs });
+  assert.deepEqual([...found], [["web", [one, other]], ["jobs", [other]]]);
+});
+
+test("of a channel's containers the worst is said, and each is told", () => {
+  const now = Date.parse("2026-11-21T12:00:00Z");
+  assert.deepEqual(conditionOf([container({})], now), {
+    word: "",
+    words: ["shop-web-1 running for 3 h, healthy"],
+  });
+  const bad = container({ name: "b", health: "unhealthy", restarts: 1 });
+  const paused = container({ name: "c", state: "paused", health: null, since: null, restarts: 2 });
+  assert.deepEqual(conditionOf([paused, bad], now), {
+    word: "unhealthy",
+    words: ["c paused, restarted 2 times", "b running for 3 h, unhealthy, restarted 1 time"],
+  });
+  assert.equal(conditionOf([], now).word, "");
+  assert.equal(projectOf([bad, paused]), "shop");
+  assert.equal(projectOf([bad, container({ project: null })]), "");
+  assert.equal(projectOf([]), "");
 });
 
 test("a channel is chosen by its name or by a glob", () => {
@@ -311,13 +362,28 @@ test("a channel is live, quiet, ended or failing, and says why", () => {
 });
 
 test("what is wrong with a relay is told with what to do", () => {
-  const source = { name: "web", state: "failing", last_error: "gone", lost_lines: 2, invalid_bytes: 0 };
+  const source = { name: "web", state: "failing", last_error: "gone", lost_lines: 2, invalid_bytes: 0, readers: {} };
   const store = { state: "failing", reason: "disk full" };
   const found = troubles({ sources: [source], store, runs: [] });
   assert.deepEqual(found.map(({ what, why }) => `${what}: ${why}`), [
     "Lines are not being stored: disk full",
     "The source web is failing: gone",
     "The source web has lost 2 lines: They stand in the log as gaps.",
+  ]);
+});
+
+test("containers that are unhealthy or restarting are told among what is wrong", () => {
+  const readers = {
+    a: { container: container({ name: "a", health: "unhealthy" }) },
+    b: { container: container({ name: "b", state: "restarting", restarts: 7 }) },
+    c: { container: container({ name: "c" }) },
+    d: {},
+  };
+  const source = { name: "docker", state: "running", lost_lines: 0, invalid_bytes: 0, readers };
+  const found = troubles({ sources: [source], store: { state: "off" }, runs: [] });
+  assert.deepEqual(found.map(({ what, why }) => `${what}: ${why}`), [
+    "The container a is unhealthy: Its own check fails; it is running.",
+    "The container b is restarting: The engine has started it again 7 times.",
   ]);
 });
 

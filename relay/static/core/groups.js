@@ -5,6 +5,7 @@
  *
  * @typedef {object} Group
  * @property {string} prefix that its names have, with what parts it from the rest; empty: none
+ * @property {string} project of Compose that they are of; empty: none
  * @property {string[]} names
  */
 
@@ -12,24 +13,33 @@
 const PREFIX = /^[^.:-]+[.:-](?=.)/;
 
 /**
- * Return names in groups of a common prefix: two at least make one. Those without are first.
+ * Return names in groups of a Compose project, or else of a common prefix: two at least make one.
+ * Those without are first.
  *
  * @param {readonly string[]} names
+ * @param {(name: string) => string} [projectOf] empty: none
  * @returns {Group[]}
  */
-export function grouped(names) {
-  /** @type {Map<string, string[]>} */
-  const byPrefix = new Map();
+export function grouped(names, projectOf = () => "") {
+  /** @type {Map<string, Group>} */
+  const groups = new Map();
   for (const name of [...names].sort()) {
-    const prefix = PREFIX.exec(name)?.[0] ?? "";
-    byPrefix.set(prefix, [...(byPrefix.get(prefix) ?? []), name]);
+    const project = projectOf(name);
+    const prefix = project === "" ? (PREFIX.exec(name)?.[0] ?? "") : "";
+    const group = groups.get(`${project} ${prefix}`) ?? { prefix, project, names: [] };
+    group.names.push(name);
+    groups.set(`${project} ${prefix}`, group);
   }
-  const isGroup = (/** @type {Group} */ { prefix, names }) => prefix !== "" && names.length > 1;
-  const all = [...byPrefix].map(([prefix, members]) => ({ prefix, names: members }));
+  const isGroup = (/** @type {Group} */ { prefix, project, names }) =>
+    prefix + project !== "" && names.length > 1;
+  const all = [...groups.values()].sort((one, other) => (headOf(one) < headOf(other) ? -1 : 1));
   const single = all.filter((group) => !isGroup(group)).flatMap((group) => group.names);
-  const rest = single.length > 0 ? [{ prefix: "", names: single.sort() }] : [];
+  const rest = single.length > 0 ? [{ prefix: "", project: "", names: single.sort() }] : [];
   return [...rest, ...all.filter(isGroup)];
 }
+
+/** Return what stands at the head of a group. @param {Group} group */
+export const headOf = ({ prefix, project }) => (project === "" ? `${prefix}*` : project);
 
 /**
  * Tell whether a channel is one of those that are named, or matches one with wildcards.

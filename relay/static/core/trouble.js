@@ -40,6 +40,22 @@ export function troubles(status) {
       });
     }
   }
+  for (const { container } of status.sources.flatMap(({ readers }) => Object.values(readers))) {
+    if (container?.health === "unhealthy") {
+      found.push({
+        what: `The container ${container.name} is unhealthy`,
+        why: `Its own check fails; it is ${container.state}.`,
+        remedy: "Its last lines may say why, and `docker inspect` what the check said.",
+      });
+    }
+    if (container?.state === "restarting" || container?.state === "dead") {
+      found.push({
+        what: `The container ${container.name} is ${container.state}`,
+        why: `The engine has started it again ${times(container.restarts)}.`,
+        remedy: "The lines before its last end say why it ended.",
+      });
+    }
+  }
   if (status.store.state === "failing") {
     found.unshift({
       what: "Lines are not being stored",
@@ -57,3 +73,6 @@ export function troubles(status) {
   }
   return found;
 }
+
+/** @param {number} count */
+const times = (count) => (count === 1 ? "once" : `${count} times`);

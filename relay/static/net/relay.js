@@ -33,10 +33,22 @@
  * @property {number} memory_bytes
  * @property {number} max_bytes
  *
+ * @typedef {object} Container of Docker, as its engine told last
+ * @property {string} name
+ * @property {string} service of Compose, else the name
+ * @property {string | null} project of Compose
+ * @property {string} image
+ * @property {string} state `created running paused restarting exited dead`
+ * @property {string | null} health `starting healthy unhealthy`; null where nothing checks it
+ * @property {number} restarts by the engine itself
+ * @property {string | null} since when it is in this state, RFC 3339
+ * @property {string} id
+ *
  * @typedef {object} Reader
  * @property {string} state
  * @property {string} detail
  * @property {string | null} run
+ * @property {Container} [container] that it reads
  *
  * @typedef {object} Source
  * @property {string} name

@@ -2,20 +2,22 @@
  * `<channel-list>`: all channels, and which of them are shown.
  *
  * A click on a name shows that channel alone; with Ctrl or Cmd, or on its box, it is shown
- * besides the others. Names with a common beginning stand in groups, which can be folded.
+ * besides the others. Names of a Compose project, or with a common beginning, stand in groups,
+ * which can be folded. How the containers of a channel are is said beside it.
  * Arrow keys go from name to name.
  *
  * Events: `choose` (its detail is the names that are to be shown now; none means all), `run`
  * (its detail is the id of a run to be shown; empty: all).
  *
- * @import { Channel, Run, Status } from "../net/relay.js"
+ * @import { Channel, Container, Run, Status } from "../net/relay.js"
  * @import { Group } from "../core/groups.js"
  * @import { Palette } from "../core/palette.js"
  */
-import { grouped as groupsOf, isAmong, isGlob, stateOf } from "../core/groups.js";
+import { conditionOf, containersByChannel, projectOf } from "../core/containers.js";
+import { grouped as groupsOf, headOf, isAmong, isGlob, stateOf } from "../core/groups.js";
 import { rate, runWords } from "../core/sentences.js";
 import { age } from "../core/times.js";
-import { button, find, make, write } from "./dom.js";
+import { arrange, button, find, make, write } from "./dom.js";
 
 const MAX_RUNS = 12;
 
@@ -36,9 +38,11 @@ export class ChannelList extends HTMLElement {
   palette = null;
   /** @type {Map<string, Item>} by name; the first, with an empty name, stands for all */
   #items = new Map([["", new Item("")]]);
-  /** @type {Map<string, HTMLLIElement>} headings, by prefix */
+  /** @type {Map<string, HTMLLIElement>} headings, by what stands there */
   #headings = new Map();
-  /** @type {Set<string>} prefixes of groups that are folded */
+  /** @type {Map<string, Group>} by their heads */
+  #groups = new Map();
+  /** @type {Set<string>} heads of groups that are folded */
   #folded = new Set();
   /** @type {readonly string[]} */
   #chosen = [];
@@ -69,9 +73,10 @@ export class ChannelList extends HTMLElement {
     const now = Date.now();
     const gone = new Set(this.#items.keys());
     gone.delete("");
+    const containers = containersByChannel(status);
     for (const channel of status.channels) {
       const item = this.#item(channel.name);
-      item.show(channel, status, now);
+      item.show(channel, status, containers.get(channel.name) ?? [], now);
       const isOnly = this.#chosen.length === 1 && this.#chosen[0] === channel.name;
       item.showRuns(isOnly ? runsOf(channel, status) : [], this.#runs, now);
       gone.delete(channel.name);
@@ -124,46 +129,50 @@ export class ChannelList extends HTMLElement {
     for (const item of this.#items.values()) item.choose(this.#chosen, this.palette);
     const names = [...this.#items.keys()].filter((name) => name.toLowerCase().includes(wanted));
     const elements = [...(wanted === "" ? [this.#item("").element] : [])];
-    for (const group of groupsOf(names.filter((name) => name !== ""))) {
-      if (group.prefix !== "") elements.push(this.#heading(group));
-      const isFolded = wanted === "" && this.#folded.has(group.prefix);
+    const named = names.filter((name) => name !== "");
+    for (const group of groupsOf(named, (name) => this.#item(name).project)) {
+      const isHeaded = group.prefix + group.project !== "";
+      if (isHeaded) elements.push(this.#heading(group));
+      const isFolded = wanted === "" && isHeaded && this.#folded.has(headOf(group));
       for (const name of group.names) {
         const item = this.#item(name);
-        item.label(group.prefix);
+        item.label(group.prefix, isHeaded);
         if (!isFolded || this.#chosen.includes(name)) elements.push(item.element);
       }
     }
-    const isSame =
-      elements.length === this.#list.childElementCount &&
-      elements.every((element, index) => element === this.#list.children[index]);
-    if (!isSame) this.#list.replaceChildren(...elements);
+    arrange(this.#list, elements);
     this.#none.hidden = names.some((name) => name !== "");
     write(this.#none, wanted === "" ? "No channels yet." : "No channel has this in its name.");
   }
 
   /** @param {Group} group */
-  #heading({ prefix, names }) {
-    let element = this.#headings.get(prefix);
+  #heading(group) {
+    const head = headOf(group);
+    this.#groups.set(head, group);
+    let element = this.#headings.get(head);
     if (element === undefined) {
       element = make("li", "group");
-      element.dataset["prefix"] = prefix;
+      element.dataset["head"] = head;
       element.append(button("fold", ""), button("name", ""));
-      this.#headings.set(prefix, element);
+      this.#headings.set(head, element);
     }
+    const { prefix, project, names } = group;
     const [fold, name] = /** @type {HTMLButtonElement[]} */ ([...element.children]);
-    const isFolded = this.#folded.has(prefix);
-    const glob = `${prefix}*`;
+    const isFolded = this.#folded.has(head);
+    const isChosen = project === ""
+      ? this.#chosen.includes(head)
+      : names.every((one) => this.#chosen.includes(one));
     if (fold !== undefined) {
       write(fold, isFolded ? "▸" : "▾");
-      fold.ariaLabel = `${isFolded ? "Unfold" : "Fold"} ${prefix}`;
+      fold.ariaLabel = `${isFolded ? "Unfold" : "Fold"} ${project || prefix}`;
       fold.ariaExpanded = String(!isFolded);
     }
     if (name !== undefined) {
-      write(name, `${glob} (${names.length})`);
-      name.title = `Show all of ${glob}`;
-      name.ariaPressed = String(this.#chosen.includes(glob));
+      write(name, `${head} (${names.length})`);
+      name.title = `Show all of ${project === "" ? head : `the Compose project ${project}`}`;
+      name.ariaPressed = String(isChosen);
     }
-    element.classList.toggle("chosen", this.#chosen.includes(glob));
+    element.classList.toggle("chosen", isChosen);
     return element;
   }
 
@@ -172,18 +181,29 @@ export class ChannelList extends HTMLElement {
     const target = /** @type {Element} */ (event.target).closest("button, input");
     const item = target?.closest("li");
     if (!(target instanceof HTMLElement) || !(item instanceof HTMLElement)) return;
-    const { prefix, name } = item.dataset;
+    const { head, name } = item.dataset;
+    const group = this.#groups.get(head ?? "");
     const isMore = target instanceof HTMLInputElement || event.ctrlKey || event.metaKey;
     if (target.dataset["run"] !== undefined) this.#sendRun(target.dataset["run"]);
-    else if (prefix !== undefined && target.matches(".fold")) this.#fold(prefix);
-    else if (prefix !== undefined) this.#choose(`${prefix}*`, isMore);
+    else if (head !== undefined && target.matches(".fold")) this.#fold(head);
+    else if (group !== undefined && group.project !== "") this.#chooseAll(group.names, isMore);
+    else if (head !== undefined) this.#choose(head, isMore);
     else if (name !== undefined) this.#choose(name, isMore && name !== "");
   }
 
-  /** @param {string} prefix */
-  #fold(prefix) {
-    if (!this.#folded.delete(prefix)) this.#folded.add(prefix);
+  /** @param {string} head */
+  #fold(head) {
+    if (!this.#folded.delete(head)) this.#folded.add(head);
     this.#arrange();
+  }
+
+  /**
+   * @param {readonly string[]} names
+   * @param {boolean} isMore besides the others
+   */
+  #chooseAll(names, isMore) {
+    const detail = [...new Set([...(isMore ? this.#chosen : []), ...names])].sort();
+    this.dispatchEvent(new CustomEvent("choose", { detail, bubbles: true }));
   }
 
   /** @param {string} run */
@@ -241,10 +261,13 @@ function runsOf(channel, status) {
 class Item {
   /** Whether the relay has it. */
   isKnown = false;
+  /** Of Compose, of which all of its containers are; empty: none. */
+  project = "";
   element = make("li", "channel");
   #button = button("name", "");
   #box = make("input");
   #label = make("span", "label");
+  #health = make("span", "health");
   #news = make("span", "news");
   #state = make("span", "state");
   #runs = make("ul", "runs");
@@ -253,7 +276,7 @@ class Item {
   constructor(name) {
     this.name = name;
     write(this.#label, name || "All channels");
-    this.#button.append(this.#state, this.#label, this.#news);
+    this.#button.append(this.#state, this.#label, this.#health, this.#news);
     this.#button.title = name;
     this.#box.type = "checkbox";
     this.#box.ariaLabel = `Show ${name} too`;
@@ -264,18 +287,19 @@ class Item {
     if (name !== "") this.element.prepend(this.#box);
   }
 
-  /** @param {string} prefix that stands above */
-  label(prefix) {
+  /** @param {string} prefix that stands above @param {boolean} isMember of a group */
+  label(prefix, isMember) {
     write(this.#label, this.name.slice(prefix.length) || this.name);
-    this.element.classList.toggle("member", prefix !== "");
+    this.element.classList.toggle("member", isMember);
   }
 
   /**
    * @param {Channel} channel
    * @param {Status} status
+   * @param {readonly Container[]} containers that feed it
    * @param {number} now
    */
-  show(channel, status, now) {
+  show(channel, status, containers, now) {
     this.isKnown = true;
     const perSecond = channel.lines_per_second;
     const newest = channel.newest === null ? null : Date.parse(channel.newest);
@@ -286,7 +310,14 @@ class Item {
     this.element.dataset["level"] = channel.newest_level ?? "";
     const level = channel.newest_level ? `, ${channel.newest_level}` : "";
     const newestWords = newest === null ? "none" : `${rest}${level}`;
-    this.#button.title = `${this.name}: ${state.words}; newest line: ${newestWords}`;
+    const condition = conditionOf(containers, now);
+    this.project = projectOf(containers);
+    write(this.#health, condition.word);
+    this.#health.dataset["word"] = condition.word;
+    this.#button.title = [
+      `${this.name}: ${state.words}; newest line: ${newestWords}`,
+      ...condition.words,
+    ].join("\n");
   }
 
   /**
@@ -296,21 +327,8 @@ class Item {
    */
   showRuns(runs, chosen, now) {
     if (runs.length === 0) return this.#runs.remove();
-    const known = /** @type {HTMLElement[]} */ ([...this.#runs.children]);
-    const isSame = known.length === runs.length && runs.every((run, index) =>
-      known[index]?.dataset["run"] === run.id);
-    if (!isSame) {
-      this.#runs.replaceChildren(
-        ...runs.map((run) => {
-          const item = make("li");
-          item.dataset["run"] = run.id;
-          const element = button("run", "");
-          element.dataset["run"] = run.id;
-          item.append(element);
-          return item;
-        }),
-      );
-    }
+    const known = new Map([...this.#runs.children].map((item) => [runIn(item), item]));
+    arrange(this.#runs, runs.map(({ id }) => known.get(id) ?? runItem(id)));
     runs.forEach((run, index) => {
       const element = find(/** @type {Element} */ (this.#runs.children[index]), "button", HTMLButtonElement);
       write(element, runWords(run, now));
@@ -329,6 +347,7 @@ class Item {
 
   lose() {
     this.isKnown = false;
+    write(this.#health, "");
     this.element.dataset["state"] = "";
     this.#tell("not there", false);
   }
@@ -357,4 +376,16 @@ class Item {
     write(this.#news, words);
     this.#news.classList.toggle("busy", isBusy);
   }
+}
+
+/** @param {Element} item */
+const runIn = (item) => /** @type {HTMLElement} */ (item).dataset["run"] ?? "";
+
+/** @param {string} run */
+function runItem(run) {
+  const item = make("li");
+  const element = button("run", "");
+  item.dataset["run"] = element.dataset["run"] = run;
+  item.append(element);
+  return item;
 }

@@ -54,6 +54,29 @@ export function write(node, text) {
 }
 
 /**
+ * Have just these elements in another, in this order. What has the keyboard keeps it, and where
+ * that goes its neighbour is given it.
+ *
+ * @param {Element} parent
+ * @param {readonly Element[]} elements
+ */
+export function arrange(parent, elements) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
+  const place = [...parent.children].findIndex((child) => child.contains(focused));
+  const wanted = new Set(elements);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  let next = parent.firstElementChild;
+  for (const element of elements) {
+    if (element === next) next = next.nextElementSibling;
+    else parent.insertBefore(element, next);
+  }
+  if (focused === null || focused === document.activeElement) return;
+  const neighbour = parent.children[Math.min(place, parent.childElementCount - 1)];
+  const target = focused.isConnected ? focused : neighbour?.querySelector("button");
+  if (target instanceof HTMLElement) target.focus({ preventScroll: true });
+}
+
+/**
  * Copy text. By an event, since the newer way is forbidden to pages that come without TLS.
  *
  * @param {string} text

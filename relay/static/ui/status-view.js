@@ -3,7 +3,7 @@
  *
  * Event `choose`: its detail is the names of channels that are to be shown.
  *
- * @import { Channel, Reader, Run, Source, Status } from "../net/relay.js"
+ * @import { Channel, Container, Reader, Run, Source, Status } from "../net/relay.js"
  */
 import { keepingDetail, keepingWords, size } from "../core/keeping.js";
 import { grouped, rate, runWords } from "../core/sentences.js";
@@ -61,6 +61,7 @@ export class StatusView extends HTMLElement {
         ["Name", "Type", "State", "Rate", "", "Lines", "Restarts", "Readers"],
         status.sources.map((source) => this.#source(source, now)),
       ),
+      ...containerTable(status, now),
       table(
         "Channels",
         ["Name", "Rate", "", "Lines", "Held", "Newest", "Memory"],
@@ -188,6 +189,31 @@ function storeSection({ store }) {
     make("p", "", words.filter((word) => word !== "").join(" · ")),
     ...store.recovered.map((sentence) => make("p", "", `At the start: ${sentence}`)),
   ];
+}
+
+/**
+ * Containers, if there are any.
+ *
+ * @param {Status} status
+ * @param {number} now
+ */
+function containerTable(status, now) {
+  const readers = status.sources.flatMap((source) => Object.values(source.readers));
+  const rows = readers.flatMap(({ container }) => (container ? [containerRow(container, now)] : []));
+  if (rows.length === 0) return [];
+  const heads = ["Name", "Project", "Service", "Image", "State", "Health", "Restarts"];
+  return [table("Containers", heads, rows.slice(0, MAX_ROWS))];
+}
+
+/**
+ * @param {Container} container
+ * @param {number} now
+ */
+function containerRow({ name, project, service, image, state, health, since, restarts }, now) {
+  const how = make("span", `state ${state}`, state);
+  const check = make("span", `state ${health ?? ""}`, health ?? "not checked");
+  const when = since === null ? "" : ` ${age(now - Date.parse(since))}`;
+  return [name, project ?? "", service, image, two(how, when), check, grouped(restarts)];
 }
 
 /**
