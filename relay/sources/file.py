@@ -2,9 +2,10 @@
 Files, followed by name through rotation and truncation.
 
 The parts: ``file_scan`` (which paths), ``file_set`` (which file each path leads to),
-``file_watch`` and ``file_names`` (what inotify tells), ``file_reader`` (one file),
-``file_reading`` (their turns), ``file_lives`` (truncation and copies), ``file_resume``
-(positions), ``file_generations`` (what came and went while nobody looked).
+``file_watch`` (what inotify tells), ``file_tenants`` and ``file_names`` (what that means),
+``file_reader`` (one file), ``file_reading`` (their turns), ``file_lives`` (truncation and
+copies), ``file_resume`` (positions), ``file_generations`` (what came and went while nobody
+looked).
 """
 
 import asyncio

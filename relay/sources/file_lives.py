@@ -115,7 +115,7 @@ class Lives:
 
     def _move_to_copy(self, reader: FileReader, copy: OpenFile) -> None:
         if (other := self._files.known.get(copy.key)) is not None:
-            self._take_over(reader, other)
+            self.take_over(reader, other)
         self._files.attach(reader, copy)
         self._files.known[copy.key] = reader
         if copy.size < reader.offset:
@@ -206,7 +206,7 @@ class Lives:
         missed.left_at, missed.grace_seconds, missed.lossy = time.monotonic(), 0.0, True
         self._files.see(missed)
         if other is not None:
-            self._take_over(missed, other)
+            self.take_over(missed, other)
         self._know(copy)
 
     def _know(self, copy: OpenFile) -> None:
@@ -214,7 +214,7 @@ class Lives:
         if self._files.patterns.matches(copy.path):
             self._files.look(copy.path)
 
-    def _take_over(self, reader: FileReader, other: FileReader) -> None:
+    def take_over(self, reader: FileReader, other: FileReader) -> None:
         """Put a reader in the place of one that waited, because its file might be a copy."""
         for place in self._files.places.values():
             if place.current is other:

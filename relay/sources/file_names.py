@@ -2,27 +2,29 @@
 What inotify's events mean for a set of files.
 
 Mostly: look at that path. A name that comes and goes faster than it can be looked at needs
-more: a file that was renamed before it was opened is found by following its moves, one that was
-deleted before it was opened is a loss.
+more: a file that was renamed before it was opened is found under its new name, one that was
+deleted before it was opened is a loss, and both stand at their place among the files of their
+path. Rule of this file: what a name leads to is the file that events speak of only if no more
+has happened by the time that it was looked at.
 """
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from relay.sources.file_generations import added_by_rotation
-from relay.sources.file_identity import FileKey, key_of, open_quietly
+from relay.sources.file_identity import OpenFile, open_quietly
 from relay.sources.file_lives import Lives
 from relay.sources.file_reader import FileReader
-from relay.sources.file_set import Birth, FileSet, Place
+from relay.sources.file_set import Birth, FileSet
+from relay.sources.file_tenants import Tenant, Tenants
 from relay.sources.file_watch import NameChange, NameEvent
 
 __all__ = ["Names"]
 
-MOVE_SECONDS = 0.5
-"""For how long a file that was never opened is followed from name to name; less than a rotated
-file's grace, so that a file that was read and forgotten is never taken for it."""
+MOST_LOOKS = 100
+"""How often names are looked at again at most, because more has happened meanwhile."""
 
 BORN_SECONDS = 10.0
 """For how long it is remembered that a file was created; longer than any stall of the loop."""
@@ -40,8 +42,7 @@ class Names:
     def __init__(self, files: FileSet, lives: Lives) -> None:
         self._files = files
         self._lives = lives
-        self._moving: dict[int, tuple[str, float]] = {}
-        self._moved: dict[str, tuple[str, float]] = {}
+        self._tenants = Tenants(self._is_ours, self._is_rotated)
         self._bearing: dict[int, Birth] = {}
         self._early: list[NameEvent] = []
 
@@ -78,48 +79,38 @@ class Names:
         if not self._files.running:
             self._early += events
             return
-        self._forget_old(time.monotonic())
-        # Each at a time of its own, so that times tell the order.
-        paths = [event.path for event in events if self._note(event, time.monotonic())]
-        generations: dict[str, list[str]] = {}
-        for path, (origin, _) in self._moved.items():
-            generations.setdefault(origin, []).append(path)
-        for origin, moved in generations.items():
-            self._adopt(origin, moved)
-        for path in dict.fromkeys(paths):
+        if not events and not self._files.ahead:
+            return
+        changed: dict[str, None] = {}
+        for _ in range(MOST_LOOKS):
+            self._note(events, changed)
+            self._look(changed)
+            if not (events := self._files.gather()):
+                break
+        self._note(events, changed)
+        self._settle()
+        for path in changed:
             self._files.look(path)
         self._lives.look_at_new()
 
+    def _note(self, events: Sequence[NameEvent], changed: dict[str, None]) -> None:
+        """Follow changes, and remember which of our paths they are of."""
+        self._forget_old(time.monotonic())
+        for event in events:
+            # Each at a time of its own, so that times tell the order.
+            self._note_birth(event, time.monotonic())
+            self._files.told += 1
+            self._tenants.note(event, self._files.told)
+            if self._is_ours(event.path):
+                changed[event.path] = None
+
+    def _is_ours(self, path: str) -> bool:
+        return path in self._files.places or self._files.patterns.matches(path)
+
     def _forget_old(self, now: float) -> None:
-        self._moved = {
-            path: (origin, when)
-            for path, (origin, when) in self._moved.items()
-            if now - when < MOVE_SECONDS
-        }
         born = self._files.born
         for path in [path for path, one in born.items() if now - one.when > BORN_SECONDS]:
             del born[path]
-
-    def _note(self, event: NameEvent, now: float) -> bool:
-        """Follow one change; return whether its path is one of ours."""
-        path = event.path
-        ours = path in self._files.places or self._files.patterns.matches(path)
-        self._note_birth(event, now)
-        match event.change:
-            case NameChange.CREATED if ours:
-                self._files.created.add(path)
-            case NameChange.DELETED if path in self._files.created:
-                # It came and went between two looks.
-                self._files.created.discard(path)
-                self._lose(path)
-            case NameChange.MOVED_FROM:
-                origin, when = self._moved.pop(path, (path, now))
-                if ours or origin != path:
-                    self._moving = {event.cookie: (origin, when)}
-                    self._files.created.discard(path)
-            case NameChange.MOVED_TO if event.cookie in self._moving:
-                self._moved[path] = self._moving.pop(event.cookie)
-        return ours
 
     def _note_birth(self, event: NameEvent, now: float) -> None:
         """Remember when files were created, whatever their names are now."""
@@ -135,67 +126,141 @@ class Names:
                 one = self._bearing.pop(event.cookie)
                 born[path] = Birth(one.when, (*one.paths, path))
 
-    def _adopt(self, origin: str, moved: Sequence[str]) -> None:
-        """
-        Read files that had a path of ours and lost it before they were ever opened.
+    def _look(self, changed: Iterable[str]) -> None:
+        """Open what the changed paths lead to, and what had one of them and has another name."""
+        for path in changed:
+            # What was rotated to this name is read among the lines of its old one.
+            if self._tenants.home(path) == path:
+                self._files.look(path)
+        for tenant in self._all():
+            if tenant.file is not None:
+                tenant.file.close()
+            is_moved = tenant.path not in (None, tenant.home)
+            tenant.file = open_quietly(tenant.path) if tenant.path and is_moved else None
 
-        Args:
-            origin: the path that they had.
-            moved: where they are now, oldest first.
-        """
-        place = self._files.places.get(origin)
-        keys = [_key_at(path) for path in moved]
-        for number, (path, key) in enumerate(zip(moved, keys, strict=True)):
-            if key is None or key in self._files.known or not self._is_rotated(path, origin):
-                continue
-            place = place or self._files.place(origin)
-            younger = self._younger(place, keys[:number], keys[number + 1 :])
-            with suppress(OSError):
-                file = open_quietly(path)
-                if file is not None:
-                    self._files.insert(place, file, younger).left_at = time.monotonic()
+    def _all(self) -> list[Tenant]:
+        return [tenant for tenants in self._tenants.of.values() for tenant in tenants]
 
-    def _is_rotated(self, path: str, origin: str) -> bool:
+    def _is_rotated(self, path: str, home: str) -> bool:
         """Tell whether a file that was moved is still its old path's, not its new one's."""
         patterns = self._files.patterns
-        if not patterns.matches(origin):
+        if not patterns.matches(home):
             return False
-        is_own = patterns.matches(path) and added_by_rotation(patterns, path, origin) is None
+        is_own = patterns.matches(path) and added_by_rotation(patterns, path, home) is None
         return not (is_own or patterns.is_plain(path))
 
-    def _younger(
-        self, place: Place, older: Sequence[FileKey | None], newer: Sequence[FileKey | None]
-    ) -> FileReader | None:
-        """Return the reader of the next generation, where that was opened first."""
-        for key in newer:
-            reader = self._files.known.get(key) if key is not None else None
-            if reader is not None and reader.path == place.path:
-                return reader
-        current = place.current
-        # One that was deleted meanwhile had the path before.
-        if current is None or current.key in older or _key_at(place.path) != current.key:
-            return None
-        return current
+    def _settle(self) -> None:
+        """Find out which files it was that had the paths, and give each its place."""
+        kept: list[Tenant] = []
+        for path, tenants in self._tenants.of.items():
+            self._recognise(path, tenants)
+            self._adopt(path, tenants)
+            self._declare(path, tenants)
+            # What cannot be opened is nobody's: if it goes it is lost.
+            is_unread = (one for one in tenants if one.path == path and one.reader is None)
+            kept += [one for one in is_unread if os.path.isfile(path)]
+            self._files.settle(path)
+        self._tenants.clear()
+        for tenant in kept:
+            self._tenants.keep(tenant)
+        for reader in self._files.ahead:
+            self._files.settle(reader.path)
+        self._files.ahead.clear()
 
-    def _lose(self, path: str) -> None:
+    def _recognise(self, path: str, tenants: Sequence[Tenant]) -> None:
+        """Tell who reads them, as far as anyone does."""
         place = self._files.places.get(path)
-        if place is not None and place.last is not None:
-            place.last.lossy = True
-            self._files.turns.restate(place.last)
+        if place is None:
+            return
+        for tenant in tenants:
+            if tenant.path == path:
+                tenant.reader = place.current
+            elif tenant.file is not None:
+                reader = self._files.known.get(tenant.file.key)
+                tenant.reader = None if self._is_stray(reader, path) else reader
+        for tenant in tenants[:1]:
+            if tenant.reader is None and not tenant.is_new:
+                tenant.reader = place.settled
+        self._recognise_gone(path, tenants)
+
+    def _recognise_gone(self, path: str, tenants: Sequence[Tenant]) -> None:
+        """Find the readers of files that were opened before it was told that they came."""
+        found = {tenant.reader for tenant in tenants}
+        gone = [one for one in tenants if one.path is None and one.reader is None]
+        ahead = [one for one in self._files.ahead if one.path == path and one not in found]
+        is_doubtful = False
+        for number, reader in enumerate(ahead):
+            # What had left before is another.
+            may_be = [one for one in gone if one.left > self._files.ahead[reader]]
+            if not may_be:
+                continue
+            is_next_lost = len(may_be) > len(ahead) - number
+            is_doubtful |= is_next_lost
+            if is_doubtful:
+                # Nobody can tell which of them it was: others may be lost before and behind it.
+                self._mark_lossy(reader)
+            tenant = may_be[is_next_lost]
+            tenant.reader = reader
+            gone = gone[gone.index(tenant) + 1 :]
+
+    def _mark_lossy(self, reader: FileReader) -> None:
+        reader.lossy = True
+        self._files.turns.restate(reader)
+
+    def _is_stray(self, reader: FileReader | None, home: str) -> bool:
+        """Tell whether a file was opened under its new name first, and is not read yet."""
+        is_unread = reader is not None and not reader.offset and reader in self._files.ahead
+        return is_unread and reader is not None and reader.path != home
+
+    def _adopt(self, path: str, tenants: Sequence[Tenant]) -> None:
+        """Read files that had a path of ours and lost it before they were ever opened."""
+        younger: FileReader | None = None
+        for tenant in reversed(tenants):
+            file, tenant.file = tenant.file, None
+            if tenant.reader is None and file is not None:
+                tenant.reader = self._insert(path, file, younger)
+            elif file is not None:
+                file.close()
+            if tenant.reader in self._files.queued(path):
+                younger = tenant.reader
+
+    def _insert(self, path: str, file: OpenFile, younger: FileReader | None) -> FileReader | None:
+        stray = self._files.known.get(file.key)
+        try:
+            reader = self._files.insert(self._files.place(path), file, younger)
+        except OSError:
+            file.close()
+            return None
+        reader.left_at = time.monotonic()
+        if stray is not None:
+            self._lives.take_over(reader, stray)
+        return reader
+
+    def _declare(self, path: str, tenants: Sequence[Tenant]) -> None:
+        """Declare those that nobody has read, and nobody can, where their lines would stand."""
+        for number, tenant in enumerate(tenants):
+            if tenant.path is None and tenant.is_new and tenant.reader is None:
+                self._lose(path, [one.reader for one in tenants[:number]], tenants[number + 1 :])
+
+    def _lose(
+        self, path: str, before: Sequence[FileReader | None], after: Sequence[Tenant]
+    ) -> None:
+        queued = self._files.queued(path)
+        older = next((one for one in reversed(before) if one in queued), None)
+        if older is None:
+            younger = [one.reader for one in after if one.reader in queued]
+            queued = queued[: queued.index(younger[0])] if younger else queued
+            older = queued[-1] if queued else None
+        if older is not None:
+            self._mark_lossy(older)
         else:
             self._files.turns.put(self._files.loss(path))
 
     def events_lost(self) -> None:
         """Look at everything."""
+        self._tenants.clear()
         for reader in self._files.known.values():
             self._files.turns.mark(reader)
         for path in list(self._files.places):
             if self._files.running:
                 self._files.look(path)
-
-
-def _key_at(path: str) -> FileKey | None:
-    try:
-        return key_of(os.stat(path))
-    except OSError:
-        return None

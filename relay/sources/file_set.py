@@ -29,7 +29,7 @@ from relay.sources.file_identity import (
 from relay.sources.file_reader import FORGOTTEN, FileReader, ReaderSettings
 from relay.sources.file_scan import Patterns
 from relay.sources.file_turns import Turns
-from relay.sources.file_watch import Watch
+from relay.sources.file_watch import NameEvent, Watch
 
 __all__ = ["Birth", "FileSet", "Lane", "Place"]
 
@@ -69,12 +69,14 @@ class Place:
         row: what status shows for it.
         current: reader of the file that it leads to.
         last: reader of the newest file whose lines are this path's.
+        settled: reader of the file that it led to when all was known that had been told.
     """
 
     path: str
     row: ReaderStatus
     current: FileReader | None = None
     last: FileReader | None = None
+    settled: FileReader | None = None
 
 
 class FileSet:
@@ -107,8 +109,11 @@ class FileSet:
         self._most_open = max(64, soft // 4)
         self.unseen: set[FileReader] = set()
         """Readers of files of which no bytes have been seen."""
-        self.created: set[str] = set()
-        """Paths at which a file was created that was not opened yet."""
+        self.told = 0
+        """How many changes of names were told."""
+        self.ahead: dict[FileReader, int] = {}
+        """Readers of files of whose coming no event may have told yet, in the order in which
+        they were opened; and how many changes had been told then."""
         self.left: dict[str, str] = {}
         """For a path that leads nowhere the reader whose position says so; see :meth:`leave`."""
         self.stands: dict[str, FilePosition] = {}
@@ -136,6 +141,17 @@ class FileSet:
         """
         if self.watch is not None:
             self.watch.read()
+        else:
+            self.ahead.clear()
+
+    def gather(self) -> list[NameEvent]:
+        """Return what the kernel has to tell of names; what it tells of files comes later."""
+        return self.watch.gather() if self.watch is not None else []
+
+    def settle(self, path: str) -> None:
+        """Note that events have told how a path came to lead where it does."""
+        if (place := self.places.get(path)) is not None:
+            place.settled = place.current
 
     # What is where
 
@@ -146,7 +162,6 @@ class FileSet:
         try:
             key = key_of(os.stat(path))
             if place.current is not None and place.current.key == key:
-                self.created.discard(path)
                 return
             file = open_file(path)
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -199,6 +214,7 @@ class FileSet:
                 file.close()
                 self._say(place, "unreadable", error.strerror)
                 return
+            self.ahead[reader] = self.told
             if self.running:
                 self.note_appeared(reader)
         self._put_in(place, reader)
@@ -214,7 +230,6 @@ class FileSet:
         if reader.path == place.path and reader.after is None:
             # It came back to its name.
             reader.left_at, reader.done = None, False
-        self.created.discard(place.path)
         self._say(place, "reading")
 
     def _leave(self, place: Place) -> None:
@@ -354,6 +369,15 @@ class FileSet:
         if place.last is not None:
             place.last.after, reader.before = reader, place.last
         place.last = reader
+
+    def queued(self, path: str) -> list[FileReader]:
+        """Return the readers whose lines are a path's and that are not finished, oldest first."""
+        place, found = self.places.get(path), []
+        reader = place.last if place is not None else None
+        while reader is not None:
+            found.append(reader)
+            reader = reader.before
+        return found[::-1]
 
     def keep(self, reader: FileReader) -> None:
         """Know a reader by its file, and watch that."""

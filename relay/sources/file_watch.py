@@ -71,7 +71,7 @@ class FileEvents(Protocol):
         """Its file has another name, or fewer names."""
 
     def names_changed(self, events: Sequence[NameEvent]) -> None:
-        """Names came or went, in this order."""
+        """These names came or went, in this order; none, where nothing did until now."""
 
     def events_lost(self) -> None:
         """The kernel's queue was full: anything may have happened."""
@@ -99,6 +99,7 @@ class Watch:
         self._directories: dict[str, tuple[FileKey, int]] = {}
         self._paths: dict[int, list[str]] = {}
         self._loop = asyncio.get_running_loop()
+        self._untold: list[tuple[int, int]] = []
         self._window_end = 0.0
         self._wakes = 0
         self._listen()
@@ -150,21 +151,25 @@ class Watch:
 
     def read(self) -> None:
         """Tell what has happened until now."""
-        names: list[NameEvent] = []
-        files: list[tuple[int, int]] = []
-        for watch, mask, cookie, name in self._inotify.read(timeout=0):
-            if mask & Q_OVERFLOW:
-                self._events.events_lost()
-            elif watch in self._paths:
-                names.extend(self._names(watch, mask, cookie, name))
-            else:
-                files.append((watch, mask))
         # Names first: a file that turns out to be truncated is then looked for in copies that
         # are known to be new.
-        if names:
-            self._events.names_changed(names)
+        self._events.names_changed(self.gather())
+        files, self._untold = self._untold, []
         for watch, mask in files:
-            self._tell_file(watch, mask)
+            if mask & Q_OVERFLOW:
+                self._events.events_lost()
+            else:
+                self._tell_file(watch, mask)
+
+    def gather(self) -> list[NameEvent]:
+        """Return what has happened to names; :meth:`read` tells what has to files."""
+        names: list[NameEvent] = []
+        for watch, mask, cookie, name in self._inotify.read(timeout=0):
+            if watch in self._paths:
+                names.extend(self._names(watch, mask, cookie, name))
+            else:
+                self._untold.append((watch, mask))
+        return names
 
     async def calm(self) -> None:
         """Wait a little where events have come in quick succession, so that fewer wakes do."""

@@ -1,6 +1,8 @@
 """A set of files that is told of what happened when everything has, for tests."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 from relay.entry import Origin
 from relay.sources.base import SourceStatus
@@ -9,9 +11,29 @@ from relay.sources.file_reader import FileReader, ReaderSettings
 from relay.sources.file_reading import Reading
 from relay.sources.file_scan import Patterns
 from relay.sources.file_set import FileSet
-from relay.sources.file_watch import NameChange, NameEvent
+from relay.sources.file_watch import NameChange, NameEvent, Watch
 
 __all__ = ["Late"]
+
+
+def _events(told: Sequence[tuple[NameChange, Path, int]]) -> list[NameEvent]:
+    return [NameEvent(str(path), change, cookie) for change, path, cookie in told]
+
+
+class _Kernel:
+    """What the real one cannot be made to do: to tell of changes just when names are looked at."""
+
+    def __init__(self, then: Callable[[], Sequence[tuple[NameChange, Path, int]]]) -> None:
+        self._then = [then]
+
+    def gather(self) -> list[NameEvent]:
+        return _events(self._then.pop()()) if self._then else []
+
+    def follow(self, reader: FileReader) -> None:
+        """Watch no file."""
+
+    def drop(self, reader: FileReader) -> None:
+        """Watch none still."""
 
 
 class Late:
@@ -26,14 +48,30 @@ class Late:
         for found in patterns.scan().files:
             self.files.look(found)
         self.files.running = True
-        self.lines: list[str] = []
-        self.losses = 0
+        self.names.start()
+        self.given: list[str | None] = []
+        """Lines, and ``None`` for each loss."""
         self.read()
 
-    def tell(self, *events: tuple[NameChange, Path, int]) -> None:
-        self.names.names_changed(
-            [NameEvent(str(path), change, cookie) for change, path, cookie in events]
-        )
+    def tell(
+        self,
+        *events: tuple[NameChange, Path, int],
+        then: Callable[[], Sequence[tuple[NameChange, Path, int]]] = tuple,
+    ) -> None:
+        """Tell some events; once names were looked at let ``then`` happen, and tell its own."""
+        self.files.watch = cast(Watch, _Kernel(then))
+        self.names.names_changed(_events(events))
+        self.files.watch = None
+
+    @property
+    def lines(self) -> list[str]:
+        """All lines so far."""
+        return [line for line in self.given if line is not None]
+
+    @property
+    def losses(self) -> int:
+        """How many losses were declared."""
+        return self.given.count(None)
 
     @property
     def reader(self) -> FileReader:
@@ -52,8 +90,7 @@ class Late:
         """Take all turns, and let all deadlines pass."""
         while True:
             for batch in self.reading.turn():
-                self.lines += batch.lines.strings()
-                self.losses += batch.loss is not None
+                self.given += [*batch.lines.strings(), *([None] if batch.loss else [])]
             for reader in self.files.known.values():
                 reader.grace_seconds = 0.0
             self.files.turns.mark_due(1e12)

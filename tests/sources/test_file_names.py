@@ -49,8 +49,12 @@ def test_an_older_file_that_is_found_after_a_younger(tmp_path: Path) -> None:
     log.rename(old[1])
     old[2].write_text("two\n")
     log.write_text("three\n")
-    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[1], 1), (CREATED, log, 0))
-    late.tell((MOVED_FROM, log, 2), (MOVED_TO, old[2], 2), (CREATED, log, 0))
+    late.tell(
+        (MOVED_FROM, log, 1),
+        (MOVED_TO, old[1], 1),
+        (CREATED, log, 0),
+        then=lambda: [(MOVED_FROM, log, 2), (MOVED_TO, old[2], 2), (CREATED, log, 0)],
+    )
     by_name = sorted(late.files.known.values(), key=lambda reader: reader.made_ns(reader.name))
     # In this order they are taken up in another life.
     assert [reader.head for reader in by_name] == [b"one\n", b"two\n", b"three\n"]
@@ -120,6 +124,148 @@ def test_a_file_that_is_deleted_after_it_was_opened(tmp_path: Path) -> None:
     assert (late.lines, late.losses) == (["one", "two"], 0)
     assert late.files.known == {}
     assert late.reading.turn() == []
+
+
+def test_a_file_that_was_opened_before_it_was_told_of(tmp_path: Path) -> None:
+    """Its creation and deletion, told together later, are no loss."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    log.unlink()
+    log.write_text("two\n")
+    late.files.look(str(log))
+    log.unlink()
+    log.write_text("three\n")
+    late.tell((DELETED, log, 0), (CREATED, log, 0), (DELETED, log, 0), (CREATED, log, 0))
+    late.read()
+    assert late.given == ["one", "two", "three"]
+    late.files.close()
+
+
+def test_one_of_two_deleted_files_was_opened(tmp_path: Path) -> None:
+    """Nobody can tell which: there is a loss on either side of its lines."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    log.unlink()
+    log.write_text("two\n")
+    late.files.look(str(log))
+    with log.open():
+        log.unlink()
+        log.write_text("three\n")
+        log.unlink()
+    log.write_text("four\n")
+    late.tell((DELETED, log, 0), *[(CREATED, log, 0), (DELETED, log, 0)] * 2, (CREATED, log, 0))
+    late.read()
+    assert late.given == ["one", None, "two", None, "four"]
+    late.files.close()
+
+
+def test_a_file_that_left_before_another_was_opened_is_not_that_one(tmp_path: Path) -> None:
+    """What was deleted before a file was opened was another, so that no doubt remains."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    log.unlink()
+    log.write_text("three\n")
+
+    def go_on() -> list[tuple[NameChange, Path, int]]:
+        log.unlink()
+        log.write_text("four\n")
+        return [(CREATED, log, 0), (DELETED, log, 0), (CREATED, log, 0)]
+
+    late.tell((DELETED, log, 0), (CREATED, log, 0), (DELETED, log, 0), then=go_on)
+    late.read()
+    assert late.given == ["one", None, "three", "four"]
+    late.files.close()
+
+
+def test_a_loss_among_files_that_were_renamed(tmp_path: Path) -> None:
+    """It stands where the lines of the deleted file would, not behind all that is known."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(old[1])
+    log.write_text("two\n")
+    log.unlink()
+    old[2].write_text("three\n")
+    log.write_text("four\n")
+    late.tell(
+        (MOVED_FROM, log, 1),
+        (MOVED_TO, old[1], 1),
+        (CREATED, log, 0),
+        (DELETED, log, 0),
+        (CREATED, log, 0),
+        (MOVED_FROM, log, 2),
+        (MOVED_TO, old[2], 2),
+        (CREATED, log, 0),
+    )
+    late.read()
+    assert late.given == ["one", None, "three", "four"]
+    late.files.close()
+
+
+def test_a_file_that_left_the_directory_before_it_was_opened(tmp_path: Path) -> None:
+    """Where it went nobody looks: a loss."""
+    log = tmp_path / "a.log"
+    late = Late(log)
+    log.write_text("one\n")
+    (tmp_path / "archive").mkdir()
+    log.rename(tmp_path / "archive" / "a.log")
+    log.write_text("two\n")
+    late.tell((CREATED, log, 0), (MOVED_FROM, log, 1), (CREATED, log, 0))
+    late.read()
+    assert late.given == [None, "two"]
+    late.files.close()
+
+
+def test_a_younger_file_that_was_moved_on_while_names_are_looked_at(tmp_path: Path) -> None:
+    """The older one, of which is told first, is read first though the younger was opened first."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(old[1])
+    old[2].write_text("two\n")
+    log.write_text("three\n")
+    late.files.look(str(log))
+    log.rename(old[3])
+    log.write_text("four\n")
+    late.tell(
+        (MOVED_FROM, log, 1),
+        (MOVED_TO, old[1], 1),
+        (CREATED, log, 0),
+        (MOVED_FROM, log, 2),
+        (MOVED_TO, old[2], 2),
+        (CREATED, log, 0),
+        then=lambda: [(MOVED_FROM, log, 3), (MOVED_TO, old[3], 3), (CREATED, log, 0)],
+    )
+    late.read()
+    assert late.given == ["one", "two", "three", "four"]
+    late.files.close()
+
+
+def test_a_rotated_file_that_was_opened_under_its_new_name(tmp_path: Path) -> None:
+    """Where a glob takes that in too, it still stands among the lines of its old name."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(tmp_path / "a.log*")
+    log.rename(old[1])
+    old[2].write_text("two\n")
+    log.write_text("three\n")
+    late.files.look(str(log))
+    late.files.look(str(old[2]))
+    late.tell(
+        (MOVED_FROM, log, 1),
+        (MOVED_TO, old[1], 1),
+        (CREATED, log, 0),
+        (MOVED_FROM, log, 2),
+        (MOVED_TO, old[2], 2),
+        (CREATED, log, 0),
+    )
+    late.read()
+    assert late.given == ["one", "two", "three"]
+    assert {reader.path for reader in late.files.known.values()} == {str(log)}
+    late.files.close()
 
 
 def test_a_file_that_was_finished_is_not_taken_for_another(tmp_path: Path) -> None:

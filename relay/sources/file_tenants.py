@@ -1,0 +1,119 @@
+"""
+Which files had a path, one after the other, by what the kernel tells of names.
+
+Rule of this file: it is told, and looks at nothing. Events carry no inode: which file it was is
+for others to find, under the name that it has now.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from relay.sources.file_identity import OpenFile
+from relay.sources.file_reader import FileReader
+from relay.sources.file_watch import NameChange, NameEvent
+
+__all__ = ["Tenant", "Tenants"]
+
+
+@dataclass(slots=True, eq=False)
+class Tenant:
+    """
+    One file that has, or had, a path of the source.
+
+    Args:
+        home: the path among whose lines its own stand.
+        path: its name now; ``None``: it was deleted, or is out of sight.
+        is_new: whether it came there by these events; else it was there before.
+        left: number of the change by which it lost its last name.
+        reader: who reads it, once that is known.
+        file: the file itself, where it was opened for that.
+    """
+
+    home: str
+    path: str | None
+    is_new: bool = True
+    left: int = 0
+    reader: FileReader | None = None
+    file: OpenFile | None = None
+
+
+class Tenants:
+    """
+    Follow files from name to name.
+
+    Args:
+        is_ours: whether a path is one of the source's.
+        is_rotated: whether a file that has the first path now still belongs to the second.
+    """
+
+    def __init__(
+        self, is_ours: Callable[[str], bool], is_rotated: Callable[[str, str], bool]
+    ) -> None:
+        self.of: dict[str, list[Tenant]] = {}
+        """Of each path that anything happened to, its files in their order."""
+        self._at: dict[str, Tenant] = {}
+        self._moving: dict[int, Tenant] = {}
+        self._number = 0
+        self._is_ours = is_ours
+        self._is_rotated = is_rotated
+
+    def note(self, event: NameEvent, number: int) -> None:
+        """Follow one change; changes are numbered upwards."""
+        self._number = number
+        match event.change:
+            case NameChange.CREATED:
+                self._come(event.path)
+            case NameChange.DELETED:
+                self._leave(event.path)
+            case NameChange.MOVED_FROM:
+                if (tenant := self._leave(event.path)) is not None:
+                    self._moving = {event.cookie: tenant}
+            case NameChange.MOVED_TO:
+                # What had the name has it no more.
+                self._leave(event.path)
+                self._arrive(event.path, self._moving.pop(event.cookie, None))
+
+    def home(self, path: str) -> str:
+        """Return among whose lines those of the file stand that has a path now."""
+        tenant = self._at.get(path)
+        return tenant.home if tenant is not None else path
+
+    def clear(self) -> None:
+        """Forget all that was told, once it is known what it means."""
+        self.of.clear()
+        self._at.clear()
+        self._moving.clear()
+
+    def keep(self, tenant: Tenant) -> None:
+        """Remember one file that could not be opened where it is."""
+        self.of[tenant.home] = [tenant]
+        self._at[tenant.home] = tenant
+
+    def _come(self, path: str) -> None:
+        if self._is_ours(path):
+            self._put(Tenant(path, path))
+
+    def _leave(self, path: str) -> Tenant | None:
+        tenant = self._at.pop(path, None)
+        if tenant is None and path not in self.of and self._is_ours(path):
+            tenant = Tenant(path, path, is_new=False)
+            self.of[path] = [tenant]
+        if tenant is not None:
+            tenant.path, tenant.left = None, self._number
+        return tenant
+
+    def _arrive(self, path: str, tenant: Tenant | None) -> None:
+        if tenant is None:
+            self._come(path)
+            return
+        tenant.path = path
+        self._at[path] = tenant
+        is_other = path != tenant.home and not self._is_rotated(path, tenant.home)
+        if is_other and self._is_ours(path):
+            # It was another path's only on the way to this one.
+            self.of[tenant.home].remove(tenant)
+            self._put(Tenant(path, path))
+
+    def _put(self, tenant: Tenant) -> None:
+        self.of.setdefault(tenant.home, []).append(tenant)
+        self._at[tenant.home] = tenant
