@@ -204,12 +204,20 @@ def assert_exact(relay: "Relay", writer: Writer, channel: str | None = None) -> 
     assert gaps_in(relay, channel) == []
 
 
-def begin(engine: Engine, tmp_path: Path, *, tty: bool = False, **more: Any) -> Writer:
+def begin(
+    engine: Engine,
+    tmp_path: Path,
+    name: str = "numbers",
+    *,
+    tty: bool = False,
+    more: tuple[str, ...] = (),
+    **others: Any,
+) -> Writer:
     """Return a container that writes on, with a terminal or without, until it is stopped."""
-    kinds: dict[str, Any] = {"streams": ("out", "err"), "burst": 100}
+    kinds: dict[str, Any] = {"streams": ("out", "err"), "burst": 100, "options": more}
     if tty:
-        kinds = {"streams": ("out",), "burst": 180, "options": ("--tty",)}
-    writer = Writer(engine, "numbers", tmp_path / "record", **(kinds | more))
+        kinds = {"streams": ("out",), "burst": 180, "options": ("--tty", *more)}
+    writer = Writer(engine, name, tmp_path / "record", **(kinds | others))
     writer.start()
     return writer
 

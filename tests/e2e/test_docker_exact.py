@@ -5,6 +5,8 @@ What a container wrote is its own record's word, never the relay's or the engine
 """
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,8 @@ import pytest
 from tests.docker_engine import Engine
 from tests.e2e.conftest import Relay
 from tests.e2e.docker_writers import (
+    LEAST_RATE,
     Lives,
-    Writer,
     assert_exact,
     begin,
     gaps_in,
@@ -24,6 +26,9 @@ from tests.e2e.docker_writers import (
     wait_for_more,
 )
 from tests.fakes.engine_proxy import EngineProxy
+
+BURST = 5_000
+"""Lines that are written within a moment."""
 
 both = pytest.mark.parametrize("tty", [False, True], ids=["streams", "terminal"])
 
@@ -68,18 +73,20 @@ def test_cuts_inside_frames(lives: Lives, engine: Engine, tmp_path: Path) -> Non
         assert_exact(relay, writer)
 
 
-def test_an_idle_connection_that_is_cut(lives: Lives, engine: Engine, tmp_path: Path) -> None:
-    """As proxies do after minutes; what comes next is read as if nothing had been."""
+@both
+def test_an_idle_connection_that_is_cut(lives: Lives, engine: Engine, tty: bool) -> None:
+    """As proxies do after minutes; what comes next, at once, is read as if nothing had been."""
     with EngineProxy(engine.socket).running() as proxy:
         relay = lives(proxy.url)
-        pipe = "mkfifo /tmp/in; echo first; while :; do cat /tmp/in; done"
-        engine.run("quiet", pipe)
+        pipe = "mkfifo /tmp/in; echo 0; while :; do cat /tmp/in; done"
+        engine.run("quiet", pipe, *(["--tty"] if tty else []))
         wait_for_lines(relay, "quiet", 1)
         for number in range(3):
             assert proxy.cut("") >= 2
-            engine.docker("exec", "quiet", "sh", "-c", f"echo line {number} > /tmp/in")
-            wait_for_lines(relay, "quiet", 2 + number)
-        assert lines_in(relay, "quiet") == ["first", "line 0", "line 1", "line 2"]
+            lines = f"seq {number * BURST + 1} {(number + 1) * BURST}"
+            engine.docker("exec", "quiet", "sh", "-c", f"{lines} > /tmp/in")
+            wait_for_lines(relay, "quiet", (number + 1) * BURST + 1)
+        assert lines_in(relay, "quiet") == [str(number) for number in range(3 * BURST + 1)]
         assert gaps_in(relay, "quiet") == []
 
 
@@ -119,45 +126,79 @@ def _started(run: dict[str, Any]) -> str:
     return str(run["started"])
 
 
+@both
 def test_containers_that_are_recreated_and_removed_at_once(
-    lives: Lives, engine: Engine, tmp_path: Path
+    lives: Lives, engine: Engine, tmp_path: Path, tty: bool
 ) -> None:
     """One channel for all that had the name; each is removed right after its last line."""
     relay = lives()
-    record = tmp_path / "record"
     writers = []
     for _ in range(3):
-        writer = Writer(engine, "numbers", record, lines=6000, burst=200, options=("--rm",))
-        writer.start()
+        writer = begin(engine, tmp_path, tty=tty, lines=6000, burst=200, more=("--rm",))
         writers.append(writer)
         relay.wait(partial(_is_gone, engine, writer.id))
     assert_exact(relay, writers[0])
     assert len({writer.id for writer in writers}) == 3
-    assert [run["lines"] for run in relay.wait(lambda: _ended_runs(relay, 3))] == [12_000] * 3
+    count = 6000 * len(writers[0].streams)
+    assert [run["lines"] for run in relay.wait(lambda: _ended_runs(relay, 3))] == [count] * 3
 
 
+@both
 @pytest.mark.parametrize("live_restore", [True, False], ids=["live-restore", "stopping"])
 def test_restarts_of_the_engine(
-    lives: Lives, engine: Engine, tmp_path: Path, live_restore: bool
+    lives: Lives, engine: Engine, tmp_path: Path, live_restore: bool, tty: bool
 ) -> None:
-    """With its containers going on, or ending with it; and killed."""
+    """With its containers going on, or ending with it."""
+    with restarting(engine, live_restore=live_restore):
+        relay = lives()
+        # Where it goes on it waits for an engine that is down, and counts that as its own time.
+        writer = begin(engine, tmp_path, tty=tty, burst=300)
+        for _ in range(1 if live_restore else 2):
+            restart(relay, engine, signal.SIGTERM, live_restore=live_restore)
+            if not live_restore:
+                engine.docker("start", "numbers")
+        wait_for_more(relay, 5000)
+        writer.stop()
+        assert_exact(relay, writer)
+        assert _source(relay)["state"] == "running"
+
+
+@both
+def test_an_engine_that_is_killed(lives: Lives, engine: Engine, tmp_path: Path, tty: bool) -> None:
+    """All that it has comes once; what it had in its hands when it was killed nobody has."""
+    with restarting(engine, live_restore=True):
+        relay = lives()
+        writer = begin(engine, tmp_path, tty=tty, burst=300)
+        restart(relay, engine, signal.SIGKILL, live_restore=True)
+        wait_for_more(relay, 5000)
+        writer.stop()
+        assert writer.rate > LEAST_RATE
+        done = engine.try_docker("logs", "numbers")
+        kept = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+        for stream in writer.streams:
+            own = [line for line in kept if f" {stream} " in line]
+            relay.wait(partial(lines_in, relay, "numbers", own[-1]))
+            assert lines_in(relay, "numbers", f" {stream} ") == own
+            assert len(writer.written(stream)) - len(own) < 1000
+        assert gaps_in(relay, "numbers") == []
+
+
+@contextmanager
+def restarting(engine: Engine, *, live_restore: bool) -> Iterator[None]:
+    """Let the engine keep its containers over its own end, or not, while the context lasts."""
     engine.stop()
     engine.start(live_restore=live_restore)
-    relay = lives()
-    writer = begin(engine, tmp_path)
-    for number in (signal.SIGTERM, signal.SIGKILL) if live_restore else (signal.SIGTERM,) * 2:
-        wait_for_more(relay, 5000)
-        engine.stop(number)
-        relay.wait(lambda: _source(relay)["last_error"] is not None)
-        engine.start(live_restore=live_restore)
-        if not live_restore:
-            engine.docker("start", "numbers")
-    wait_for_more(relay, 5000)
-    writer.stop()
-    assert_exact(relay, writer)
-    assert _source(relay)["state"] == "running"
+    yield
     engine.stop()
     engine.start()
+
+
+def restart(relay: Relay, engine: Engine, number: int, *, live_restore: bool) -> None:
+    """End the engine by a signal while lines come, and start it again."""
+    wait_for_more(relay, 5000)
+    engine.stop(number)
+    relay.wait(lambda: _source(relay)["last_error"] is not None)
+    engine.start(live_restore=live_restore)
 
 
 def _source(relay: Relay) -> dict[str, Any]:
@@ -165,20 +206,22 @@ def _source(relay: Relay) -> dict[str, Any]:
     return next(one for one in sources if one["name"] == "containers")
 
 
-def test_events_that_were_missed(lives: Lives, engine: Engine, tmp_path: Path) -> None:
+@both
+def test_events_that_were_missed(lives: Lives, engine: Engine, tmp_path: Path, tty: bool) -> None:
     """What came and went while nothing was told is found by listing."""
     with EngineProxy(engine.socket).running() as proxy:
         relay = lives(proxy.url)
-        Writer(engine, "before", tmp_path / "record", lines=500).start()
-        wait_for_lines(relay, "before", 1000)
+        before = begin(engine, tmp_path, "before", tty=tty, lines=2000, burst=200)
+        wait_for_lines(relay, "before", 2000 * len(before.streams))
+        before.wait()
         proxy.refused.add("events")
         assert proxy.cut("events") == 1
         engine.docker("rm", "--force", "before")
-        late = Writer(engine, "late", tmp_path / "record", lines=500)
-        late.start()
+        late = begin(engine, tmp_path, "late", tty=tty, lines=2000, burst=200)
         late.wait()
         proxy.refused.clear()
         assert_exact(relay, late)
+        assert_exact(relay, before)
         relay.wait(lambda: sorted(_source(relay)["readers"]) == ["late"])
         assert set(proxy.asked) == {
             "/version",

@@ -41,7 +41,7 @@ def limits(size: str, files: int, driver: str = "json-file") -> tuple[str, ...]:
 def test_rotation_under_load(lives: Lives, engine: Engine, tmp_path: Path, driver: str) -> None:
     """Each second the engine begins a new file, and the relay is killed beside it."""
     relay = lives()
-    writer = begin(engine, tmp_path, options=limits("1m", 20, driver))
+    writer = begin(engine, tmp_path, more=limits("1m", 20, driver))
     for _ in range(2):
         wait_for_more(relay, 30_000)
         relay.stop(signal.SIGKILL)
@@ -51,13 +51,14 @@ def test_rotation_under_load(lives: Lives, engine: Engine, tmp_path: Path, drive
     assert_exact(relay, writer)
 
 
+@pytest.mark.parametrize("tty", [False, True], ids=["streams", "terminal"])
 def test_what_the_engine_s_follower_skips_is_read(
-    lives: Lives, engine: Engine, tmp_path: Path
+    lives: Lives, engine: Engine, tmp_path: Path, tty: bool
 ) -> None:
     """The relay stands still while files come and go: all that is still there comes, in order."""
     relay = lives()
-    writer = begin(engine, tmp_path, options=limits("1m", 9))
-    for _ in range(3):
+    writer = begin(engine, tmp_path, tty=tty, more=limits("1m", 9))
+    for _ in range(2):
         wait_for_more(relay, 20_000)
         with standing_still(relay):
             wait_for_files(engine, writer, 3)
@@ -71,7 +72,7 @@ def test_what_the_engine_has_thrown_away_is_one_gap(
 ) -> None:
     """And nothing else is missing: by the files that the engine has left."""
     relay = lives()
-    writer = begin(engine, tmp_path, options=limits("1m", files))
+    writer = begin(engine, tmp_path, more=limits("1m", files))
     wait_for_more(relay, 10_000)
     with standing_still(relay):
         wait_for_files(engine, writer, files + 3)
