@@ -17,7 +17,7 @@ from relay.store.recovery import open_store
 from relay.store.retention import AgeClock, Keeping
 from relay.store.store import DurableStore
 from relay.store.upkeep import AGE, SILENT, Upkeep
-from relay.store.writer import Fsync
+from relay.store.state_directory import Fsync
 
 __all__ = ["Durable"]
 

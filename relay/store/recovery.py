@@ -26,7 +26,8 @@ from relay.store.files import lacks_room, problem_of, remove_files
 from relay.store.index import NO_NEWEST_NS, NO_OLDEST_NS, VERSION, ChannelRow, SegmentRow
 from relay.store.lock import take_lock
 from relay.store.repair import mend, orphans, rebuild
-from relay.store.writer import Fsync, Write, Writer
+from relay.store.state_directory import Fsync
+from relay.store.writer import Write, Writer
 
 __all__ = ["open_store"]
 

@@ -432,12 +432,13 @@ class DurableStore:
             log.error("store: channel %s cannot be read: %s", wanted.channel, _reason(error))
             return Stretch([], wanted.until + 1, wanted.until + 1)
 
-    async def extent(self, channel: str) -> Extent:
-        """Return how much is held of a channel."""
+    async def extent(self, channel: str) -> Extent | None:
+        """Return how much is held of a channel; see :meth:`relay.storage.Store.extent`."""
         try:
             return await self._in_reader(partial(self._archive.extent, channel))
-        except (StoreError, OSError):
-            return Extent()
+        except (StoreError, OSError) as error:
+            log.error("store: channel %s cannot be read: %s", channel, _reason(error))
+            return None
 
     async def _in_reader(self, job: Callable[[], T]) -> T:
         assert self._readers is not None

@@ -10,37 +10,25 @@ Rules of this file:
   same records: those that the index has already are passed by.
 """
 
-import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from relay.errors import StoreError
 from relay.run import Run
 from relay.storage import Positions, StoredChannel
 from relay.store import index
-from relay.store.files import SegmentFiles, lacks_room, problem_of, remove_files, sync_file
+from relay.store.files import lacks_room, remove_files
 from relay.store.index import ChannelRow, SegmentRow
-from relay.store.lock import holds_lock, take_lock
 from relay.store.plan import Append, Now, Plan, is_old, plan_records
 from relay.store.runs import Runs, touches_runs
 from relay.store.segment import Record, Texts
+from relay.store.state_directory import Fsync, Prepare, StateDirectory
 
-__all__ = ["Fsync", "Write", "Writer"]
-
-Fsync = Literal["1s", "always", "never"]
-
-CHECKPOINT_SECONDS = 10.0
-CHECKPOINT_BYTES = 4 * 1024 * 1024
-"""The WAL is put into the database so often, or when it has grown to this."""
-
-CHECKPOINT_BYTES_UNSYNCED = 64 * 1024 * 1024
-"""The same with ``fsync = "never"``."""
+__all__ = ["Write", "Writer"]
 
 KEYS_NS = 1_000_000_000
 """Old record keys are let go of so often: it is not worth a step of every commit."""
@@ -94,16 +82,13 @@ class Writer:
         fsync: Fsync,
         lock: int,
         clock: Callable[[], int] = time.time_ns,
-        prepare: Callable[[], sqlite3.Connection] | None = None,
-        rebuild: Callable[[], sqlite3.Connection] | None = None,
+        prepare: Prepare | None = None,
+        rebuild: Prepare | None = None,
     ) -> None:
         self.directory = directory
-        self._fsync = fsync
-        self._lock = lock
         self._clock = clock
-        self._looked_at = str(self.index_path)
-        self._device = directory.stat().st_dev
-        self._files = SegmentFiles(directory)
+        self._state = StateDirectory(directory, fsync, lock, self._load, prepare, rebuild)
+        self._files = self._state.files
         self._runs = Runs()
         self._rows: dict[str, ChannelRow] = {}
         self._last_id = 0
@@ -112,24 +97,15 @@ class Writer:
         self._keys_ns = 0
         self._sealed: list[SegmentRow] = []
         self._unneeded: list[str] = []
-        self._connection: sqlite3.Connection | None = None
-        self._is_closed = False
-        self._syncing = threading.Lock()
-        self._sync_connection: sqlite3.Connection | None = None
-        self._commits = self._synced_commits = self._checkpointed_commits = 0
-        self._checkpointed = time.monotonic()
-        self._prepare = prepare
-        self._rebuild = rebuild
         self._outlived: dict[str, ChannelRow] | None = None
         """What was known of channels when the index was lost, until it is in a new one."""
         if prepare is None:
-            self._connect()
-        self._identity = self._identify()
+            self._state.connect()
 
     @property
     def index_path(self) -> Path:
         """Where the index is."""
-        return self.directory / "index.db"
+        return self._state.index_path
 
     # Groups
 
@@ -143,7 +119,7 @@ class Writer:
         """
         plan = Plan()
         try:
-            connection = self._connect()
+            connection = self._state.connect()
             gone = self._after(connection, write.anew)
             # Before one of them is made again.
             unneeded = [row.file for row in gone if self._size(row) is not None]
@@ -158,11 +134,11 @@ class Writer:
             raise  # Of what was to be mended first.
         except Exception as error:  # SQLite refuses some values by other errors than its own.
             self._undo(plan)
-            raise self._error("cannot be written", error) from error
+            raise self._state.error("cannot be written", error) from error
         self._adopt(plan)
         self._unneeded += unneeded
         # What was written to files that nobody finds any more is not stored.
-        self._look()
+        self._state.look()
 
     def _after(self, connection: sqlite3.Connection, anew: Mapping[str, int]) -> list[SegmentRow]:
         """Return the segments of channels after an id, each channel's in their order."""
@@ -195,7 +171,7 @@ class Writer:
                 self._files.create(append.file)
             self._files.write(append.file, append.offset, append.pieces)
         self._end(plan.sealed)
-        if self._fsync == "always":
+        if self._state.fsync == "always":
             self._files.sync()
 
     def _end(self, sealed: Iterable[SegmentRow]) -> None:
@@ -239,7 +215,7 @@ class Writer:
             self._keys_ns, self._keys_from = write.age_ns, {}
 
     def _adopt(self, plan: Plan) -> None:
-        self._commits += 1
+        self._state.note_commit()
         self._rows |= plan.rows
         self._last_id = max([self._last_id, *[row.last_id for row in plan.rows.values()]])
         self._note_sealed(plan.sealed)
@@ -254,15 +230,15 @@ class Writer:
         self._runs.clear()
         self._files.close_deleted()
         try:
-            self._load()
+            connection = self._state.connect()
+            self._load(connection)
             for append in plan.appends:
-                self._cut(append)
+                self._cut(connection, append)
         except (OSError, sqlite3.Error, MemoryError):
-            self._disconnect()
+            self._state.disconnect()
 
-    def _cut(self, append: Append) -> None:
-        assert self._connection is not None
-        found = index.segments_after(self._connection, append.channel, append.first_id - 1, 1)
+    def _cut(self, connection: sqlite3.Connection, append: Append) -> None:
+        found = index.segments_after(connection, append.channel, append.first_id - 1, 1)
         with suppress(OSError):
             row = found[0] if found and found[0].first_id == append.first_id else None
             if row is not None and row.length == append.offset + sum(map(len, append.pieces)):
@@ -352,7 +328,7 @@ class Writer:
                 is_there = index.mark_compressed(connection, row, stored_bytes)
                 gone = (row if is_there else compressed).file
                 index.put_removals(connection, [gone])
-            self._commits += 1
+            self._state.note_commit()
         self._unneeded.append(gone)
         return is_there
 
@@ -475,7 +451,7 @@ class Writer:
         """
         with self._changing() as connection, index.transaction(connection):
             index.delete_removals(connection, names)
-        self._commits += 1
+        self._state.note_commit()
 
     def put_values(self, values: dict[str, int], gone: Sequence[str] = ()) -> None:
         """
@@ -491,87 +467,28 @@ class Writer:
         with self._changing() as connection, index.transaction(connection):
             index.put_values(connection, values)
             index.delete_values(connection, gone)
-        self._commits += 1
+        self._state.note_commit()
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
         """Give the index; what fails inside becomes a :class:`~relay.errors.StoreError`."""
         try:
-            yield self._connect()
+            yield self._state.connect()
         except StoreError:
             raise
         except Exception as error:
             self._undo(Plan())
-            raise self._error("cannot be written", error) from error
+            raise self._state.error("cannot be written", error) from error
 
-    # The disk
+    # The directory
 
     def sync(self) -> None:
-        """
-        Let the disk have what was committed since the last call; may run in another thread.
-
-        Segments first, then the index, so that it seldom says more than there is.
-
-        Raises:
-            StoreError: it could not be done; the next call tries again.
-        """
-        with self._syncing:
-            self._refuse_closed()
-            commits = self._commits
-            try:
-                if self._fsync != "never":
-                    self._files.sync()
-                    if commits != self._synced_commits:
-                        sync_file(self._wal_path)
-                        self._synced_commits = commits
-                if commits != self._checkpointed_commits and self._is_checkpoint_due():
-                    self._checkpoint()
-                    self._checkpointed_commits = commits
-            except (OSError, sqlite3.Error) as error:
-                self._drop_sync_connection()
-                raise self._error("cannot be synced", error) from error
-
-    @property
-    def _wal_path(self) -> Path:
-        return self.directory / "index.db-wal"
-
-    def _is_checkpoint_due(self) -> bool:
-        limit = CHECKPOINT_BYTES
-        if self._fsync == "never":
-            limit = CHECKPOINT_BYTES_UNSYNCED
-        elif time.monotonic() - self._checkpointed >= CHECKPOINT_SECONDS:
-            return True
-        return self._wal_path.stat().st_size > limit
-
-    def _checkpoint(self, *, truncate: bool = False) -> None:
-        if self._sync_connection is None:
-            synchronous = "OFF" if self._fsync == "never" else "NORMAL"
-            self._sync_connection = index.connect(self.index_path, synchronous=synchronous)
-        index.checkpoint(self._sync_connection, truncate=truncate)
-        self._checkpointed = time.monotonic()
-
-    def _drop_sync_connection(self) -> None:
-        if self._sync_connection is not None:
-            self._sync_connection.close()
-            self._sync_connection = None
+        """Let the disk have what was committed; see :meth:`StateDirectory.sync`."""
+        self._state.sync()
 
     def check(self) -> None:
-        """
-        Look whether what is written to is still what is found in the directory.
-
-        Raises:
-            StoreError: the directory or its index was removed, replaced or unmounted.
-        """
-        self._files.close_deleted()
-        self._look()
-
-    def _look(self) -> None:
-        try:
-            found = self._identify()
-        except OSError as error:
-            raise self._error("is gone", error) from error
-        if found != self._identity:
-            raise StoreError(str(self.directory), "is not the one that was opened")
+        """Look whether the directory is still ours; see :meth:`StateDirectory.check`."""
+        self._state.check()
 
     def reopen(self, lost: Mapping[str, tuple[int, int]] | None = None) -> bool:
         """
@@ -587,51 +504,18 @@ class Writer:
         Raises:
             StoreError: it cannot be used yet.
         """
-        self._refuse_closed()
+        rows, state = self._rows, self._state
         try:
-            self._restore()
-            self._load()
+            try:
+                state.restore()
+            finally:
+                if state.is_new and self._outlived is None:
+                    self._outlived = rows
+            self._load(state.connect())
             return self._begin_anew(lost or {})
         except (OSError, sqlite3.Error) as error:
-            self._disconnect()
-            raise self._error("cannot be written", error) from error
-
-    def _restore(self) -> None:
-        """Make the directory and index again if they were removed, but not on another disk."""
-        if not self.directory.exists() and self.directory.parent.stat().st_dev == self._device:
-            self.directory.mkdir(mode=0o700)
-        if self.directory.stat().st_dev != self._device:
-            raise StoreError(str(self.directory), "is on another disk than before")
-        is_there = self.index_path.exists() and self._outlived is None
-        if is_there or (self._connection is None and self._rebuild is None):
-            self.check()
-            return
-        with self._syncing:
-            if not holds_lock(self._lock, self.directory):
-                lock, self._lock = self._lock, take_lock(self.directory)
-                os.close(lock)
-            if self._connection is not None:
-                self._copy_deleted(self._connection)
-            else:
-                # Nobody has the old one open any more.
-                self._drop_sync_connection()
-                self._outlived = self._rows if self._outlived is None else self._outlived
-                self._prepare = self._rebuild
-            self._connect()
-            self._identity = self._identify()
-            self._checkpoint(truncate=True)
-
-    def _copy_deleted(self, connection: sqlite3.Connection) -> None:
-        """Make the index again from the one that was deleted, and is still open here."""
-        copied = self.directory / "index.db.tmp"
-        copied.unlink(missing_ok=True)
-        index.copy(connection, copied)
-        self._drop_sync_connection()
-        self._disconnect()
-        for suffix in ("-wal", "-shm"):
-            (self.directory / f"index.db{suffix}").unlink(missing_ok=True)
-        copied.replace(self.index_path)
-        self._identity = self._identify()
+            state.disconnect()
+            raise state.error("cannot be written", error) from error
 
     def _begin_anew(self, lost: Mapping[str, tuple[int, int]]) -> bool:
         """Let channels that a new index does not have go on where nothing is held of them."""
@@ -645,53 +529,20 @@ class Writer:
                 rows.append(
                     ChannelRow(name, born_id, last_id, last_seq, row.forgotten_ns, lost_id=lost_id)
                 )
-        connection = self._connect()
+        connection = self._state.connect()
         with index.transaction(connection):
             index.put_channels(connection, rows)
         self._rows |= {row.name: row for row in rows}
         self._runs.clear()
         self._sealed, self._unneeded, self._outlived = [], [], None
+        self._state.settle()
         return True
 
-    def _identify(self) -> tuple[int, int]:
-        """Return what tells the index from all others: with the directory it would go too."""
-        found = os.stat(self._looked_at)
-        return found.st_dev, found.st_ino
-
-    def _connect(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._refuse_closed()
-            synchronous = {"1s": "NORMAL", "always": "FULL", "never": "OFF"}[self._fsync]
-            prepared = self._prepare() if self._prepare is not None else None
-            try:
-                connection = index.connect(self.index_path, synchronous=synchronous)
-                index.add_single(connection)
-                self._connection = connection
-            finally:
-                if prepared is not None:
-                    prepared.close()
-            self._prepare = None
-            self._load()
-        return self._connection
-
-    def _refuse_closed(self) -> None:
-        """Leave the directory alone that may be another relay's by now."""
-        if self._is_closed:
-            raise StoreError(str(self.directory), "is closed")
-
-    def _load(self) -> None:
+    def _load(self, connection: sqlite3.Connection) -> None:
         """Take what the index says as the truth."""
-        connection = self._connect()
         self._rows = {row.name: row for row in index.channels(connection)}
         self._last_id = max([self._last_id, *[row.last_id for row in self._rows.values()]])
         self._next_number = index.next_number(connection)
-
-    def _disconnect(self) -> None:
-        self._files.close_all()
-        if self._connection is not None:
-            with suppress(sqlite3.Error):
-                self._connection.close()
-            self._connection = None
 
     def close(self) -> None:
         """
@@ -707,17 +558,8 @@ class Writer:
                 # Else the next start does it.
                 self.note_removed(self.remove(self.take_unneeded()))
             self.put_values({"is_clean": 1})
-            with self._syncing:
-                self._checkpoint(truncate=True)
+            self._state.checkpoint()
         except (OSError, sqlite3.Error) as error:
-            raise self._error("cannot be synced", error) from error
+            raise self._state.error("cannot be synced", error) from error
         finally:
-            with self._syncing:
-                self._is_closed = True
-                with suppress(sqlite3.Error):
-                    self._drop_sync_connection()
-            self._disconnect()
-            os.close(self._lock)
-
-    def _error(self, problem: str, error: Exception) -> StoreError:
-        return StoreError(str(self.directory), f"{problem}: {problem_of(error)}")
+            self._state.close()

@@ -26,7 +26,8 @@ from relay.store.continuity import Continuity
 from relay.store.parsing import parse
 from relay.store.recovery import open_store
 from relay.store.segment import render
-from relay.store.writer import Fsync, Write, Writer
+from relay.store.state_directory import Fsync
+from relay.store.writer import Write, Writer
 from tests.building import block
 
 NOW_NS = 1_795_255_350_123_456_789
@@ -56,9 +57,9 @@ def kill(writer: Writer) -> None:
     """End a writer so that the directory is what ``kill -9`` leaves: SQLite tidies nothing up."""
     files = [writer.directory / name for name in ("index.db", "index.db-wal")]
     left = [file.read_bytes() for file in files]
-    writer._disconnect()
-    writer._drop_sync_connection()
-    os.close(writer._lock)
+    writer._state.disconnect()
+    writer._state._drop_sync_connection()
+    os.close(writer._state._lock)
     for file, data in zip(files, left, strict=True):
         file.write_bytes(data)
 

@@ -165,5 +165,5 @@ def test_all_runs_may_be_replaced(tmp_path: Path) -> None:
     assert runs_of(writer) == {"new": replace(new, last_ids={"b": 6})}
     writer.commit(Write(forgotten_runs=[("new", "b")]))
     assert runs_of(writer) == {}
-    writer._disconnect()
-    os.close(writer._lock)
+    writer._state.disconnect()
+    os.close(writer._state._lock)

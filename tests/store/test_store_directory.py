@@ -215,7 +215,7 @@ async def lose_index(kept: Kept) -> None:
     kept.directory.parent.rename(kept.directory.parent.with_name("elsewhere"))
     await kept.store.check()
     await kept.store.check()
-    assert kept.durable._writer._connection is None
+    assert kept.durable._writer._state._connection is None
     kept.directory.parent.with_name("elsewhere").rename(kept.directory.parent)
 
 
@@ -271,7 +271,7 @@ async def test_an_index_alone_that_is_lost_is_made_from_the_segments(kept: Kept)
     away = kept.directory.with_name("away")
     kept.directory.rename(away)
     await kept.store.check()
-    kept.durable._writer._disconnect()
+    kept.durable._writer._state.disconnect()
     away.rename(kept.directory)
     for path in kept.directory.glob("index.db*"):
         path.unlink()

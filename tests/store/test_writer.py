@@ -49,9 +49,9 @@ def writer(tmp_path: Path, clock: Clock) -> Iterator[Writer]:
     """Give a writer of a new directory."""
     made, _ = open_store(tmp_path / "state", "1s", clock)
     yield made
-    made._disconnect()
-    made._drop_sync_connection()
-    os.close(made._lock)
+    made._state.disconnect()
+    made._state._drop_sync_connection()
+    os.close(made._state._lock)
 
 
 def lines(text: str | list[str], first_id: int, first_seq: int, channel: str = "web") -> Span:
@@ -114,9 +114,9 @@ def test_what_flows_takes_one_step_of_the_index(writer: Writer) -> None:
     """A channel and a position; whatever else is to be told takes a transaction."""
     key = "app", "a.log"
     writer.commit(Write([lines("a", 1000, 1)], {key: Position("1")}))
-    assert writer._connection is not None
+    assert writer._state._connection is not None
     statements: list[str] = []
-    writer._connection.set_trace_callback(statements.append)
+    writer._state._connection.set_trace_callback(statements.append)
 
     def steps(write: Write) -> set[str]:
         statements.clear()
@@ -314,7 +314,7 @@ def test_a_directory_that_was_removed_is_made_again(writer: Writer) -> None:
     assert stored.news == []
     assert stored.positions == {("app", ""): Position("1")}
     assert [(one.name, one.last_id, one.last_seq) for one in stored.channels] == [("web", 1001, 2)]
-    writer._lock = os.open(os.devnull, os.O_RDONLY)
+    writer._state._lock = os.open(os.devnull, os.O_RDONLY)
 
 
 def test_a_directory_that_was_replaced_is_not_written_to(writer: Writer, tmp_path: Path) -> None:
@@ -449,7 +449,7 @@ def test_syncing_goes_on_beside_commits(writer: Writer) -> None:
     def sync() -> None:
         try:
             while not done.is_set():
-                writer._checkpointed = 0.0
+                writer._state._checkpointed = 0.0
                 writer.sync()
         except StoreError as error:
             errors.append(error)
@@ -467,7 +467,7 @@ def test_syncing_goes_on_beside_commits(writer: Writer) -> None:
 def test_what_was_synced_is_in_the_database(writer: Writer) -> None:
     """A checkpoint is made now and then; not before something was committed."""
     writer.commit(Write([lines("a", 1000, 1)]))
-    writer._checkpointed = 0.0
+    writer._state._checkpointed = 0.0
     writer.sync()
     copy = writer.directory / "copy.db"
     copy.write_bytes(writer.index_path.read_bytes())
@@ -512,7 +512,7 @@ def full(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Writer, 
         writer.commit(Write([lines(["x" * 100_000], 1000 + number, 1 + number)]))
     rows = writer.take_sealed()
     (disk / "state" / rows[2].file).write_bytes(b"")
-    writer._checkpoint(truncate=True)
+    writer._state._checkpoint(truncate=True)
     fill(disk)
     yield writer, rows
     writer.close()
