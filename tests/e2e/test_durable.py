@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
+from tests.difference import difference
 from tests.e2e.clients import SseClient
 from tests.e2e.conftest import Relay, StartRelay
 
@@ -120,27 +121,28 @@ def test_every_transport_goes_on_after_kills(lives: Callable[[], Relay], tmp_pat
         lines += append(log, life * LINES, LINES)
         relay = lives()
         wait_for(relay, len(lines))
-    assert [entry["message"] for entry in half["logs"]] == lines[:1000]
-    assert pages(relay, cursor)[0] == lines[1000:]
+    assert difference([entry["message"] for entry in half["logs"]], lines[:1000]) == ""
+    assert difference(pages(relay, cursor)[0], lines[1000:]) == ""
     objects = streamed(
         relay, f"api/v1/logs/stream?format=ndjson&channel=app&after={cursor}&follow=0"
     )
     assert [one["type"] for one in objects[:1]] == ["hello"]
-    assert [one["message"] for one in objects[1:] if one["type"] != "cursor"] == lines[1000:]
+    given = [one["message"] for one in objects[1:] if one["type"] != "cursor"]
+    assert difference(given, lines[1000:]) == ""
     short = streamed(relay, f"app/json?after={cursor}&follow=0")
-    assert [one["message"] for one in short if one["type"] == "log"] == lines[1000:]
+    given = [one["message"] for one in short if one["type"] == "log"]
+    assert difference(given, lines[1000:]) == ""
     assert [one for one in short if one["type"] == "gap"] == []
     over = asyncio.run(over_websocket(relay, cursor, len(lines) - 1000))
-    assert over == lines[1000:]
+    assert difference(over, lines[1000:]) == ""
     sse.port = relay.port
     sse.connect()
     while sum(kind == "log" for kind, _ in sse.events) < len(lines):
         sse.read()
     sse.drop()
-    assert [one["message"] for kind, one in sse.events if kind == "log"] == lines
-    assert [kind for kind, _ in sse.events if kind == "gap"] == []
-    seqs = [one["seq"] for kind, one in sse.events if kind == "log"]
-    assert seqs == list(range(1, len(lines) + 1))
+    assert (difference(sse.messages, lines), sse.gaps[:3]) == ("", [])
+    seqs = [str(one["seq"]) for kind, one in sse.events if kind == "log"]
+    assert difference(seqs, [f"{number}" for number in range(1, len(lines) + 1)]) == ""
 
 
 def test_pages_look_back_over_the_seam(lives: Callable[[], Relay], tmp_path: Path) -> None:
@@ -154,10 +156,10 @@ def test_pages_look_back_over_the_seam(lives: Callable[[], Relay], tmp_path: Pat
     lines += append(log, LINES, 300)
     wait_for(relay, len(lines))
     newest = page(relay, tail=1000)
-    assert [entry["message"] for entry in newest["logs"]] == lines[-1000:]
+    assert difference([entry["message"] for entry in newest["logs"]], lines[-1000:]) == ""
     assert newest["total"] == len(lines)
     older = page(relay, before=newest["logs"][0]["id"], limit=500)
-    assert [entry["message"] for entry in older["logs"]] == lines[-1500:-1000]
+    assert difference([entry["message"] for entry in older["logs"]], lines[-1500:-1000]) == ""
     skipped = page(relay, offset=100, limit=10)
     assert [entry["message"] for entry in skipped["logs"]] == lines[100:110]
     backward = page(relay, order="desc", limit=5)
@@ -185,7 +187,7 @@ def test_archived_lines_are_read_without_us(lives: Callable[[], Relay], tmp_path
         reader = "zstdcat" if file.suffix == ".zst" else "cat"
         text = subprocess.run([reader, file], capture_output=True, check=True).stdout
         messages += [json.loads(line)["message"] for line in text.splitlines()]
-    assert messages == lines
+    assert difference(messages, lines) == ""
 
 
 def test_a_second_relay_is_refused(lives: Callable[[], Relay], tmp_path: Path) -> None:
@@ -218,5 +220,5 @@ def test_a_relay_that_is_stopped_goes_on(lives: Callable[[], Relay], tmp_path: P
     channel = relay.get("/api/v1/channels/app")
     assert (channel["held_lines"], channel["memory_lines"]) == (len(lines), 0)
     assert channel["oldest"] <= channel["newest"]
-    assert pages(relay, 0)[0] == lines
+    assert difference(pages(relay, 0)[0], lines) == ""
     assert relay.get("/api/v1/status")["store"]["recovered"] == []
