@@ -16,6 +16,7 @@ from relay.block import Block
 from relay.channel import Channel
 from relay.entry import Gap, Reason
 from relay.hub import Hub
+from relay.marks import Missing
 from relay.matcher import MatchCache
 from relay.query import Query
 from relay.run import Ending
@@ -247,7 +248,9 @@ async def count_matches(hub: Hub, matches: MatchCache, query: Query) -> int | No
     """
     channels = hub.selected(query)
     if query.is_plain:
-        return sum([await _held_lines(hub, channel) for channel in channels])
+        counts = [await _held_lines(hub, channel) for channel in channels]
+        known = [one for one in counts if one is not None]
+        return sum(known) if len(known) == len(counts) else None
     total = 0
     unread: list[Channel] = []
     turn = Turn()
@@ -257,7 +260,7 @@ async def count_matches(hub: Hub, matches: MatchCache, query: Query) -> int | No
     return None if unread else total
 
 
-async def _held_lines(hub: Hub, channel: Channel) -> int:
+async def _held_lines(hub: Hub, channel: Channel) -> int | None:
     if hub.store is None:
         return channel.ring.lines
     stored_id = channel.stored_id
@@ -266,22 +269,24 @@ async def _held_lines(hub: Hub, channel: Channel) -> int:
         for item in channel.ring.after(stored_id)
         if isinstance(item, Block)
     ]
-    return (await hub.store.extent(channel.name)).entries + sum(unstored)
+    extent = await hub.store.extent(channel.name)
+    return None if extent is None else extent.entries + sum(unstored)
 
 
 async def add_context(hub: Hub, page: Page, lines: int) -> None:
     """
     Add to a page the neighbours of its entries, up to :data:`MAX_CONTEXT_ENTRIES` in all.
 
+    Neighbours that the store has and cannot be read are told of by a gap.
+
     Args:
         hub: whose channels.
-        page: is changed; its cursor and gaps stay.
+        page: is changed; its cursor stays.
         lines: how many neighbours before and after each entry, of the same channel.
     """
     intervals = _intervals(page.picked, lines)
-    blocks = {
-        name: await _around(hub, name, wanted, page.picked) for name, wanted in intervals.items()
-    }
+    blocks = {name: await _around(hub, name, wanted, page) for name, wanted in intervals.items()}
+    page.gaps.sort(key=lambda gap: gap.id)
     room = MAX_CONTEXT_ENTRIES
     around: list[Picked] = []
     turn = Turn()
@@ -309,29 +314,35 @@ def _by_seqs(blocks: Iterable[Block]) -> _BySeqs:
     return {(one.first_seq, one.last_seq): one for one in blocks}
 
 
-async def _around(
-    hub: Hub, name: str, wanted: list[tuple[int, int]], picked: list[Picked]
-) -> list[Block]:
+async def _around(hub: Hub, name: str, wanted: list[tuple[int, int]], page: Page) -> list[Block]:
     """Return blocks of a channel that hold the wanted seqs, as far as they are held, by seq."""
-    held = _by_seqs(one.span.block for one in picked if one.span.block.channel == name)
+    held = _by_seqs(one.span.block for one in page.picked if one.span.block.channel == name)
     channel = hub.channels.get(name)
     if channel is not None:
         # What is held now is taken at once: it may leave while the rest is put together.
         held |= _by_seqs(channel.blocks_before(hub.last_id + 1))
         if hub.store is not None:
-            await _add_stored(hub.store, channel, wanted, held)
+            page.gaps += await _add_stored(hub.store, channel, wanted, held)
     return sorted(held.values(), key=lambda one: (one.first_seq, -one.last_seq))
 
 
 async def _add_stored(
     store: Store, channel: Channel, wanted: list[tuple[int, int]], held: _BySeqs
-) -> None:
-    """Add what the store holds of the wanted seqs, beside the blocks that are there."""
+) -> list[Gap]:
+    """
+    Add what the store holds of the wanted seqs, beside the blocks that are there.
+
+    Returns:
+        What it holds and cannot be read.
+    """
+    unread: list[Gap] = []
     for start, stop in wanted:
         known = [one for one in held.values() if one.first_seq < stop and one.last_seq >= start]
         first = min(known, key=lambda one: one.first_seq)
         while first.first_seq > start:
             stretch = await store.read_back(Wanted(channel.name, 0, first.first_id - 1))
+            if stretch.reach >= first.first_id:
+                unread.append(_unread(channel, channel.first_id - 1, first.first_id - 1))
             if not (blocks := [one for one in stretch.items if isinstance(one, Block)]):
                 break
             held |= _by_seqs(blocks)
@@ -339,10 +350,18 @@ async def _add_stored(
         last = max(known, key=lambda one: one.last_seq)
         while last.last_seq < stop - 1 and (until := channel.stored_until(last.last_id)):
             stretch = await store.read(Wanted(channel.name, last.last_id, until))
+            if any(isinstance(one, Missing) for one in stretch.items):
+                unread.append(_unread(channel, last.last_id, stretch.reach))
             if not (blocks := [one for one in stretch.items if isinstance(one, Block)]):
                 break
             held |= _by_seqs(blocks)
             last = blocks[-1]
+    return unread
+
+
+def _unread(channel: Channel, after: int, until: int) -> Gap:
+    """Return the gap of neighbours that are there and cannot be read: one at least."""
+    return Gap(until, channel.name, after, until, None, 1, Reason.STORAGE)
 
 
 def _intervals(picked: list[Picked], lines: int) -> dict[str, list[tuple[int, int]]]:

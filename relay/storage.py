@@ -191,8 +191,8 @@ class Store(Protocol):
             more. ``until + 1``: what there is cannot be read for now.
         """
 
-    async def extent(self, channel: str) -> "Extent":
-        """Return how much is held of a channel."""
+    async def extent(self, channel: str) -> "Extent | None":
+        """Return how much is held of a channel; ``None``: that cannot be read for now."""
 
     def forget(self, channel: StoredChannel) -> None:
         """

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.entry import Reason
-from relay.history import Bounds, Page, count_matches, newest_cursor, read_page
+from relay.entry import Gap, Reason
+from relay.history import Bounds, Page, add_context, count_matches, newest_cursor, read_page
 from relay.matcher import MatchCache
 from relay.query import Query
 from tests.kept import Kept
@@ -27,6 +27,16 @@ async def newest(kept: Kept, limit: int) -> tuple[Page, bool]:
     matches, end = MatchCache(), kept.hub.last_id
     cursor, has_older = await newest_cursor(kept.hub, matches, LOUD, limit)
     return await read_page(kept.hub, matches, LOUD, Bounds(cursor, end, limit)), has_older
+
+
+def seqs(page: Page) -> list[int]:
+    """Return the seqs of its entries."""
+    spans = [one.span for one in page.picked]
+    return [
+        seq
+        for span in spans
+        for seq in range(span.block.first_seq + span.start, span.block.first_seq + span.stop)
+    ]
 
 
 def lose_index(kept: Kept) -> None:
@@ -61,3 +71,26 @@ async def test_what_cannot_be_read_is_not_counted(kept: Kept) -> None:
     assert await count_matches(kept.hub, MatchCache(), LOUD) == 5
     lose_index(kept)
     assert await count_matches(kept.hub, MatchCache(), LOUD) is None
+
+
+async def test_lines_in_all_are_not_counted_where_the_store_cannot_be_read(kept: Kept) -> None:
+    """Also where they need not be looked at: the ring's alone would be too few."""
+    assert await count_matches(kept.hub, MatchCache(), Query()) == 6
+    lose_index(kept)
+    assert await count_matches(kept.hub, MatchCache(), Query()) is None
+
+
+async def test_neighbours_that_cannot_be_read_are_a_gap(kept: Kept) -> None:
+    """It lies before what the ring holds of them."""
+    page, _ = await newest(kept, 1)
+    await add_context(kept.hub, page, 3)
+    assert (seqs(page), page.gaps) == ([3, 4, 5, 6], [])
+    lose_index(kept)
+    page, _ = await newest(kept, 1)
+    await add_context(kept.hub, page, 3)
+    channel = kept.hub.channels["web"]
+    ring = channel.ring.first_block
+    assert ring is not None
+    assert seqs(page) == [5, 6]
+    after, until = channel.first_id - 1, ring.first_id - 1
+    assert page.gaps == [Gap(until, "web", after, until, None, 1, Reason.STORAGE)]

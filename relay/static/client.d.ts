@@ -198,10 +198,44 @@ export type Channel = {
     max_bytes: number;
 };
 
+export type Container = {
+    name: string;
+    /**
+     * of Compose, else the name
+     */
+    service: string;
+    /**
+     * of Compose
+     */
+    project: string | null;
+    image: string;
+    /**
+     * `created running paused restarting exited dead`
+     */
+    state: string;
+    /**
+     * `starting healthy unhealthy`; null where nothing checks it
+     */
+    health: string | null;
+    /**
+     * by the engine itself
+     */
+    restarts: number;
+    /**
+     * when it is in this state, RFC 3339
+     */
+    since: string | null;
+    id: string;
+};
+
 export type Reader = {
     state: string;
     detail: string;
     run: string | null;
+    /**
+     * that it reads
+     */
+    container?: Container;
 };
 
 export type Source = {
@@ -288,6 +322,10 @@ export type Histogram = {
     interval_seconds: number;
     buckets: Bucket[];
     total: number;
+    /**
+     * channels that cannot be read to their end for now
+     */
+    unread: string[];
 };
 
 export class LogStream {

@@ -178,8 +178,8 @@ function askHistogram() {
       if (wholeQuery(view) === wholeQuery(withChanges(viewer.view, { levels: [] }))) {
         if (controls !== null) controls.histogram = found;
       }
-    } catch {
-      if (controls !== null) controls.histogram = null;
+    } catch (error) {
+      if (controls !== null) controls.uncounted = sentenceOf(error);
     }
     const cost = performance.now() - histogramAsked;
     askLater(Math.max(HISTOGRAM_MS, cost * 20));
@@ -217,8 +217,8 @@ on("fill-gap", async (id) => {
 });
 on("find-older", async (text) => {
   try {
-    const id = await log.findOlder(text);
-    if (id === null) viewer.say("No older match");
+    const { id, isWhole } = await log.findOlder(text);
+    if (id === null) viewer.say(isWhole ? "No older match" : "No match in what the relay can read");
     else go(withChanges(viewer.view, { at: id }), true);
   } catch (error) {
     viewer.say(sentenceOf(error));

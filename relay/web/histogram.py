@@ -31,20 +31,27 @@ async def histogram(request: web.Request) -> web.Response:
     hub = request.app[HUB]
     require_known(hub, asked.query)
     channels = hub.selected(asked.query)
-    buckets = _buckets(asked, *await _times(hub, asked, channels))
+    unread: list[Channel] = []
+    buckets = _buckets(asked, *await _times(hub, asked, channels, unread))
     made = Histogram(buckets)
-    await _count(hub, request.app[MATCHES], asked, channels, made)
-    return answer(_object(made))
+    await _count(hub, request.app[MATCHES], asked, channels, made, unread)
+    names = sorted({channel.name for channel in unread})
+    return answer(_object(made) | {"unread": names})
 
 
 async def _count(
-    hub: Hub, matches: MatchCache, asked: Request, channels: list[Channel], made: Histogram
+    hub: Hub,
+    matches: MatchCache,
+    asked: Request,
+    channels: list[Channel],
+    made: Histogram,
+    unread: list[Channel],
 ) -> None:
-    """Count block by block, newest first, in turns."""
+    """Count block by block, newest first, in turns; add to ``unread`` what cannot be read."""
     end = hub.last_id if asked.before is None else min(hub.last_id, asked.before - 1)
     after = asked.after or 0
     turn = Turn()
-    async for block in newest_first(hub, channels, end, asked.query):
+    async for block in newest_first(hub, channels, end, asked.query, unread):
         if block.last_id <= after:
             break
         start, stop = block.index_after(after), block.index_after(end)
@@ -52,8 +59,10 @@ async def _count(
         await turn.end_if_over()
 
 
-async def _times(hub: Hub, asked: Request, channels: list[Channel]) -> tuple[int, int]:
-    """Return since and until: what was asked for, else what is held."""
+async def _times(
+    hub: Hub, asked: Request, channels: list[Channel], unread: list[Channel]
+) -> tuple[int, int]:
+    """Return since and until: what was asked for, else what is held; add to ``unread``."""
     since_ns, until_ns = asked.query.since_ns, asked.query.until_ns
     times: list[int] = []
     if since_ns is None or until_ns is None:
@@ -61,7 +70,9 @@ async def _times(hub: Hub, asked: Request, channels: list[Channel]) -> tuple[int
             for block in channel.blocks_before(channel.last_id + 1):
                 times += (block.oldest_ns, block.newest_ns)
             extent = Extent() if hub.store is None else await hub.store.extent(channel.name)
-            if extent.oldest_ns is not None and extent.newest_ns is not None:
+            if extent is None:
+                unread.append(channel)
+            elif extent.oldest_ns is not None and extent.newest_ns is not None:
                 times += (extent.oldest_ns, extent.newest_ns)
     now_ns = time.time_ns()
     if until_ns is None:

@@ -73,7 +73,9 @@ class Tab:
 
 
 @contextmanager
-def tab(browser: Browser, url: str, width: int = 1200, height: int = 700) -> Iterator[Tab]:
+def tab(
+    browser: Browser, url: str, width: int = 1200, height: int = 700, *, is_page: bool = True
+) -> Iterator[Tab]:
     """Open a page, and see to it that nothing was said that speaks of a defect."""
     page = browser.new_page(viewport={"width": width, "height": height})
     opened = Tab(page)
@@ -81,7 +83,8 @@ def tab(browser: Browser, url: str, width: int = 1200, height: int = 700) -> Ite
     page.on("pageerror", lambda error: opened.said.append(str(error)))
     page.goto(url)
     # They come after the lines, and the keys with them.
-    page.locator("channel-list .channels").wait_for(state="attached")
+    if is_page:
+        page.locator("channel-list .channels").wait_for(state="attached")
     yield opened
     page.close()
     # A browser says by itself what it could not load; everything else is ours.

@@ -286,3 +286,28 @@ def test_a_busy_channel_is_filtered_by_the_relay(
             opened.page.get_by_label("Filter lines by text").fill("77 of")
         opened.shows("77 of a flood")
         assert all("77 of" in message for message in opened.messages)
+
+
+def test_a_histogram_that_is_not_whole_says_so(
+    browser: Browser, start_relay: StartRelay, logs: Path
+) -> None:
+    """Channels whose store cannot be read are named, and a count that fails says why."""
+    write(logs / "web.log", "INFO one")
+    relay = start_relay(FILES)
+    wait_for_lines(relay, "web", 1)
+    made = relay.get("api/v1/logs/histogram?channel=web") | {"unread": ["web"]}
+    failed = {"error": {"code": "internal_error", "message": "the relay failed at this request"}}
+    told = [(200, made), (500, failed)]
+    with tab(browser, f"{relay.url}healthz", is_page=False) as opened:
+        opened.page.route(
+            "**/logs/histogram?*",
+            lambda route: (lambda one: route.fulfill(status=one[0], json=one[1]))(told[0]),
+        )
+        opened.page.goto(f"{relay.url}?channel=web")
+        words = opened.page.locator("time-histogram .words")
+        expect(words).to_contain_text(
+            "1 line, not all: the relay cannot read what it stored of web"
+        )
+        told.pop(0)
+        opened.page.get_by_label("Filter lines by text").fill("one")
+        expect(words).to_have_text("Not counted: the relay failed at this request")

@@ -73,12 +73,14 @@ Serve = Callable[..., "asyncio.Future[Served]"]
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Any]:
-    """Return a function that serves a hub with settings and a ring of so many lines."""
+    """Return a function that serves a hub with settings, or one with a ring of so many lines."""
     runners: list[tuple[web.AppRunner, ClientSession, asyncio.Task[None]]] = []
 
-    async def start(lines: int = 1000, size: str = "16MiB", **settings: Any) -> Served:
+    async def start(
+        lines: int = 1000, size: str = "16MiB", hub: Hub | None = None, **settings: Any
+    ) -> Served:
         bounds = ChannelOptions.model_validate({"lines": lines, "bytes": size})
-        hub = Hub(lambda name: bounds)
+        hub = hub or Hub(lambda name: bounds)
         app = create_app(hub, Settings(**settings))
         runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
         await runner.setup()

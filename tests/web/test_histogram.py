@@ -1,9 +1,11 @@
 """Histograms over real HTTP."""
 
 from array import array
+from pathlib import Path
 from typing import Any
 
 from tests.building import batch
+from tests.kept import Kept
 
 SECOND = 1_000_000_000
 LINES = ["INFO one", "ERROR two", "WARN three", "INFO four", "ERROR five"]
@@ -48,6 +50,7 @@ async def test_parts_of_a_length_and_any_query(serve: Any) -> None:
             {"start": "1970-01-01T00:01:50.000000000Z", "total": 0, "levels": {}},
         ],
         "total": 3,
+        "unread": [],
     }
 
 
@@ -85,3 +88,19 @@ async def test_what_cannot_be_asked_for(serve: Any) -> None:
         assert (status, refusal["error"]["message"]) == (400, message)
     status, refusal = await served.get("/api/v1/runs/none/logs/histogram")
     assert (status, refusal["error"]["code"]) == (404, "unknown_run")
+
+
+async def test_channels_whose_store_cannot_be_read_are_named(serve: Any, tmp_path: Path) -> None:
+    """What is counted of them is but a part, and says so."""
+    kept = Kept.begin(tmp_path / "state")
+    await kept.publish("a1 a2 a3 a4")
+    relay = await serve(hub=kept.hub)
+    _, found = await relay.get("/api/v1/logs/histogram")
+    assert (found["total"], found["unread"]) == (4, [])
+    kept.store._archive.close()
+    (kept.directory / "index.db").rename(kept.directory / "away")
+    _, found = await relay.get("/api/v1/logs/histogram")
+    assert (found["total"], found["unread"]) == (2, ["web"])
+    _, page = await relay.get("/api/v1/logs?limit=1&context=3")
+    assert [gap["reason"] for gap in page["gaps"]] == ["storage"]
+    await kept.close()

@@ -25,7 +25,7 @@ export function short(number) {
 const REASONS = {
   evicted: "they left the relay’s memory before this page read them",
   source: "the source lost them",
-  storage: "the relay could not store them",
+  storage: "the relay could not store them, or cannot read them now",
   restart: "the relay was started anew",
   rate: "they came faster than the source may send",
 };
@@ -63,6 +63,17 @@ export const startSentence = (run, started, zone) =>
   started === undefined
     ? `Run ${run}`
     : `Run ${run} started ${dateAndTime(Date.parse(started), zone)}`;
+
+/**
+ * Return that not all is counted; empty where all is.
+ *
+ * @param {readonly string[]} channels that cannot be read to their end
+ */
+export function unreadWords(channels) {
+  if (channels.length === 0) return "";
+  const what = channels.length === 1 ? channels[0] : `${channels.length} channels`;
+  return `not all: the relay cannot read what it stored of ${what}`;
+}
 
 /** @param {Missed} missed */
 export function missedWords(missed) {

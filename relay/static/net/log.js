@@ -352,7 +352,7 @@ export class LiveLog {
    * Return the id of the newest entry that matches a search, older than all that are held.
    *
    * @param {string} search as a view's `q`
-   * @returns {Promise<number | null>}
+   * @returns {Promise<{id: number | null, isWhole: boolean}>} and whether all could be searched
    */
   async findOlder(search) {
     const view = { ...this.#view, at: null };
@@ -360,7 +360,8 @@ export class LiveLog {
     const also = wholeQuery({ ...EVERYTHING, q: search });
     const query = joined(wholeQuery(view), also, `before=${oldest}`, "limit=1");
     const page = await this.#ask(query, this.#abort.signal);
-    return page.logs[0]?.id ?? null;
+    const isWhole = page.gaps.every(({ reason }) => reason !== "storage");
+    return { id: page.logs[0]?.id ?? null, isWhole };
   }
 
   /**

@@ -110,6 +110,7 @@
  * @property {number} interval_seconds
  * @property {Bucket[]} buckets
  * @property {number} total
+ * @property {string[]} unread channels that cannot be read to their end for now
  */
 import { errorOf } from "./errors.js";
 

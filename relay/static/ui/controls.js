@@ -128,17 +128,23 @@ export class Controls {
     if (this.#viewer.view.page === "status") this.#statusView.status = status;
   }
 
-  /** @param {Histogram | null} histogram null: not known */
+  /** @param {Histogram} histogram */
   set histogram(histogram) {
     this.#histogram.histogram = histogram;
     /** @type {Record<string, number>} */
     const counts = {};
-    for (const { levels } of histogram?.buckets ?? []) {
+    for (const { levels } of histogram.buckets) {
       for (const [level, count] of Object.entries(levels)) {
         counts[level] = (counts[level] ?? 0) + count;
       }
     }
     this.#filter.counts = counts;
+  }
+
+  /** @param {string} problem why nothing is counted */
+  set uncounted(problem) {
+    this.#histogram.problem = problem;
+    this.#filter.counts = {};
   }
 
   /** @param {{instances: string[], runs: string[]}} known that occur in the lines */

@@ -8,7 +8,7 @@
  * @import { Histogram } from "../net/relay.js"
  * @import { Zone } from "../core/times.js"
  */
-import { lines } from "../core/sentences.js";
+import { lines, unreadWords } from "../core/sentences.js";
 import { dateAndTime } from "../core/times.js";
 import { button, make, write } from "./dom.js";
 
@@ -32,6 +32,7 @@ export class TimeHistogram extends HTMLElement {
   #histogram = null;
   /** @type {Zone} */
   #zone = "local";
+  #problem = "";
   #at = 0;
   /** @type {number | null} */
   #from = null;
@@ -65,10 +66,18 @@ export class TimeHistogram extends HTMLElement {
   /** @param {Histogram | null} histogram null: not known */
   set histogram(histogram) {
     if (this.#from !== null) return;
+    this.#problem = "";
     this.#histogram = histogram;
     this.#at = Math.min(this.#at, this.#count - 1);
     this.#chart.ariaValueMax = String(Math.max(1, this.#count));
     this.#draw();
+    this.#describe();
+  }
+
+  /** @param {string} problem why it is not known */
+  set problem(problem) {
+    this.histogram = null;
+    this.#problem = `Not counted: ${problem}`;
     this.#describe();
   }
 
@@ -187,11 +196,15 @@ export class TimeHistogram extends HTMLElement {
   #describe() {
     const histogram = this.#histogram;
     this.#choice.hidden = this.#from === null;
-    if (histogram === null || this.#count === 0) return write(this.#words, "");
+    const unread = unreadWords(histogram?.unread ?? []);
+    this.classList.toggle("unread", this.#problem !== "" || unread !== "");
+    if (histogram === null || this.#count === 0) return write(this.#words, this.#problem || unread);
     const [first, last] = this.#chosen();
     this.#choice.style.left = `${(first / this.#count) * 100}%`;
     this.#choice.style.width = `${((last - first + 1) / this.#count) * 100}%`;
-    const words = `${this.#time(0)} – ${this.#time(this.#count)} · ${lines(histogram.total)}`;
+    const words = `${this.#time(0)} – ${this.#time(this.#count)} · ${lines(histogram.total)}${
+      unread && `, ${unread}`
+    }`;
     write(this.#words, this.#from === null ? words : `${this.#time(first)} – ${this.#time(last + 1)}`);
     this.#chart.ariaValueNow = String(this.#at + 1);
   }
