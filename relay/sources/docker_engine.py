@@ -11,6 +11,7 @@ These calls are all that is made, and none changes anything:
 import asyncio
 import json
 import os
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
@@ -42,6 +43,9 @@ EVENTS = (
 
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """Seconds, seconds, times: an engine elsewhere may be gone without a word."""
+
+
+_SSL_PLACE = re.compile(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$")
 
 
 class EngineError(SourceError):
@@ -326,15 +330,18 @@ async def _message(response: "aiohttp.ClientResponse") -> str:
 def _reason(error: BaseException) -> str:
     """Return why there is no connection, as the system has it."""
     cause: BaseException | None = error
+    innermost = error
     while cause is not None:
+        innermost = cause
         if isinstance(cause, TimeoutError | asyncio.TimeoutError):
             return "it does not answer in time"
         if isinstance(cause, ssl.SSLError):
-            return str(cause.reason or cause).lower().replace("_", " ")
+            # "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: … (_ssl.c:1006)"
+            return _SSL_PLACE.sub("", str(cause.args[-1] if cause.args else cause)).lower()
         if isinstance(cause, OSError) and cause.errno:
             return os.strerror(cause.errno).lower()
         cause = cause.__cause__ or cause.__context__
-    return str(error) or type(error).__name__
+    return str(innermost).lower() or type(innermost).__name__
 
 
 def _kept_alive(address: Any) -> Any:

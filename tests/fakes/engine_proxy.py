@@ -7,6 +7,7 @@ It lets reading through and nothing else, as a socket proxy should, and notes wh
 import asyncio
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections import Counter
@@ -42,10 +43,12 @@ class EngineProxy:
 
     Args:
         engine: the engine's socket.
+        tls: with which it speaks TLS; ``None``: it does not.
     """
 
-    def __init__(self, engine: Path) -> None:
+    def __init__(self, engine: Path, tls: ssl.SSLContext | None = None) -> None:
         self._engine = engine
+        self._tls = tls
         self._loop = asyncio.new_event_loop()
         self._connections: set[_Connection] = set()
         self._port = 0
@@ -68,7 +71,7 @@ class EngineProxy:
         """Pass connections on while the context lasts."""
         thread = threading.Thread(target=self._loop.run_forever)
         thread.start()
-        server = self._call(asyncio.start_server(self._pass, "127.0.0.1", 0))
+        server = self._call(asyncio.start_server(self._pass, "127.0.0.1", 0, ssl=self._tls))
         self._port = server.sockets[0].getsockname()[1]
         try:
             yield self
