@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from relay import __version__, levels
+from relay import __version__, certificates, levels
 from relay.config.address import Address, TcpAddress, UnixAddress
 from relay.config.model import Config
 from relay.entry import Position
@@ -169,6 +169,7 @@ class Relay:
         self.url = self._url(listen)
         # A fifth of a second of compiling: the first batch must not find it still to do.
         await asyncio.to_thread(levels.warm)
+        await asyncio.to_thread(certificates.wait)
         # The relay's own log first, so that it has what the others say at their start.
         for source in sorted(self._sources, key=lambda one: one.options.type != OWN_LOG):
             work = Supervisor(source, self.hub, positions=self._positions(source.name)).run()

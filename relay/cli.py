@@ -9,7 +9,6 @@ that ``--version`` and completion answer at once.
 import gc
 import os
 import shlex
-import threading
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -132,8 +131,11 @@ def serve(
     # Most of what a start makes is there to stay: looking for garbage meanwhile takes a tenth
     # of it. It is looked for again as soon as the relay serves.
     gc.disable()
-    # The server's library reads the system's certificates, while the configuration is read.
-    threading.Thread(target=import_module, args=("aiohttp.web",), daemon=True).start()
+    from relay.certificates import read_beside
+
+    with read_beside():
+        # First, so that they are read while the configuration is.
+        import_module("aiohttp.web")
 
     from relay.shorthand import ARGUMENTS
     from relay.startup import Startup, configure

@@ -32,6 +32,7 @@ ends at its level's word and never in a repeat. Few and short alternatives keep 
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import chain
 
 from relay.entry import Level
@@ -230,22 +231,28 @@ class Heads:
     """
 
     def __init__(self, time: str) -> None:
+        self._time = time
+
+    @cached_property
+    def _patterns(self) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+        """One line, and many: compiled at first use, since that takes 2 ms."""
         word = "|".join(_HEAD_WORDS)
         # "." is quicker than a set, be it of one: that makes a tenth of it all. Nothing is to be
         # tried another way, since there are 2⁸.
-        line = rf"(?:{time}(?=(?:{word})[ :\]])(.))?+.*+\n"
-        self._one = re.compile(line.encode())
-        self._many = re.compile((line * LINES_AT_A_TIME + "|(?s:(.+))").encode())
+        line = rf"(?:{self._time}(?=(?:{word})[ :\]])(.))?+.*+\n"
+        many = line * LINES_AT_A_TIME + "|(?s:(.+))"
+        return re.compile(line.encode()), re.compile(many.encode())
 
     def letters(self, text: bytes) -> list[bytes]:
         """Return a letter per line, of those that do not begin so an empty one."""
-        rows = self._many.findall(text)
+        line, many = self._patterns
+        rows = many.findall(text)
         rest = rows[-1][-1]
         if rest:
             rows.pop()
         letters = list(chain.from_iterable(rows))
         del letters[LINES_AT_A_TIME :: LINES_AT_A_TIME + 1]
-        return letters + self._one.findall(rest) if rest else letters
+        return letters + line.findall(rest) if rest else letters
 
 
 # "0-9" makes it a set of bits; with "\d" it takes half as long again.

@@ -124,6 +124,8 @@ def warm() -> None:
     """Compile the patterns now, best in a thread of its own; else the first detection does."""
     UNUSUAL.hits(b"")
     USUAL.hits(b"")
+    STAMPED.letters(b"\n")
+    HEADS.letters(b"\n")
 
 
 def detect(lines: Lines, defaults: bytes) -> bytes:
