@@ -15,9 +15,9 @@ from relay.store import index
 from relay.store.archive import Archive
 from relay.store.recovery import open_store
 from relay.store.retention import AgeClock, Keeping
+from relay.store.state_directory import Fsync
 from relay.store.store import DurableStore
 from relay.store.upkeep import AGE, SILENT, Upkeep
-from relay.store.state_directory import Fsync
 
 __all__ = ["Durable"]
 

@@ -189,7 +189,10 @@ def _heads(block: Block, start: int, stop: int) -> list[bytes]:
         # As published by one reader: one head for each level.
         before += timestamp(block.arrival_ns)
         heads = [before + rest for rest in _rests(block.origins[0])]
-        rows = [heads[level] for level in levels]
+        if levels.count(levels[0]) == len(levels):
+            rows = [heads[levels[0]]] * len(levels)
+        else:
+            rows = [heads[level] for level in levels]
     else:
         stamps = timestamps(block.timestamp_range(start, stop))
         rests = _rests_of(block, start, stop)

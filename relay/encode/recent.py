@@ -12,9 +12,9 @@ from relay.span import Span
 
 __all__ = ["RECENT", "Recent", "Rendered"]
 
-MAX_RECENT_BYTES = 1024 * 1024
-"""A commit and the next: it is looked for as soon as its block is visible, and what is kept
-longer is let go of when no cache has it any more, at a tenth of what rendering costs."""
+MAX_RECENT_BYTES = 2 * 1024 * 1024
+"""A few commits: it is looked for as soon as its block is visible, and what is kept longer is
+let go of when no cache has it any more, at a tenth of what rendering costs."""
 
 _ENTRY_BYTES = 56
 """What an entry costs besides its text."""

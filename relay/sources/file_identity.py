@@ -17,6 +17,8 @@ from functools import cache
 from hashlib import blake2b
 from typing import Self
 
+import orjson
+
 __all__ = [
     "A_GLOB",
     "HEAD_BYTES",
@@ -232,7 +234,11 @@ class FilePosition:
 
     def text(self) -> str:
         """Write it as JSON; names that are no UTF-8 survive."""
-        return json.dumps({name: getattr(self, name) for name in self.__slots__})
+        members = {name: getattr(self, name) for name in self.__slots__}
+        try:
+            return orjson.dumps(members).decode()
+        except TypeError:
+            return json.dumps(members)
 
     @property
     def key(self) -> FileKey:

@@ -88,15 +88,15 @@ async def test_a_file_that_comes_back_to_its_name(tmp_path: Path, watch: str) ->
         for end in ("two\n", "three\n"):
             await follower.until(lambda: follower.lines)
             log.rename(tmp_path / "b")
-            await follower.until(lambda: '"done": true' in str(follower.positions))
+            await follower.until(lambda: '"done":true' in str(follower.positions))
             append(tmp_path / "b", end)
             (tmp_path / "b").rename(log)
-            await follower.until(lambda: '"done": true' not in str(follower.positions))
+            await follower.until(lambda: '"done":true' not in str(follower.positions))
         append(log, "four\n")
         await follower.until_lines("one", "hal", "two", "three", "four")
         assert len(follower.positions) == 1
         log.rename(tmp_path / "b")
-        await follower.until(lambda: '"done": true' in str(follower.positions))
+        await follower.until(lambda: '"done":true' in str(follower.positions))
         (tmp_path / "b").write_text("five\n")
         (tmp_path / "b").rename(log)
         await follower.until_lines("one", "hal", "two", "three", "four", "five")

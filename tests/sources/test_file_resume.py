@@ -367,7 +367,7 @@ async def test_a_path_that_led_nowhere(tmp_path: Path, glob: str, is_rotated: bo
     async with Follower(tmp_path / glob) as follower:
         await follower.until_lines("one")
         log.rename(tmp_path / "x") if is_rotated else log.unlink()
-        await follower.until(lambda: '"done": true' in str(follower.positions))
+        await follower.until(lambda: '"done":true' in str(follower.positions))
     async with Follower(tmp_path / glob, follower.positions, start="end") as second:
         await second.until_watching()
         await asyncio.sleep(IDLE_SECONDS * 1.2)
