@@ -34,10 +34,10 @@ def test_a_position_covers_what_was_given_out(tmp_path: Path) -> None:
     assert batch.lines.strings() == ["one"]
     assert batch.position is not None
     assert batch.position.value == (
-        f'{{"path":"{tmp_path}/a","dev":{found.st_dev},"ino":{found.st_ino},"n":6'
-        '"hash":"9faadb0a2e7e55b4","offset":4,"in_part":false,"done":false'
-        f'"lossy":false,"modified_ns":{found.st_mtime_ns}'
-        '"tail_bytes":4,"tail_hash":"2b93bf7282cb10ba"'
+        f'{{"path":"{tmp_path}/a","dev":{found.st_dev},"ino":{found.st_ino},"n":6,'
+        '"hash":"9faadb0a2e7e55b4","offset":4,"in_part":false,"done":false,'
+        f'"lossy":false,"modified_ns":{found.st_mtime_ns},'
+        '"tail_bytes":4,"tail_hash":"2b93bf7282cb10ba",'
         f'"seen_ns":{found.st_mtime_ns},"born_ns":{born_ns(reader.fd)}}}'
     )
     reader.close()
