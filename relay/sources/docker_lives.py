@@ -6,6 +6,8 @@ Pure. A log goes on over restarts, and only times tell one run's lines from the 
 it is the border. Where it was missed, the border is in the middle between what the engine calls
 the end of one run and the start of the next: lines may be a little later than the one and a
 little earlier than the other.
+
+A run is new if its start was never seen, whatever the clock says: it may have been set back.
 """
 
 from bisect import insort
@@ -65,6 +67,12 @@ class Lives:
         self._deaths: list[tuple[int, int | None]] = []
         self._starts: list[int] = []
         self._ooms: list[int] = []
+        self._seen: deque[int] = deque(maxlen=MAX_EVENTS)
+        """Starts of runs, as the engine calls them."""
+        if current is not None:
+            self._seen.append(current.started_ns)
+        self._newest_death: tuple[int, int | None] | None = None
+        """That was told last, whatever its time."""
         self._facts: Container | None = None
 
     @property
@@ -80,6 +88,7 @@ class Lives:
             if all(event.time_ns != time for time, _ in self._deaths):
                 insort(self._deaths, (event.time_ns, number))
                 del self._deaths[:-MAX_EVENTS]
+                self._newest_death = event.time_ns, number
         elif event.action == "oom":
             self._ooms = [*self._ooms[-MAX_EVENTS:], event.time_ns]
         elif event.action == "start" and event.time_ns not in self._starts:
@@ -89,7 +98,7 @@ class Lives:
     def see(self, facts: Container) -> None:
         """Take note of how the container is now; its newest run may be a new one."""
         self._facts = facts
-        if facts.started_ns <= self._last_started_ns:
+        if not self._is_new(facts):
             return
         # Those between that came and went.
         for start in self._starts:
@@ -100,8 +109,11 @@ class Lives:
 
     def misses_death(self, facts: Container) -> bool:
         """Tell whether a run that goes on here has ended by these facts, and no event said so."""
-        is_new = self.current is not None and facts.started_ns > self._last_started_ns
+        is_new = self.current is not None and self._is_new(facts)
         return is_new and not (self.is_over or self.is_known_dead)
+
+    def _is_new(self, facts: Container) -> bool:
+        return facts.started_ns > 0 and facts.started_ns not in self._seen
 
     def see_starts(self, facts: Container) -> None:
         """Take note of runs that only events have told of: the container is gone."""
@@ -122,6 +134,7 @@ class Lives:
     def _add(self, facts: Container, started_ns: int) -> None:
         border = self._border(facts, self._last_started_ns, started_ns)
         self.next.append(Life(run_id(facts, started_ns), started_ns, border))
+        self._seen.append(started_ns)
 
     def _border(self, facts: Container, before_ns: int, started_ns: int) -> int:
         """Return from which time on lines are of a run that started after another."""
@@ -186,4 +199,7 @@ class Lives:
             if life.started_ns < time and (until is None or time < until):
                 oom = any(life.started_ns < one <= time for one in self._ooms)
                 return Death(time, code, oom)
+        if until is not None and until < life.started_ns and self._newest_death is not None:
+            # The clock was set back: what was told last is the only order.
+            return Death(*self._newest_death)
         return None

@@ -137,15 +137,22 @@ class Watch:
             self._reading[id_] = asyncio.create_task(work, name=f"container {id_[:12]}")
 
     async def _run_reader(self, engine: Engine, reader: ContainerReader) -> None:
-        try:
-            await reader.run(engine)
-        except Exception:
-            # The border of a task: a fault with one container must not end the others.
-            log.exception("container %s", reader.id[:12])
-            self._outlet.status.fail(f"a fault in the relay with container {reader.id[:12]}")
-        else:
-            del self.readers[reader.id]
+        backoff = Backoff()
+        while True:
+            began = time.monotonic()
+            try:
+                await reader.run(engine)
+                break
+            except Exception:
+                # The border of a task: a fault with one container must not end the others.
+                log.exception("container %s", reader.id[:12])
+                self._tell_fault(reader.id)
+            await asyncio.sleep(backoff.wait(time.monotonic() - began))
+        del self.readers[reader.id]
         del self._reading[reader.id]
+
+    def _tell_fault(self, id_: str) -> None:
+        self._outlet.status.fail(f"a fault in the relay with container {id_[:12]}")
 
     # Events
 
@@ -172,7 +179,7 @@ class Watch:
         """Look at a container that is not known, and read it if it is chosen."""
         if id_ not in self._looking:
             self._looking[id_] = False
-            self._start(self._meet_soon(engine, id_))
+            self._start(id_, self._meet_soon(engine, id_))
 
     async def _meet_soon(self, engine: Engine, id_: str) -> None:
         try:
@@ -204,7 +211,7 @@ class Watch:
             self._looking[id_] = True
         else:
             self._looking[id_] = False
-            self._start(self._look_soon(engine, id_))
+            self._start(id_, self._look_soon(engine, id_))
 
     async def _look_soon(self, engine: Engine, id_: str) -> None:
         try:
@@ -230,10 +237,19 @@ class Watch:
         if (reader := self.readers.get(id_)) is not None:
             reader.poke()
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
+    def _start(self, id_: str, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(self._guarded(id_, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, id_: str, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception:
+            # The border of a task. The container's reader looks for itself.
+            log.exception("container %s", id_[:12])
+            self._tell_fault(id_)
+            self._poke(id_)
 
     # Telling
 

@@ -27,6 +27,12 @@ from tests.e2e.docker_writers import (
 )
 from tests.fakes.engine_proxy import EngineProxy
 
+ENDLESS = 5_000_000
+"""Numbers in a line of 39 MB: half of it is more than the 1,024 parts that are asked for first."""
+
+PIECE_BYTES = 256 * 1024
+"""In which it comes."""
+
 BURST = 5_000
 """Lines that are written within a moment."""
 
@@ -88,6 +94,37 @@ def test_an_idle_connection_that_is_cut(lives: Lives, engine: Engine, tty: bool)
             wait_for_lines(relay, "quiet", (number + 1) * BURST + 1)
         assert lines_in(relay, "quiet") == [str(number) for number in range(3 * BURST + 1)]
         assert gaps_in(relay, "quiet") == []
+
+
+@both
+def test_a_kill_inside_an_endless_line(
+    lives: Lives, engine: Engine, tmp_path: Path, tty: bool
+) -> None:
+    """Its pieces are recognised by their place in it, and it goes on where it was left."""
+    half = ENDLESS // 2
+    script = f"""
+    seq 1 {half} | tr '\\n' ' '
+    while [ ! -e /record/go ]; do usleep 50000; done
+    seq {half + 1} {ENDLESS} | tr '\\n' ' '; echo; echo after
+    """
+    record = tmp_path / "record"
+    record.mkdir()
+    text = "".join(f"{number} " for number in range(1, ENDLESS + 1))
+    # So many are told before its end is there; the last one is still held.
+    told = len("".join(f"{number} " for number in range(1, half + 1))) // PIECE_BYTES
+    relay = lives()
+    options = ("--volume", f"{record}:/record", *(["--tty"] if tty else []))
+    engine.run("endless", script, *options)
+    wait_for_lines(relay, "endless", told - 1)
+    relay.stop(signal.SIGKILL)
+    relay = lives()
+    (record / "go").touch()
+    relay.wait(lambda: lines_in(relay, "endless", "after"))
+    *pieces, after = lines_in(relay, "endless")
+    assert after == "after"
+    assert [len(piece) for piece in pieces[:-1]] == [PIECE_BYTES] * (len(pieces) - 1)
+    assert "".join(pieces).rstrip("\r") == text
+    assert gaps_in(relay, "endless") == []
 
 
 @both

@@ -17,6 +17,7 @@ from relay.errors import ConfigError
 from relay.hub import Hub
 from relay.sources import MODELS, SOURCES
 from relay.sources.docker import DockerOptions, DockerSource
+from relay.sources.docker_facts import Container
 from relay.sources.supervisor import Supervisor
 from relay.status import ReaderStatus, SourceStatus
 from tests.fakes.engine import ID, Answer, FakeEngine
@@ -35,11 +36,11 @@ def said(*numbers: int) -> bytes:
 class Running:
     """A source that reads a fake engine into a hub."""
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(self, url: str, kind: type[DockerSource], **options: Any) -> None:
         self.hub = Hub(lambda name: ChannelOptions())
         self.status = SourceStatus("docker", "docker")
         table = {"type": "docker", "host": url, "tail": "all", **options}
-        self.source = DockerSource("docker", DockerOptions.model_validate(table), self.status)
+        self.source = kind("docker", DockerOptions.model_validate(table), self.status)
         self.hub.sources["docker"] = self.status
 
     @property
@@ -66,10 +67,12 @@ class Running:
 
 
 @asynccontextmanager
-async def reading(engine: FakeEngine, tmp_path: Path, **options: Any) -> AsyncIterator[Running]:
+async def reading(
+    engine: FakeEngine, tmp_path: Path, kind: type[DockerSource] = DockerSource, **options: Any
+) -> AsyncIterator[Running]:
     """Read a fake engine while the context lasts."""
     async with engine.running(tmp_path / "e.sock") as url:
-        running = Running(url, **options)
+        running = Running(url, kind, **options)
         task = asyncio.create_task(Supervisor(running.source, running.hub).run())
         try:
             yield running
@@ -186,6 +189,27 @@ async def test_an_error_when_a_container_is_met(tmp_path: Path) -> None:
     )
     async with reading(engine, tmp_path) as running:
         await running.wait(lambda: running.lines == ["line 0"])
+
+
+class Faulty(DockerSource):
+    """A source with a fault that it has some times."""
+
+    faults = 3
+
+    def channel_of(self, container: Container) -> str:
+        """Return the channel of a container's lines, or do not."""
+        if self.faults:
+            self.faults -= 1
+            raise RuntimeError("a fault of the test's")
+        return super().channel_of(container)
+
+
+async def test_a_fault_with_a_container(tmp_path: Path) -> None:
+    """Status tells of it, and the container is read nevertheless, soon."""
+    engine = FakeEngine([Answer(said(0), hold=True)])
+    async with reading(engine, tmp_path, kind=Faulty) as running:
+        await running.wait(lambda: running.lines == ["line 0"])
+        assert running.status.last_error == f"a fault in the relay with container {ID[:12]}"
 
 
 async def test_a_clock_that_is_set_back(tmp_path: Path) -> None:

@@ -64,6 +64,26 @@ def test_runs_that_came_and_went_between_are_runs_too() -> None:
     assert [life.started_ns for life in lives.next] == [4 * SECOND, 6 * SECOND - 1000]
 
 
+def test_a_start_after_the_clock_was_set_back_is_a_new_run() -> None:
+    """It is earlier than that of the run before, which ended as was told last."""
+    lives = Lives(Life("old", 7200 * SECOND, 0))
+    lives.see(replace(APP, started_ns=7200 * SECOND))
+    assert not lives.next
+    lives.note(event("die", 3600 * SECOND, exitCode="3"))
+    facts = replace(APP, started_ns=3601 * SECOND, finished_ns=3600 * SECOND)
+    lives.see(facts)
+    assert [life.started_ns for life in lives.next] == [3601 * SECOND]
+    assert lives.is_known_dead
+    assert lives.end(0) == RunEnded("old", 7200 * SECOND, "failed", 3)
+    assert lives.advance().run == run_id(APP, 3601 * SECOND)
+    lives.see(facts)
+    assert not lives.next
+    ended_facts = replace(facts, state="exited", finished_ns=3605 * SECOND, exit_code=4)
+    lives.see(ended_facts)
+    assert not lives.next
+    assert lives.end(0) == RunEnded(run_id(APP, 3601 * SECOND), 3605 * SECOND, "failed", 4)
+
+
 def test_events_that_come_twice_are_one() -> None:
     """The engine tells again what it remembers."""
     lives = Lives()
