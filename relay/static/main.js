@@ -179,7 +179,9 @@ function askHistogram() {
         if (controls !== null) controls.histogram = found;
       }
     } catch (error) {
-      if (controls !== null) controls.uncounted = sentenceOf(error);
+      // What the connection says already is not said twice.
+      const isSaid = log.connection.phase !== "live" || error instanceof TypeError;
+      if (controls !== null) controls.uncounted = isSaid ? "" : sentenceOf(error);
     }
     const cost = performance.now() - histogramAsked;
     askLater(Math.max(HISTOGRAM_MS, cost * 20));

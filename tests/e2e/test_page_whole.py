@@ -333,6 +333,41 @@ def served_by_nginx(nginx: str, tmp_path: Path, relay: int, more: str) -> Iterat
             process.wait(10)
 
 
+TOPS = """
+  window.tops = [];
+  const look = () => {
+    const top = document.querySelector("main .log")?.getBoundingClientRect().top;
+    if (top !== undefined && window.tops.at(-1) !== top) window.tops.push(top);
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+"""
+
+
+@pytest.mark.parametrize("width", [320, 600, 800, 1000, 1280, 1600])
+def test_the_lines_are_first_and_do_not_move_as_the_rest_comes(
+    browser: Browser, start_relay: StartRelay, logs: Path, width: int
+) -> None:
+    """They are asked for once, before most modules are there; what stands around has its place."""
+    write(logs / "web.log", *numbered(0, 30))
+    relay = start_relay(FILES)
+    wait_for_lines(relay, "web", 30)
+    page = browser.new_page(viewport={"width": width, "height": 700})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(relay.url)))
+    page.add_init_script(TOPS)
+    page.goto(f"{relay.url}?channel=web")
+    expect(page.locator(ROWS).filter(has_text="line 29 of")).to_be_visible()
+    expect(page.locator("time-histogram .words")).to_contain_text("30 lines")
+    expect(page.locator("channel-list [data-name=web]")).to_be_attached()
+    assert len(page.evaluate("window.tops")) == 1
+    first = "api/v1/logs?channel=web&tail=500"
+    assert [one for one in asked if one.startswith("api/v1/logs?")] == [first]
+    assert asked.index(first) < asked.index("static/ui/controls.js")
+    assert asked.count("static/main.js") == 1
+    page.close()
+
+
 def test_eight_tabs_are_live_at_once(
     browser: Browser, start_relay: StartRelay, logs: Path
 ) -> None:

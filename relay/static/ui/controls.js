@@ -141,7 +141,7 @@ export class Controls {
     this.#filter.counts = counts;
   }
 
-  /** @param {string} problem why nothing is counted */
+  /** @param {string} problem why nothing is counted; empty: that is said elsewhere */
   set uncounted(problem) {
     this.#histogram.problem = problem;
     this.#filter.counts = {};

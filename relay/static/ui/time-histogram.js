@@ -74,10 +74,10 @@ export class TimeHistogram extends HTMLElement {
     this.#describe();
   }
 
-  /** @param {string} problem why it is not known */
+  /** @param {string} problem why it is not known; empty: that is said elsewhere */
   set problem(problem) {
     this.histogram = null;
-    this.#problem = `Not counted: ${problem}`;
+    this.#problem = problem && `Not counted: ${problem}`;
     this.#describe();
   }
 
