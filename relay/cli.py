@@ -120,9 +120,10 @@ def serve(
     """
     Start the relay.
 
-    SOURCE is a path or a quoted glob, "-" for stdin, or "cmd:COMMAND", which is run by the shell,
-    once. NAME=SOURCE also names its channel; else a file's channel is its name without what
-    follows the last dot, a command's its program's name.
+    SOURCE is a path or a quoted glob, "-" for stdin, "docker:NAME" for a container (or a quoted
+    glob), or "cmd:COMMAND", which is run by the shell, once. NAME=SOURCE also names its channel;
+    else a file's channel is its name without what follows the last dot, a container's its Compose
+    service or its name, a command's its program's name.
 
     With neither -c nor SOURCE it is ./relay.toml, and without that file what this host has: the
     logs under /var/log, and stdin if something is piped in. The relay's own log is the channel
@@ -192,11 +193,12 @@ def init(file: str, force: bool) -> None:
     """
     Write a configuration for what this host has, with comments.
 
-    These are the logs under /var/log that can be read by who asks, and examples.
+    These are the logs under /var/log that can be read by who asks, the containers of a Docker
+    engine that can be asked, and examples.
     """
-    from relay.init_file import ROOT, find_logs, save, write_file
+    from relay.init_file import ENGINE, ROOT, find_engine, find_logs, save, write_file
 
-    text = write_file(find_logs(ROOT))
+    text = write_file(find_logs(ROOT), find_engine(ENGINE))
     if file == "-":
         click.echo(text, nl=False)
         return

@@ -1,13 +1,15 @@
 """
 ``relay init``: a configuration for what this host has, with comments.
 
-Only logs that can be read by who asks are put in; what cannot be read is told of.
+Only logs that can be read by who asks are put in, and containers if their engine can be asked;
+what cannot be read is told of.
 """
 
 import json
 import os
 import pwd
 import re
+import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from glob import escape
@@ -17,14 +19,16 @@ from pathlib import Path
 from relay.errors import ConfigError, ConfigProblem
 from relay.names import channel_name
 
-__all__ = ["ROOT", "Logs", "find_logs", "save", "write_file"]
+__all__ = ["ENGINE", "ROOT", "Logs", "find_engine", "find_logs", "save", "write_file"]
 
 ROOT = Path("/var/log")
+ENGINE = Path("/var/run/docker.sock")
 
 SYSTEM = ("syslog", "messages", "secure", "maillog", "cron")
 """Logs of the system without a suffix, of Debian and of Red Hat."""
 
 OWN_LOG = "relay"
+CONTAINERS = "containers"
 EXAMPLES = ("app", "worker", "push")
 """Sources that :data:`TAIL` shows: what is found must not have their names."""
 
@@ -76,6 +80,15 @@ TAIL = """\
 #channels = ["build", "ci-*"]
 """
 
+
+DOCKER = f"""\
+# The containers of this host's Docker engine, those to come too: a channel for each Compose
+# service, or else for each name. Better than its socket is a proxy that only lets read: `host`.
+[sources.{CONTAINERS}]
+type = "docker"
+#containers = ["*"]
+#exclude = {{ label = ["relay.ignore=true"] }}\
+"""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -141,9 +154,35 @@ def _list(directory: Path) -> list[Path]:
         return []
 
 
-def write_file(logs: Iterable[Logs]) -> str:
-    """Return the text of the file."""
-    taken = {OWN_LOG, *EXAMPLES}
+def find_engine(
+    socket: Path, can_use: Callable[[Path], bool] = lambda path: os.access(path, os.W_OK)
+) -> bool | None:
+    """
+    Tell whether a Docker engine can be asked.
+
+    Args:
+        socket: its own.
+        can_use: tells whether this process may connect to it.
+
+    Returns:
+        ``None`` where there is none.
+    """
+    try:
+        is_there = stat.S_ISSOCK(socket.stat().st_mode)
+    except OSError:
+        return None
+    return can_use(socket) if is_there else None
+
+
+def write_file(logs: Iterable[Logs], has_engine: bool | None = None) -> str:
+    """
+    Return the text of the file.
+
+    Args:
+        logs: what there is.
+        has_engine: as :func:`find_engine` says.
+    """
+    taken = {OWN_LOG, CONTAINERS, *EXAMPLES}
     blocks: list[str] = []
     for place in logs:
         if place.readable:
@@ -152,6 +191,8 @@ def write_file(logs: Iterable[Logs]) -> str:
             blocks.append("\n".join(_source(name, place)))
         else:
             blocks.append(_unreadable(place))
+    if has_engine is not None:
+        blocks.append(DOCKER if has_engine else _refusing())
     return "\n\n".join([HEAD, *(blocks or [NOTHING]), TAIL])
 
 
@@ -195,6 +236,10 @@ def _source(name: str, logs: Logs) -> Iterator[str]:
         # Many directories have an error.log: the name alone would mix them.
         yield 'channel = "{dir}-{stem}"'
     yield 'start = 100  # of the last lines; or "end", or "beginning"'
+
+
+def _refusing() -> str:
+    return f"# The Docker engine cannot be asked by {_user()}; on Debian the group docker may."
 
 
 def _unreadable(logs: Logs) -> str:

@@ -3,7 +3,7 @@ Sources without a configuration file: the arguments of ``relay serve``, and what
 
 Both give tables, as a configuration file would; their values are checked like a file's. An
 argument is ``[NAME=]SOURCE``, where SOURCE is ``-`` (stdin), ``cmd:COMMAND`` (a line for the
-shell) or a path, which may be a glob.
+shell), ``docker:NAME`` (containers; a glob, or an id) or a path, which may be a glob.
 """
 
 import os
@@ -21,6 +21,8 @@ __all__ = ["ARGUMENTS", "host_sources", "is_piped", "sources"]
 
 ARGUMENTS = "arguments"
 """What stands in errors where a file's name would."""
+
+ALLOWED = "a path, '-', cmd:COMMAND or docker:NAME"
 
 Table = dict[str, Any]
 
@@ -41,6 +43,12 @@ HOST: dict[str, Table] = {
 }
 """Where hosts have their logs, and how many of the last lines are shown."""
 
+MERGED = {"file": "path", "docker": "containers"}
+"""Of which types all sources without a name are one, and which key of theirs is a list."""
+
+TAILS = {"end": 0, "beginning": "all"}
+"""What a container's log calls the places where a file may be begun."""
+
 _GLOB = re.compile(r"[*?\[]")
 _VARIABLE = re.compile(r"\w+=")
 _KIND = re.compile(r"[a-z][a-z0-9+-]*:")
@@ -55,11 +63,13 @@ def sources(
     """
     Read arguments.
 
-    Paths without a name become one source, ``files``, with a channel for each file's stem.
+    Paths without a name become one source, ``files``, with a channel for each file's stem, and
+    containers one, ``containers``, with a channel for each one's service.
 
     Args:
         arguments: as the shell gave them.
-        start: where files are begun: ``end``, ``beginning``, or how many of the last lines.
+        start: where files and logs of containers are begun: ``end``, ``beginning``, or how many of
+            the last lines.
         taken: names of sources that are there already.
         commands: names that a mistyped word may have meant.
 
@@ -101,9 +111,10 @@ def _add(
             raise ValueError(f"there is another source with the name {name!r}")
         tables[name] = {**table, "channel": name}
         return
-    nameless = [other for other in tables.values() if "path" in other and "channel" not in other]
-    if table["type"] == "file" and nameless:
-        nameless[0]["path"] += table["path"]
+    key = MERGED.get(table["type"], "")
+    nameless = [other for other in tables.values() if key in other and "channel" not in other]
+    if nameless:
+        nameless[0][key] += table[key]
     else:
         tables[_free(default, [*tables, *taken])] = table
 
@@ -129,6 +140,12 @@ def _table(what: str, start: str | int, commands: Collection[str]) -> tuple[str,
             raise ValueError("expected a command after cmd:")
         # Who starts a command by hand wants it once, whatever comes of it.
         return _program(command), {"type": "process", "command": command, "restart": "never"}
+    if what.startswith("docker:"):
+        name = what.removeprefix("docker:")
+        if not name:
+            raise ValueError("expected a container's name after docker:")
+        tail = TAILS.get(str(start), start)
+        return "containers", {"type": "docker", "containers": [name], "tail": tail}
     path = os.path.expanduser(what)
     _check_path(path, commands)
     return "files", {"type": "file", "path": [path], "start": start}
@@ -136,13 +153,13 @@ def _table(what: str, start: str | int, commands: Collection[str]) -> tuple[str,
 
 def _check_path(path: str, commands: Collection[str]) -> None:
     if not path:
-        raise ValueError("expected a path, '-' or cmd:COMMAND, got nothing")
+        raise ValueError(f"expected {ALLOWED}, got nothing")
     if Path(path).is_dir():
         raise ValueError(f"is a directory; its files are {str(Path(path, '*'))!r}")
     if Path(path).exists() or _GLOB.search(path):
         return
     if _KIND.match(path):
-        raise ValueError("expected a path, '-' or cmd:COMMAND")
+        raise ValueError(f"expected {ALLOWED}")
     if "/" not in path and "." not in path:
         # More likely a mistyped command than a file that is still to come.
         raise ValueError(f"no such file or command{_hint(path, commands)}")

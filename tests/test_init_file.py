@@ -1,12 +1,13 @@
 """A configuration for what a host has: it can be used, and reads what there is."""
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
 from relay.config.loader import load
-from relay.init_file import ROOT, Logs, find_logs, write_file
+from relay.init_file import ROOT, Logs, find_engine, find_logs, write_file
 from relay.sources import SOURCES
 from relay.sources.file import FileOptions
 
@@ -67,10 +68,29 @@ def test_the_file_reads_what_was_found(root: Path, tmp_path: Path) -> None:
     assert re.findall(r"^# 1 log in \S+ cannot be read by \S+; on Debian", text, re.MULTILINE)
 
 
+def test_containers_are_read_where_their_engine_can_be_asked(tmp_path: Path) -> None:
+    """Where it cannot, the file says who may; where there is none, nothing."""
+    path = tmp_path / "docker.sock"
+    assert find_engine(path) is None
+    path.touch()
+    assert find_engine(path) is None
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        assert find_engine(path, lambda _: True) is True
+        assert find_engine(path, lambda _: False) is False
+    file = tmp_path / "relay.toml"
+    file.write_text(write_file([], has_engine=True))
+    assert [*load(file, MODELS, {}).sources] == ["containers"]
+    file.write_text(write_file([], has_engine=False))
+    assert not load(file, MODELS, {}).sources
+    assert re.search(r"\n# The Docker engine cannot be asked by \S+; on D", file.read_text())
+
+
 def test_its_examples_can_be_used(root: Path, tmp_path: Path) -> None:
     """Beside what was found, with every "#" before a key taken away; defaults are defaults."""
     file = tmp_path / "relay.toml"
-    text = write_file(find_logs(root, is_public))
+    text = write_file(find_logs(root, is_public), has_engine=True)
     file.write_text(re.sub(r"^#(?=[^ ])", "", text, flags=re.MULTILINE))
     whole = load(file, MODELS, {})
     assert [*whole.sources][-3:] == ["app", "worker", "push"]

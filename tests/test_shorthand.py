@@ -34,6 +34,16 @@ def test_each_kind_of_source_has_a_short_spelling() -> None:
     }
 
 
+@pytest.mark.parametrize(("start", "tail"), [("end", 0), ("beginning", "all"), (7, 7)])
+def test_containers_without_a_name_are_one_source(start: str | int, tail: str | int) -> None:
+    """They begin where files do."""
+    read = sources(["docker:web-*", "docker:db", "front=docker:nginx"], start)
+    assert read == {
+        "containers": {"type": "docker", "containers": ["web-*", "db"], "tail": tail},
+        "front": {"type": "docker", "containers": ["nginx"], "tail": tail, "channel": "front"},
+    }
+
+
 def test_a_name_makes_a_source_and_a_channel_of_its_own() -> None:
     """The name stands before the first equals sign."""
     read = sources(["web=cmd:a --b=c", "in=-", "log=x.log", "y.log", "z.log"], 10)
@@ -72,14 +82,26 @@ def test_a_home_directory_is_found_behind_a_name(
 def test_all_wrong_arguments_are_told_at_once(directory: Path) -> None:
     """One name twice, stdin twice, what is no source, and words that were meant as commands."""
     (directory / "logs").mkdir()
-    arguments = ["web=a.log", "web=b.log", "app=-", "-", "in=-", "docker:web", "cmd: ", "", "logs"]
+    arguments = [
+        "web=a.log",
+        "web=b.log",
+        "app=-",
+        "-",
+        "in=-",
+        "podman:web",
+        "docker:",
+        "cmd: ",
+        "",
+        "logs",
+    ]
     assert complaint(*arguments, "chekc", "flubber").splitlines() == [
         "arguments: web=b.log: there is another source with the name 'web'",
         "arguments: app=-: there is another source with the name 'app'",
         "arguments: in=-: stdin can be read only once",
-        "arguments: docker:web: expected a path, '-' or cmd:COMMAND",
+        "arguments: podman:web: expected a path, '-', cmd:COMMAND or docker:NAME",
+        "arguments: docker:: expected a container's name after docker:",
         "arguments: cmd: : expected a command after cmd:",
-        "arguments: expected a path, '-' or cmd:COMMAND, got nothing",
+        "arguments: expected a path, '-', cmd:COMMAND or docker:NAME, got nothing",
         "arguments: logs: is a directory; its files are 'logs/*'",
         "arguments: chekc: no such file or command; did you mean 'check'?",
         (

@@ -119,6 +119,19 @@ def _state(relay: Relay, source: str) -> str:
     return next(str(one["state"]) for one in sources if one["name"] == source)
 
 
+def test_containers_without_a_file(
+    start_relay: StartRelay, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that an argument names, of the engine that the environment names."""
+    monkeypatch.setenv("DOCKER_HOST", engine.url)
+    relay = start_relay("", "docker:web-*")
+    engine.run("other", "echo no")
+    engine.run("web-1", "echo yes")
+    wait_for_lines(relay, "web-1", 1)
+    known = {one["name"] for one in relay.get("/api/v1/channels")["channels"]}
+    assert known == {"relay", "web-1"}
+
+
 @pytest.mark.parametrize("tail", ['"all"', "3"], ids=["all", "tail"])
 def test_since_when_a_container_s_past_is_read(lives: Lives, engine: Engine, tail: str) -> None:
     """From the line of this very time on, and none that is older; of these the last ones."""
