@@ -20,10 +20,11 @@ from enum import Enum, auto
 from relay.sources.base import SourceOptions
 from relay.sources.docker_engine import Log
 from relay.sources.docker_entries import EntryDecoder
-from relay.sources.docker_frames import RecordDecoder, Records
+from relay.sources.docker_frames import RecordDecoder
 from relay.sources.docker_lives import Lives
 from relay.sources.docker_output import Output
 from relay.sources.docker_position import Window, hashes
+from relay.sources.docker_records import Records
 from relay.sources.docker_skips import Skips
 
 __all__ = ["Answers", "Ending", "Following"]

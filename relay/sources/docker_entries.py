@@ -12,7 +12,7 @@ from itertools import groupby
 from relay.decode.decoder import Decoder, Decoding
 from relay.decode.lines import Decoded
 from relay.lines import EMPTY, Lines, join
-from relay.sources.docker_frames import Records
+from relay.sources.docker_records import Records
 
 __all__ = ["NO_ENTRIES", "Entries", "EntryDecoder"]
 

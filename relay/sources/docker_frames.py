@@ -1,22 +1,22 @@
 """
 What Docker's engine sends of a container's log, into records.
 
-Pure: fed with bytes split anywhere. A record is a line with the engine's time. Without a
-terminal the engine sends frames of two streams, with one it sends bare lines; in both it splits
-a line at 16 KiB, and says its time again before each part. What takes longer than a look at all
-records at once is done only where one of them needs it.
+Pure: fed with bytes split anywhere. Without a terminal the engine sends frames of two streams,
+with one it sends bare lines; in both it splits a line at 16 KiB, and says its time again before
+each part. What takes longer than a look at all frames at once is done only where one of them
+needs it.
 
 Source: Docker Engine API, "Attach to a container", stream format; moby, daemon/logger/copier.go.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime
 from struct import Struct
-from types import MappingProxyType
 
-__all__ = ["NO_RECORDS", "FrameError", "RecordDecoder", "Records", "parse_time"]
+from relay.sources.docker_records import NO_RECORDS, PartJoiner, Records
+
+__all__ = ["FrameError", "RecordDecoder", "parse_time"]
 
 HEADER = Struct(">LL")
 """The stream's number and three zeros; how many bytes follow."""
@@ -45,44 +45,6 @@ class FrameError(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
-    """
-    Consecutive records, whole lines and pieces of over-long ones.
-
-    Args:
-        times: nanoseconds since the epoch, by the engine.
-        streams: of each the stream, one byte: 0 stdout, 1 stderr.
-        texts: of each the line, raw, with one newline at its end.
-        offsets: of the pieces of a longer line, by index: with which of its bytes each begins.
-    """
-
-    times: Sequence[int] = ()
-    streams: bytes = b""
-    texts: Sequence[bytes] = ()
-    offsets: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def picked(self, indexes: Sequence[int]) -> "Records":
-        """Return those at some indexes, in order."""
-        if len(indexes) == len(self.texts):
-            return self
-        offsets = {
-            new: self.offsets[old] for new, old in enumerate(indexes) if old in self.offsets
-        }
-        return Records(
-            [self.times[index] for index in indexes],
-            bytes([self.streams[index] for index in indexes]),
-            [self.texts[index] for index in indexes],
-            offsets,
-        )
-
-
-NO_RECORDS = Records()
-
-
 class RecordDecoder:
     """
     Decode the answer to one request for a container's log, with its times.
@@ -97,7 +59,7 @@ class RecordDecoder:
 
     def __init__(self, *, tty: bool, max_line_bytes: int = 256 * 1024) -> None:
         self._frames: _Multiplexed | _Terminal = _Terminal() if tty else _Multiplexed()
-        self._parts = _PartJoiner(max_line_bytes)
+        self._parts = PartJoiner(max_line_bytes)
 
     @property
     def is_broken_off(self) -> bool:
@@ -114,14 +76,17 @@ class RecordDecoder:
         Raises:
             FrameError: no engine sends this.
         """
-        frames, streams = self._frames.feed(data)
-        return self._parts.join(frames, streams) if frames else NO_RECORDS
+        return self._join(*self._frames.feed(data))
 
     def flush(self) -> Records:
         """Give out what is unfinished: last lines without a newline, of a container that ended."""
-        frames, streams = self._frames.flush()
-        joined = self._parts.join(frames, streams) if frames else NO_RECORDS
-        return _concatenated(joined, self._parts.flush())
+        return self._join(*self._frames.flush()) + self._parts.flush()
+
+    def _join(self, frames: list[bytes], streams: bytes) -> Records:
+        if not frames:
+            return NO_RECORDS
+        times, texts = _split_times(frames)
+        return self._parts.join(times, streams, texts)
 
 
 class _Multiplexed:
@@ -201,135 +166,6 @@ def _parts(line: bytes) -> Iterator[bytes]:
         if not line.startswith(head):
             line = head + line
     yield line
-
-
-class _PartJoiner:
-    """Parts of lines into lines; lines that are too long into pieces."""
-
-    def __init__(self, max_line_bytes: int) -> None:
-        self._most = max_line_bytes
-        self._open: dict[int, _OpenLine] = {}
-
-    def join(self, frames: list[bytes], streams: bytes) -> Records:
-        times, texts = _split_times(frames)
-        longest = max(map(len, texts))
-        if self._open or longest > self._most or not _are_whole(texts):
-            return self._join_each(times, streams, texts)
-        return Records(times, streams, texts)
-
-    def _join_each(self, times: list[int], streams: bytes, texts: list[bytes]) -> Records:
-        out = _Out()
-        for time, stream, text in zip(times, streams, texts, strict=True):
-            line = self._open.get(stream)
-            if line is not None and line.time != time:
-                # The last line, unfinished, of an earlier run.
-                out.take(line, line.finish(self._most))
-                line = None
-            if line is None:
-                line = self._open[stream] = _OpenLine(time, stream)
-            line.add(text)
-            if text.endswith(b"\n"):
-                del self._open[stream]
-                out.take(line, line.finish(self._most))
-            else:
-                out.take(line, line.cut(self._most))
-        return out.records()
-
-    def flush(self) -> Records:
-        out = _Out()
-        for line in self._open.values():
-            out.take(line, line.finish(self._most))
-        self._open = {}
-        return out.records()
-
-
-def _are_whole(texts: list[bytes]) -> bool:
-    ends = [text[-1:] for text in texts]
-    return ends.count(b"\n") == len(ends)
-
-
-class _OpenLine:
-    """A line of which more is to come."""
-
-    def __init__(self, time: int, stream: int) -> None:
-        self.time = time
-        self.stream = stream
-        self._held: list[bytes] = []
-        self._held_bytes = 0
-        self._offset = 0
-
-    def add(self, text: bytes) -> None:
-        self._held.append(text)
-        self._held_bytes += len(text)
-
-    def cut(self, most: int) -> list[tuple[int | None, bytes]]:
-        """Return pieces, with their offsets, of what is too much to be held."""
-        if self._held_bytes <= most:
-            return []
-        *pieces, rest = _pieces(b"".join(self._held), most)
-        self._held, self._held_bytes = [rest], len(rest)
-        return self._numbered(pieces)
-
-    def finish(self, most: int) -> list[tuple[int | None, bytes]]:
-        """Return the line, or its last pieces with their offsets."""
-        text = b"".join(self._held).removesuffix(b"\n")
-        pieces = list(_pieces(text, most))
-        if not self._offset and len(pieces) == 1:
-            return [(None, pieces[0])]
-        return self._numbered(piece for piece in pieces if piece)
-
-    def _numbered(self, pieces: "Iterator[bytes] | list[bytes]") -> list[tuple[int | None, bytes]]:
-        given: list[tuple[int | None, bytes]] = []
-        for piece in pieces:
-            given.append((self._offset, piece))
-            self._offset += len(piece)
-        return given
-
-
-def _pieces(line: bytes, most: int) -> Iterator[bytes]:
-    """Cut a line into pieces of at most ``most`` bytes, not inside a character."""
-    start = 0
-    while len(line) - start > most:
-        stop = start + most
-        # A continuation byte is 10xxxxxx; a character has at most three of them.
-        stop -= next((back for back in range(4) if line[stop - back] & 0xC0 != 0x80), 0)
-        yield line[start:stop]
-        start = stop
-    yield line[start:]
-
-
-class _Out:
-    """Collects records."""
-
-    def __init__(self) -> None:
-        self._times: list[int] = []
-        self._streams = bytearray()
-        self._texts: list[bytes] = []
-        self._offsets: dict[int, int] = {}
-
-    def take(self, line: _OpenLine, pieces: list[tuple[int | None, bytes]]) -> None:
-        for offset, text in pieces:
-            if offset is not None:
-                self._offsets[len(self._texts)] = offset
-            self._times.append(line.time)
-            self._streams.append(line.stream)
-            self._texts.append(text + b"\n")
-
-    def records(self) -> Records:
-        return Records(self._times, bytes(self._streams), self._texts, self._offsets)
-
-
-def _concatenated(first: Records, second: Records) -> Records:
-    if not (first.texts and second.texts):
-        return first if first.texts else second
-    count = len(first)
-    moved = {index + count: offset for index, offset in second.offsets.items()}
-    return Records(
-        [*first.times, *second.times],
-        first.streams + second.streams,
-        [*first.texts, *second.texts],
-        {**first.offsets, **moved},
-    )
 
 
 def _split_times(frames: list[bytes]) -> tuple[list[int], list[bytes]]:

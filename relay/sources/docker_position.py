@@ -25,7 +25,7 @@ from itertools import islice
 from operator import lt
 from zlib import adler32, crc32
 
-from relay.sources.docker_frames import Records
+from relay.sources.docker_records import Records
 
 __all__ = ["ContainerPosition", "Window", "hashes", "packed", "requests"]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from relay.decode.decoder import Decoding, Joining
 from relay.decode.entry_rules import ready_made
 from relay.sources.docker_entries import Entries, EntryDecoder
-from relay.sources.docker_frames import Records
+from relay.sources.docker_records import Records
 
 
 def records(*lines: tuple[int, int, bytes]) -> Records:

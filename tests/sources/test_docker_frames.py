@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.sources.docker_frames import FrameError, RecordDecoder, Records, parse_time
+from relay.sources.docker_frames import FrameError, RecordDecoder, parse_time
+from relay.sources.docker_records import Records
 from tests.sources.docker_texts import SECOND, engine_time, frame, multiplexed, terminal
 
 NOON = 1_795_262_400 * SECOND

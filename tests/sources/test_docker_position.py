@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.sources.docker_frames import Records
 from relay.sources.docker_position import (
     LEAST_NS,
     LEAST_RECORDS,
@@ -17,6 +16,7 @@ from relay.sources.docker_position import (
     packed,
     requests,
 )
+from relay.sources.docker_records import Records
 
 SECOND = 1_000_000_000
 START = 1_795_262_400_000_000_000
