@@ -14,25 +14,25 @@ Rules of this file:
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from relay.block import Block, DeclaredLoss
+from relay.block import Block
 from relay.channel import Channel
-from relay.entry import Loss, Position, Reason
+from relay.entry import Reason
 from relay.errors import StoreError
 from relay.hub import Hub
 from relay.marks import Missing
-from relay.run import Ending
 from relay.span import Span
 from relay.status import StoreState, StoreStatus
 from relay.storage import Extent, Group, Positions, StoredChannel, Stretch, Wanted
 from relay.store.archive import Archive
-from relay.store.record_keys import MAX_KEYS, RecentKeys
-from relay.store.segment import Record, hole, prepared
+from relay.store.known_positions import KnownPositions
+from relay.store.segment import Record, prepared
+from relay.store.unstored import unstored
 from relay.store.worker import Worker
 from relay.store.writer import Write, Writer
 
@@ -88,12 +88,7 @@ class DurableStore:
         """What closing waits for."""
         self._lock = asyncio.Lock()
         """Held while something is on its way that the channels' ``stored_id`` does not show."""
-        self._saved: Positions = {}
-        """Positions that are recorded, without record keys."""
-        self._recent_keys: dict[tuple[str, str], RecentKeys] = {}
-        """The newest of those that are recorded."""
-        self._unsaved: Positions = {}
-        """Positions that wait until what was published without the store is caught up."""
+        self._positions = KnownPositions()
         self._anew: dict[str, int] = {}
         """Channels of which all after this id is to be stored again: its segments are gone."""
         self._forgotten: dict[str, StoredChannel] = {}
@@ -113,7 +108,7 @@ class DurableStore:
             positions: that earlier lives have recorded.
         """
         self._hub = hub
-        self._note_saved(positions or {})
+        self._positions.note_saved(positions or {})
         self._worker = Worker("store")
         self._readers = Worker("archive", READERS)
         self.status.enter(StoreState.OK)
@@ -142,7 +137,7 @@ class DurableStore:
     async def commit(self, group: Group) -> bool:
         """Make a group durable; see :meth:`relay.storage.Store.commit`."""
         if self._is_left_out:
-            self._keep(group.positions)
+            self._positions.keep(group.positions)
             return False
         began = time.monotonic()
         try:
@@ -153,12 +148,12 @@ class DurableStore:
                 await self._lock.acquire()
         except TimeoutError:
             self._fail_slow()
-            self._keep(group.positions)
+            self._positions.keep(group.positions)
             return False
         if self._is_left_out:
             # It began to while this waited: what is written now would pass by what was not.
             self._lock.release()
-            self._keep(group.positions)
+            self._positions.keep(group.positions)
             return False
         write = self._write(_records(group), group.positions)
         with suppress(Exception):  # The writer meets it again, and fails in words.
@@ -180,16 +175,16 @@ class DurableStore:
         if not job.done():
             await asyncio.wait([job], timeout=left)
         if not job.done():
-            self._keep(positions)
+            self._positions.keep(positions)
             self._forgotten_runs[:0] = write.forgotten_runs
             self._fail_slow()
             return False
         error = job.exception()
         if error is None:
             self.status.commits.add(time.monotonic() - began)
-            self._note_saved(positions)
+            self._positions.note_saved(positions)
             return True
-        self._keep(positions)
+        self._positions.keep(positions)
         self._forgotten_runs[:0] = write.forgotten_runs
         self.fail(_reason(error))
         return False
@@ -203,35 +198,6 @@ class DurableStore:
         self._forget_now()
         forgotten, self._forgotten_runs = self._forgotten_runs, []
         return Write(records, positions, forgotten_runs=forgotten, age_ns=self._age_ns())
-
-    def _note_saved(self, positions: Positions) -> None:
-        for key, position in positions.items():
-            if not position.value:
-                self._saved.pop(key, None)
-                self._recent_keys.pop(key, None)
-                continue
-            self._saved[key] = Position(position.value) if position.record_keys else position
-            if position.record_keys or key in self._recent_keys:
-                recent = self._recent_keys.setdefault(key, RecentKeys())
-                recent.add(position.record_keys, position.keys_from)
-
-    def _record_again(self) -> None:
-        """Let all positions wait, with the keys that are known still: their index is lost."""
-        unsaved, self._unsaved = self._unsaved, {}
-        recent, self._recent_keys = self._recent_keys, {}
-        for key, position in self._saved.items():
-            keys = recent[key].joined() if key in recent else b""
-            self._unsaved[key] = replace(position, record_keys=keys)
-        self._keep(unsaved)
-
-    def _keep(self, positions: Positions) -> None:
-        """Remember positions until what belongs to them is stored."""
-        for key, position in positions.items():
-            before = self._unsaved.get(key)
-            if before is not None and before.record_keys and position.value:
-                keys = (before.record_keys + position.record_keys)[-16 * MAX_KEYS :]
-                position = Position(position.value, keys, position.keys_from)
-            self._unsaved[key] = position
 
     def forget(self, channel: StoredChannel) -> None:
         """Let go of a channel; see :meth:`relay.storage.Store.forget`."""
@@ -329,7 +295,7 @@ class DurableStore:
         self._archive.close(is_new=is_new)
         if is_new:
             self.renewed += 1
-            self._record_again()
+            self._positions.record_again()
 
     async def _go_back(self) -> None:
         """
@@ -344,7 +310,7 @@ class DurableStore:
             last_id, last_seq = ends.get(name, (channel.born_id, 0))
             if last_id < channel.stored_id and last_seq < channel.stored_seq:
                 channel.stored_id, channel.stored_seq = last_id, last_seq
-                self._record_again()
+                self._positions.record_again()
         self._anew = {}
         left = {name: channel.left_id for name, channel in self._hub.channels.items()}
         missing = await self.submit(partial(self._writer.missing, left))
@@ -359,7 +325,7 @@ class DurableStore:
         """Write all that is visible and not stored, as of now; return how many lines."""
         assert self._hub is not None
         hub, backlog = self._hub, self._backlog()
-        unsaved, self._unsaved = self._unsaved, {}
+        unsaved = self._positions.take_unsaved()
         write = self._write([record for _, records in backlog for record in records], unsaved)
         write.runs = [replace(run, last_ids=dict(run.last_ids)) for run in hub.runs.values()]
         write.anew, self._anew = self._anew, {}
@@ -367,10 +333,9 @@ class DurableStore:
         try:
             await self.submit(partial(self._writer.commit, write))
         except BaseException:
-            newer, self._unsaved = self._unsaved, unsaved
-            self._keep(newer)
+            self._positions.give_back(unsaved)
             raise
-        self._note_saved(unsaved)
+        self._positions.note_saved(unsaved)
         if write.anew:
             self._archive.close(is_new=True)
             self.renewed += 1
@@ -389,7 +354,7 @@ class DurableStore:
         return [channel for channel in channels if channel.stored_id < channel.last_id]
 
     def _backlog(self) -> list[tuple[Channel, list[Record]]]:
-        return [(channel, _unstored(channel)) for channel in self._behind()]
+        return [(channel, unstored(channel)) for channel in self._behind()]
 
     def _backlog_bytes(self) -> int:
         return sum(
@@ -478,64 +443,6 @@ class DurableStore:
 
 def _records(group: Group) -> list[Record]:
     return [Span(item, 0, item.count) if isinstance(item, Block) else item for item in group.items]
-
-
-def _unstored(channel: Channel) -> list[Record]:
-    """Return what of a channel is visible and not stored, with holes for what has left."""
-    stored_id = channel.stored_id
-    held: Iterable[Record] = (
-        Span(item, item.index_after(stored_id), item.count) if isinstance(item, Block) else item
-        for item in channel.ring.after(stored_id)
-    )
-    return [*_lost(channel), *_merged(held, channel.endings_after(stored_id))]
-
-
-def _lost(channel: Channel) -> Iterator[Record]:
-    """Give what left before it could be stored: holes, and the losses that stood between."""
-    start, left = channel.stored_id + 1, channel.ring.left
-    assert left is not None
-    if left.left_id < start:
-        return
-    count, losses = max(0, left.last_seq - channel.stored_seq), left.losses_after(start - 1)
-    cuts: list[Missing | Ending] = [*losses, *channel.endings_after(start - 1)]
-    if not left.knows_from(start):
-        # Where they stood among the others is forgotten.
-        cuts = []
-        if losses:
-            at_least = sum(loss.at_least for loss in losses)
-            reasons = {loss.reason for loss in losses}
-            reason = reasons.pop() if len(reasons) == 1 else Reason.STORAGE
-            yield DeclaredLoss(start, channel.name, Loss(reason, None, at_least))
-            start += 1
-    for cut in sorted(cuts, key=lambda one: one.last_id):
-        if before := left.count_between(start - 1, cut.last_id):
-            yield hole(channel.name, start, left.id_before(cut.last_id), before, Reason.STORAGE)
-        if isinstance(cut, Missing):
-            loss = Loss(cut.reason, cut.count, cut.at_least)
-            yield DeclaredLoss(cut.last_id, channel.name, loss)
-        start, count = cut.last_id + 1, count - before
-    if count:
-        yield hole(channel.name, start, left.last_id, count, Reason.STORAGE)
-
-
-def _merged(held: Iterable[Record], endings: list[Ending]) -> list[Record]:
-    """Put endings between spans by their ids; a packed block is cut where one lies inside."""
-    merged: list[Record] = []
-    waiting = iter(endings)
-    ending = next(waiting, None)
-    for record in held:
-        piece = record
-        while ending is not None and ending.id < piece.last_id:  # type: ignore[union-attr]
-            if isinstance(piece, Span) and piece.first_id < ending.id:
-                middle = piece.block.index_after(ending.id)
-                merged.append(Span(piece.block, piece.start, middle))
-                piece = Span(piece.block, middle, piece.stop)
-            merged.append(ending)
-            ending = next(waiting, None)
-        merged.append(piece)
-    if ending is not None:
-        merged += [ending, *waiting]
-    return merged
 
 
 def _reason(error: BaseException) -> str:
