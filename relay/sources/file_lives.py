@@ -57,6 +57,8 @@ class Lives:
         self._turns = files.turns
         self._renewed: set[FileReader] = set()
         """Files whose new life is just begun."""
+        self._is_listening = False
+        """Whether the kernel is just asked what came before a file's first bytes."""
 
     # Truncated
 
@@ -73,6 +75,7 @@ class Lives:
         self._renewed.add(reader)
         self._files.listen()
         self._renewed.discard(reader)
+        self._read_copies(reader)
         copy = self._copy_of(reader)
         reader.lossy |= _may_have_lost(reader, copy, now)
         self._begin_again(reader, head, copy)
@@ -98,15 +101,20 @@ class Lives:
             reader.key = NO_FILE
             return
         places.sort(key=lambda place: place.path != reader.path)
-        for missed in self._missed_between(reader, head, copy):
-            self._read_missed(places[0], missed, None)
+        missed, later = self._missed_between(reader, head, copy)
+        for one in missed:
+            self._read_missed(places[0], one, None)
         live = self._files.new_life(places[0], self._files.detach(reader))
         reader.key = NO_FILE
-        # If it is another again by now, its first turn finds that out.
-        live.head, live.seen_ns = head or live.head, reader.seen_ns
+        # As it was before copies were looked for: if it is another again by now, its first turn
+        # finds that out.
+        live.head, live.seen_ns = head, reader.seen_ns
         if copy is not None:
             live.come_after(copy.modified_ns)
         self._files.see(live)
+        if later is not None:
+            # The copies from here on were passed over.
+            live.looked_at = later
         if not live.head:
             self._files.wait_for(live, time.monotonic())
         for place in places:
@@ -137,46 +145,69 @@ class Lives:
 
         Call it before any of them is read.
         """
-        if reader.unseen_since is not None and reader.head and reader.fd >= 0:
-            self._read_copies(reader, reader.unseen_since)
+        if reader.unseen_since is None or not reader.head or self._is_listening:
+            return
+        # Its head is known by now: so are the copies of all that it held before.
+        self._is_listening = True
+        self._files.listen()
+        self._is_listening = False
+        self._read_copies(reader)
 
     def was_missed(self, reader: FileReader) -> bool:
         """Tell whether a file at its end had an earlier life, which is to be read before."""
-        if reader.unseen_since is not None and reader.fd >= 0:
-            self._read_copies(reader, reader.unseen_since)
+        self._read_copies(reader)
         return reader.before is not None
 
-    def _read_copies(self, reader: FileReader, since: float) -> None:
+    def _read_copies(self, reader: FileReader) -> None:
+        since = reader.unseen_since
+        if since is None or reader.fd < 0:
+            return
         self._files.see(reader)
         if (place := self._files.places.get(reader.path)) is None:
             return
-        for copy in list(self._copies(reader, since)):
-            if _holds_no_more(copy, reader):
+        copies = list(self._copies(reader, since))
+        # After the copies were listed: of a file that is whole still they hold earlier lives.
+        is_intact = reader.is_intact()
+        is_later = False
+        for copy in copies:
+            is_alike = is_same_start(os.pread(copy.fd, HEAD_BYTES, 0), reader.head)
+            # One of this very life; those behind it are of later ones, which are found then.
+            is_later |= is_alike and not is_intact
+            if is_later or (is_alike and is_beginning(copy.fd, reader.fd)):
                 copy.close()
             else:
                 self._read_missed(place, copy, reader)
 
     def _missed_between(
         self, reader: FileReader, head: bytes, copy: OpenFile | None
-    ) -> Iterator[OpenFile]:
+    ) -> tuple[list[OpenFile], float | None]:
         """
         Open copies of what a truncated file held in lives that were never seen.
 
         There are any only where the loop was held up while the file was truncated more than
         once: then they were created since the file was last looked at, and hold other text than
         before and now.
+
+        Returns:
+            These; and the monotonic time when copies of what it holds now, or will hold, begin.
         """
+        missed: list[OpenFile] = []
+        later: float | None = None
         for found in list(self._copies(reader, reader.looked_at)):
             start = os.pread(found.fd, HEAD_BYTES, 0)
             is_copy = copy is not None and found.key == copy.key
-            if is_copy or any(is_same_start(start, known) for known in (reader.head, head)):
+            # One of what the file held just now: those behind it are of later lives still.
+            if later is None and is_same_start(start, head):
+                later = self._files.born[found.path].when
+            if is_copy or later is not None or is_same_start(start, reader.head):
                 found.close()
             else:
-                yield found
+                missed.append(found)
+        return missed, later
 
     def _copies(self, reader: FileReader, since: float) -> Iterator[OpenFile]:
         """Open what may be copies of a file and was created since, in that order."""
-        for path in self._names_of_copies(reader.path, since):
+        for path in self._names_of_copies(reader, since):
             if (file := open_quietly(path)) is None:
                 continue
             other = self._files.known.get(file.key)
@@ -187,14 +218,16 @@ class Lives:
             else:
                 yield file
 
-    def _names_of_copies(self, of: str, since: float) -> Iterable[str]:
-        born, directory = self._files.born, os.path.dirname(of)
+    def _names_of_copies(self, reader: FileReader, since: float) -> Iterable[str]:
+        born, directory = self._files.born, os.path.dirname(reader.path)
         for path in sorted(born, key=lambda path: born[path].when):
-            # What has had the path itself is no copy but a file that came after it.
-            is_own = of in born[path].paths
-            if is_own or born[path].when < since or os.path.dirname(path) != directory:
+            # What has had the path itself is no copy but a file that came after it; what came
+            # after it had left its path is a copy of another.
+            one = born[path]
+            is_others = reader.path in one.paths or one.told > reader.left_told
+            if is_others or one.when < since or os.path.dirname(path) != directory:
                 continue
-            rest = added_by_rotation(self._files.patterns, path, of)
+            rest = added_by_rotation(self._files.patterns, path, reader.path)
             is_numbered = rest is not None and any(one.isdigit() for one in rest)
             if is_numbered and not self._files.patterns.excludes(path):
                 yield path
@@ -267,10 +300,3 @@ def _may_have_lost(reader: FileReader, copy: OpenFile | None, now: float) -> boo
         or now - reader.looked_at > UNSEEN_SECONDS
         or size > reader.offset
     )
-
-
-def _holds_no_more(copy: OpenFile, reader: FileReader) -> bool:
-    """Tell whether a copy holds only what its file holds now, or held before it was truncated."""
-    if not is_same_start(os.pread(copy.fd, HEAD_BYTES, 0), reader.head):
-        return False
-    return not reader.is_intact() or is_beginning(copy.fd, reader.fd)

@@ -98,8 +98,8 @@ class Names:
         self._forget_old(time.monotonic())
         for event in events:
             # Each at a time of its own, so that times tell the order.
-            self._note_birth(event, time.monotonic())
             self._files.told += 1
+            self._note_birth(event, time.monotonic())
             self._tenants.note(event, self._files.told)
             if self._is_ours(event.path):
                 changed[event.path] = None
@@ -119,12 +119,12 @@ class Names:
             one = born.pop(path, None)
         match event.change:
             case NameChange.CREATED:
-                born[path] = Birth(now, (path,))
+                born[path] = Birth(now, self._files.told, (path,))
             case NameChange.MOVED_FROM if one is not None:
                 self._bearing = {event.cookie: one}
             case NameChange.MOVED_TO if event.cookie in self._bearing:
                 one = self._bearing.pop(event.cookie)
-                born[path] = Birth(one.when, (*one.paths, path))
+                born[path] = Birth(one.when, one.told, (*one.paths, path))
 
     def _look(self, changed: Iterable[str]) -> None:
         """Open what the changed paths lead to, and what had one of them and has another name."""
@@ -156,6 +156,9 @@ class Names:
             self._recognise(path, tenants)
             self._adopt(path, tenants)
             self._declare(path, tenants)
+            for tenant in tenants:
+                if tenant.reader is not None and tenant.path != path:
+                    tenant.reader.left_told = tenant.moved
             # What cannot be opened is nobody's: if it goes it is lost.
             is_unread = (one for one in tenants if one.path == path and one.reader is None)
             kept += [one for one in is_unread if os.path.isfile(path)]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from typing import Self
 
 from relay.decode.decoder import IDLE_SECONDS, Decoding
@@ -90,6 +91,7 @@ class FileReader:
         "head_hash",
         "key",
         "left_at",
+        "left_told",
         "looked_at",
         "lossy",
         "modified_ns",
@@ -159,6 +161,8 @@ class FileReader:
         self.after: Self | None = None
         self.left_at: float | None = None
         """When it was noticed that its path leads elsewhere."""
+        self.left_told: float = inf
+        """Number of the change of names by which its path came to lead elsewhere."""
         self.grace_seconds = IDLE_SECONDS
         self.done = False
         """Whether it was read to its end after its path had gone to another file."""

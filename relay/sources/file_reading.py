@@ -113,6 +113,10 @@ class Reading:
         """Tell whether what stands at a file's beginning is not to be read, or not yet."""
         if reader.offset:
             return False
+        if reader.unseen_since is not None:
+            # It came just now: what it held before is looked for first.
+            self._turns.mark(reader)
+            return True
         if data[0] == 0 and reader.skip_hole():
             self._turns.mark(reader)
             return True

@@ -13,6 +13,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 
 from relay.entry import Batch, Loss, Origin, Position, Reason
 from relay.sources.base import ReaderStatus, SourceState
@@ -52,10 +53,12 @@ class Birth:
 
     Args:
         when: by the monotonic clock, as far as was noticed.
+        told: number of the change of names that told of it.
         paths: the names that it has had since.
     """
 
     when: float
+    told: int
     paths: tuple[str, ...]
 
 
@@ -229,7 +232,7 @@ class FileSet:
         reader.places += 1
         if reader.path == place.path and reader.after is None:
             # It came back to its name.
-            reader.left_at, reader.done = None, False
+            reader.left_at, reader.left_told, reader.done = None, inf, False
         self._say(place, "reading")
 
     def _leave(self, place: Place) -> None:
@@ -382,6 +385,8 @@ class FileSet:
     def keep(self, reader: FileReader) -> None:
         """Know a reader by its file, and watch that."""
         self._make_room()
+        if not reader.head and reader.unseen_since is None:
+            self.wait_for(reader, time.monotonic())
         self.known[reader.key] = reader
         self.status.enter(SourceState.RUNNING)
         if self.watch is not None:

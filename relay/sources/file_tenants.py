@@ -25,6 +25,7 @@ class Tenant:
         path: its name now; ``None``: it was deleted, or is out of sight.
         is_new: whether it came there by these events; else it was there before.
         left: number of the change by which it lost its last name.
+        moved: number of the change by which it lost its home.
         reader: who reads it, once that is known.
         file: the file itself, where it was opened for that.
     """
@@ -33,6 +34,7 @@ class Tenant:
     path: str | None
     is_new: bool = True
     left: int = 0
+    moved: int = 0
     reader: FileReader | None = None
     file: OpenFile | None = None
 
@@ -100,6 +102,8 @@ class Tenants:
             self.of[path] = [tenant]
         if tenant is not None:
             tenant.path, tenant.left = None, self._number
+            if path == tenant.home:
+                tenant.moved = self._number
         return tenant
 
     def _arrive(self, path: str, tenant: Tenant | None) -> None:

@@ -16,24 +16,37 @@ from relay.sources.file_watch import NameChange, NameEvent, Watch
 __all__ = ["Late"]
 
 
-def _events(told: Sequence[tuple[NameChange, Path, int]]) -> list[NameEvent]:
+Told = tuple[NameChange, Path, int]
+"""A change of a name, and the cookie that its other half has too."""
+
+
+def _events(told: Sequence[Told]) -> list[NameEvent]:
     return [NameEvent(str(path), change, cookie) for change, path, cookie in told]
 
 
 class _Kernel:
-    """What the real one cannot be made to do: to tell of changes just when names are looked at."""
+    """What the real one cannot be made to do: to tell of changes just when it is asked."""
 
-    def __init__(self, then: Callable[[], Sequence[tuple[NameChange, Path, int]]]) -> None:
-        self._then = [then]
+    def __init__(self) -> None:
+        self.names: Names | None = None
+        self.then: Callable[[], Sequence[Told]] | None = None
+
+    def read(self) -> None:
+        if self.names is not None:
+            self.names.names_changed(self.gather())
 
     def gather(self) -> list[NameEvent]:
-        return _events(self._then.pop()()) if self._then else []
+        then, self.then = self.then, None
+        return _events(then()) if then is not None else []
 
     def follow(self, reader: FileReader) -> None:
         """Watch no file."""
 
     def drop(self, reader: FileReader) -> None:
         """Watch none still."""
+
+    def close(self) -> None:
+        """Tell nothing more."""
 
 
 class Late:
@@ -49,19 +62,29 @@ class Late:
             self.files.look(found)
         self.files.running = True
         self.names.start()
+        self._kernel = self._begin_to_tell()
         self.given: list[str | None] = []
         """Lines, and ``None`` for each loss."""
         self.read()
 
+    def _begin_to_tell(self) -> _Kernel:
+        kernel = _Kernel()
+        kernel.names = self.names
+        self.files.watch = cast(Watch, kernel)
+        return kernel
+
     def tell(
         self,
-        *events: tuple[NameChange, Path, int],
-        then: Callable[[], Sequence[tuple[NameChange, Path, int]]] = tuple,
+        *events: Told,
+        then: Callable[[], Sequence[Told]] | None = None,
     ) -> None:
         """Tell some events; once names were looked at let ``then`` happen, and tell its own."""
-        self.files.watch = cast(Watch, _Kernel(then))
+        self._kernel.then = then
         self.names.names_changed(_events(events))
-        self.files.watch = None
+
+    def when_asked(self, then: Callable[[], Sequence[Told]]) -> None:
+        """Let something happen as soon as the kernel is asked what has, and tell it."""
+        self._kernel.then = then
 
     @property
     def lines(self) -> list[str]:
@@ -82,9 +105,13 @@ class Late:
 
     def write(self, text: str) -> None:
         """Append to the file, and let it be told."""
+        self.write_unseen(text)
+        self.names.file_changed(self.reader)
+
+    def write_unseen(self, text: str) -> None:
+        """Append to the file, and let nobody know."""
         with Path(self.reader.path).open("a") as file:
             file.write(text)
-        self.names.file_changed(self.reader)
 
     def read(self) -> None:
         """Take all turns, and let all deadlines pass."""

@@ -232,6 +232,61 @@ def test_a_file_that_was_truncated_twice_between_two_looks(tmp_path: Path, glob:
     late.files.close()
 
 
+def test_a_file_that_was_empty_at_the_start(tmp_path: Path) -> None:
+    """What it held before its first bytes were seen stands in its copy."""
+    log, old = tmp_path / "a.log", tmp_path / "a.log.1"
+    log.touch()
+    late = Late(log)
+    late.write_unseen("one\n")
+    copy_and_truncate(log, old, "two\n")
+    late.tell((CREATED, old, 0))
+    late.names.file_changed(late.reader)
+    late.read()
+    assert late.given == ["one", None, "two"]
+    late.files.close()
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_a_copy_of_which_is_told_after_the_first_bytes(tmp_path: Path, is_told: bool) -> None:
+    """Once they are known the kernel is asked for what came before, whoever saw them first."""
+    log, old = tmp_path / "a.log", tmp_path / "a.log.1"
+    log.touch()
+    late = Late(log)
+    late.write_unseen("one\n")
+    copy_and_truncate(log, old, "two\n")
+    late.when_asked(lambda: [(CREATED, old, 0)])
+    if is_told:
+        late.names.file_changed(late.reader)
+    else:
+        late.files.turns.mark(late.reader)
+    late.read()
+    assert late.given == ["one", None, "two"]
+    late.files.close()
+
+
+@pytest.mark.parametrize("text", ["", "three\n"])
+def test_a_file_that_is_truncated_while_its_copy_is_looked_for(tmp_path: Path, text: str) -> None:
+    """What it holds by then are later lives, which come behind the one that is begun."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(log)
+    late.write("two\n")
+    copy_and_truncate(log, old[0], text)
+
+    def go_on() -> list[tuple[NameChange, Path, int]]:
+        copy_and_truncate(log, old[1], "four\n")
+        copy_and_truncate(log, old[2], "five\n")
+        return [(CREATED, path, 0) for path in old]
+
+    late.when_asked(go_on)
+    late.names.file_changed(late.reader)
+    late.names.file_changed(late.reader)
+    late.read()
+    third = ["three", None] if text else []
+    assert late.given == ["one", "two", None, *third, "four", None, "five"]
+    late.files.close()
+
+
 def copy_and_truncate(log: Path, copy: Path, then: str) -> None:
     """Rotate as logrotate does with ``copytruncate``, and write on."""
     shutil.copyfile(log, copy)
@@ -280,6 +335,27 @@ def test_a_copy_of_a_file_that_was_opened_while_it_was_empty(tmp_path: Path, glo
     late.write("three\n")
     late.read()
     assert (late.lines, late.losses) == (["one", "two", "three"], 1)
+    late.files.close()
+
+
+def test_a_copy_of_the_file_that_came_next(tmp_path: Path) -> None:
+    """What was copied after a file had left its path is none of what that held."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(old[1])
+    log.touch()
+    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[1], 1), (CREATED, log, 0))
+    second = late.reader
+    late.write_unseen("two\n")
+    log.rename(old[2])
+    log.write_text("three\n")
+    copy_and_truncate(log, old[3], "")
+    late.tell((MOVED_FROM, log, 2), (MOVED_TO, old[2], 2), (CREATED, log, 0), (CREATED, old[3], 0))
+    late.names.file_changed(second)
+    late.write("four\n")
+    late.read()
+    assert late.given == ["one", "two", "three", None, "four"]
     late.files.close()
 
 
