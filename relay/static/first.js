@@ -6,7 +6,7 @@
  *
  * @import { Page } from "./net/relay.js"
  */
-import { parseView, streamQuery, withTail } from "./core/view.js";
+import { firstQuery, parseView, streamQuery } from "./core/view.js";
 import { history } from "./net/relay.js";
 
 /** @type {{query: string, page: Promise<Page>} | null} */
@@ -15,7 +15,7 @@ let first = asked();
 function asked() {
   const view = parseView(location.search);
   if (view.at !== null || view.tail === 0) return null;
-  const query = withTail(streamQuery(view, false), view.tail);
+  const query = firstQuery(streamQuery(view, false), view.tail);
   const page = history(query, { url: document.baseURI.replace(/[?#].*$/, "") });
   // Who takes it hears of what went wrong.
   page.catch(() => {});

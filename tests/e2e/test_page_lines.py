@@ -60,6 +60,31 @@ def press_home_until(opened: Tab, text: str) -> bool:
     return bool(opened.row(text).count())
 
 
+def test_older_lines_of_a_range_of_time_come_without_a_hole(
+    browser: Browser, start_relay: StartRelay, logs: Path
+) -> None:
+    """From what is held upwards, not from where the range begins."""
+    write(logs / "web.log", *numbered(0, 9000))
+    relay = start_relay(FILES)
+    wait_for_lines(relay, "web", 9000)
+    with tab(browser, f"{relay.url}?channel=web&since=1h&tail=100") as opened:
+        opened.shows("line 8999 of")
+        opened.page.locator(".scroller").focus()
+        for _ in range(100):
+            opened.page.keyboard.press("Home")
+            if opened.row("line 0 of").count():
+                break
+            opened.page.wait_for_timeout(100)
+        expect(opened.page.locator(".counts")).to_have_attribute(
+            "title", "9,000 rows are held by this page"
+        )
+        opened.page.keyboard.press("Control+a")
+        with opened.page.expect_download() as download:
+            opened.page.keyboard.press("o")
+            opened.page.get_by_role("button", name="What is shown here").click()
+        assert Path(download.value.path()).read_text().splitlines() == numbered(0, 9000)
+
+
 def test_a_million_lines_are_held_scrolled_and_filtered(
     browser: Browser, start_relay: StartRelay, logs: Path
 ) -> None:

@@ -361,7 +361,7 @@ def test_the_lines_are_first_and_do_not_move_as_the_rest_comes(
     expect(page.locator("time-histogram .words")).to_contain_text("30 lines")
     expect(page.locator("channel-list [data-name=web]")).to_be_attached()
     assert len(page.evaluate("window.tops")) == 1
-    first = "api/v1/logs?channel=web&tail=500"
+    first = "api/v1/logs?channel=web&tail=150"
     assert [one for one in asked if one.startswith("api/v1/logs?")] == [first]
     assert asked.index(first) < asked.index("static/ui/controls.js")
     assert asked.count("static/main.js") == 1

@@ -53,30 +53,36 @@ async function stage(stream, answer, early) {
 const ids = (log) => log.store.objects(log.store.first, log.store.end).map(({ id }) => id);
 
 /** What a view begins with. */
-const FIRST = page([row(100), row(101)], { truncated: true, cursor: 101 });
+const FIRST = page([row(100), row(101)], { cursor: 101 });
 
-test("a page comes first, the stream goes on behind it, and older rows come before it", async () => {
-  const { log, asked, until, close } = await stage(
+test("a page comes first, behind it the stream, before it the rest and then older rows", async () => {
+  /** @type {Record<string, [number, number]>} by the id before which they are */
+  const older = { 100: [96, 100], 96: [90, 96], 90: [90, 90] };
+  const { log, asked, told, until, close } = await stage(
     () => [hello(101), entry(102)],
     (query) => {
-      if (query.has("tail")) return FIRST;
-      return page(query.get("before") === "100" ? rows(98, 100) : [], { truncated: query.get("before") === "100" });
+      if (!query.has("before")) return page([row(100), row(101)], { truncated: true, cursor: 101 });
+      const [first, end] = older[query.get("before")];
+      return page(rows(first, end), { truncated: first < end });
     },
   );
-  log.show(parseView("?channel=web"), false);
-  await until(() => log.store.count === 3);
-  assert.equal(log.intake.received, 3);
+  log.show(parseView("?channel=web&tail=200"), false);
+  await until(() => log.store.count === 7 && !log.isLoading);
+  assert.equal(log.intake.received, 7);
+  assert.equal(log.intake.cursor, 102);
+  assert.deepEqual(told.filter((one) => one !== "grown"), ["started", "prepended 4"]);
   await log.loadOlder(0);
-  assert.deepEqual(ids(log), [98, 99, 100, 101, 102]);
+  assert.deepEqual(ids(log), [90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100, 101, 102]);
   await log.loadOlder(0);
   assert.equal(log.hasOlder, false);
   await log.loadOlder(0);
   close();
   assert.deepEqual(asked, [
-    "logs?channel=web&tail=500",
+    "logs?channel=web&tail=150",
     "logs/stream?channel=web&after=101",
-    "logs?channel=web&before=100&limit=1000",
-    "logs?channel=web&before=98&limit=5000",
+    "logs?channel=web&before=100&tail=198",
+    "logs?channel=web&before=96&tail=1000",
+    "logs?channel=web&before=90&tail=5000",
   ]);
 });
 
@@ -86,7 +92,7 @@ test("a first page that was asked before is taken, once", async () => {
     () => [hello(101), entry(102)],
     () => FIRST,
     (query) => {
-      assert.equal(query, "channel=web&tail=500");
+      assert.equal(query, "channel=web&tail=150");
       taken += 1;
       return taken === 1 ? Promise.resolve(JSON.parse(FIRST)) : null;
     },
@@ -97,7 +103,7 @@ test("a first page that was asked before is taken, once", async () => {
   log.reopen();
   await until(() => asked.length === 3);
   close();
-  assert.deepEqual(asked.slice(1), ["logs?channel=web&tail=500", "logs/stream?channel=web&after=101"]);
+  assert.deepEqual(asked.slice(1), ["logs?channel=web&tail=150", "logs/stream?channel=web&after=101"]);
 });
 
 test("where the first page does not come, the stream brings what it had", async () => {
@@ -105,20 +111,22 @@ test("where the first page does not come, the stream brings what it had", async 
   log.show(parseView("?channel=web"), false);
   await until(() => log.store.count === 1);
   close();
-  assert.deepEqual(asked, ["logs?channel=web&tail=500", "logs/stream?channel=web&tail=500"]);
+  assert.deepEqual(asked, ["logs?channel=web&tail=150", "logs/stream?channel=web&tail=500"]);
 });
 
 test("a filter of the page asks history for what matches, which goes with the filter", async () => {
   const { log, asked, told, until, close } = await stage(
     () => [hello(101)],
-    (query) => (query.has("tail") ? FIRST : page([row(50), row(70)], { truncated: true })),
+    (query) => (!query.has("before") ? FIRST : page([row(50), row(70)], { truncated: true })),
   );
   assert.equal(log.show(parseView("?channel=web"), false), true);
   await until(() => log.store.count === 2);
+  // As after some of them have left.
+  log.hasOlder = true;
   assert.equal(log.show(parseView("?channel=web&q=x"), false), false);
   await log.loadOlder(0);
   assert.deepEqual(ids(log), [50, 70, 100, 101]);
-  assert.equal(asked.at(-1), "logs?channel=web&q=x&before=100&limit=1000");
+  assert.equal(asked.at(-1), "logs?channel=web&q=x&before=100&tail=1000");
   assert.equal(log.show(parseView("?channel=web&q=y"), false), false);
   assert.deepEqual(ids(log), [100, 101]);
   assert.equal(log.hasOlder, true);
@@ -134,7 +142,7 @@ test("where it is busy the relay filters, also when it begins anew", async () =>
   await until(() => asked.length === 4);
   close();
   const query = "channel=web&level=warn&q=x";
-  const each = [`logs?${query}&tail=500`, `logs/stream?${query}&after=101`];
+  const each = [`logs?${query}&tail=150`, `logs/stream?${query}&after=101`];
   assert.deepEqual(asked, [...each, ...each]);
 });
 
@@ -153,7 +161,7 @@ test("an entry is opened among those around it, and the stream goes on behind th
   assert.deepEqual(asked.toSorted?.() ?? [...asked].sort(), [
     "logs/stream?channel=web&after=60",
     "logs?channel=web&after=50&limit=300",
-    "logs?channel=web&before=51&limit=300",
+    "logs?channel=web&before=51&tail=300",
   ]);
 });
 
@@ -161,7 +169,7 @@ test("of a gap comes what history has, and it counts as missed no more", async (
   const { log, asked, told, until, close } = await stage(
     () => [hello(2), gap(9, 7), entry(10)],
     (query) =>
-      query.has("tail")
+      !query.has("before")
         ? page([row(2)], { cursor: 2 })
         : page([row(3), row(4)], { truncated: true, cursor: 4 }),
   );

@@ -30,6 +30,8 @@ import { LEVELS } from "./wire.js";
 
 /** Lines of history that a new query begins with. */
 export const TAIL = 500;
+/** Of them so many come first, since they are seen; a high window has a hundred rows. */
+const SEEN = 150;
 
 /** @type {View} */
 export const EVERYTHING = Object.freeze({
@@ -211,6 +213,14 @@ export function withTail(query, tail) {
   if (tail > 0) return joined(query, `tail=${tail}`);
   return /(^|&)since=/.test(query) ? query : joined(query, "since=1970-01-01");
 }
+
+/**
+ * Return the query of the page of history that a view begins with.
+ *
+ * @param {string} query of its stream
+ * @param {number} tail lines of history that it begins with, not all
+ */
+export const firstQuery = (query, tail) => withTail(query, Math.min(tail, SEEN));
 
 /**
  * Return what the page itself decides about each row, beside a stream's query.

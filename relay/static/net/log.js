@@ -4,7 +4,8 @@
  *
  * What is held is one stretch of the log without holes: from the oldest row to the newest, and
  * from there the stream goes on. Only before `#wholeFrom` rows may be but those that the filter
- * takes, since history is asked for these alone; they go when the filter changes.
+ * takes, since history is asked for these alone; they go when the filter changes. What lies before
+ * a row is asked for by `tail`: with `since` a `limit` would give the first lines from there on.
  *
  * @import { Connection } from "../core/connection.js"
  * @import { Gap, RowObject } from "../core/wire.js"
@@ -20,7 +21,15 @@
  */
 import { begin } from "../core/connection.js";
 import { Store } from "../core/store.js";
-import { conditions, EVERYTHING, joined, streamQuery, wholeQuery, withTail } from "../core/view.js";
+import {
+  conditions,
+  EVERYTHING,
+  firstQuery,
+  joined,
+  streamQuery,
+  wholeQuery,
+  withTail,
+} from "../core/view.js";
 import { history, rowsOf } from "./relay.js";
 import { LogStream } from "./stream.js";
 
@@ -36,6 +45,8 @@ const QUICK_MS = 1500;
 const AROUND = 300;
 /** So long the first page may take, before the stream is asked for it. */
 const FIRST_MS = 10_000;
+/** After it, once it has been drawn, the rest of the tail. */
+const DRAWN_MS = 100;
 
 export class LiveLog {
   store = new Store();
@@ -161,7 +172,7 @@ export class LiveLog {
     const { at, tail } = this.#view;
     const { signal } = this.#abort;
     if (at !== null) void this.#openAround(query, at, signal);
-    else if (tail > 0) void this.#openNewest(withTail(query, tail), signal);
+    else if (tail > 0) void this.#openNewest(query, tail, signal);
     else this.#connect(withTail(query, tail));
   }
 
@@ -209,21 +220,51 @@ export class LiveLog {
   /**
    * Begin with a page: it comes at once, whatever way the stream then finds.
    *
-   * @param {string} query with its tail
+   * @param {string} query of the stream
+   * @param {number} tail lines of history
    * @param {AbortSignal} signal
    */
-  async #openNewest(query, signal) {
+  async #openNewest(query, tail, signal) {
     this.#listener.changed(begin(Date.now()));
     try {
-      const page = await within(FIRST_MS, this.#early(query) ?? this.#ask(query, signal));
+      const first = firstQuery(query, tail);
+      const page = await within(FIRST_MS, this.#early(first) ?? this.#ask(first, signal));
       if (signal.aborted) return;
       const rows = rowsOf(page);
       this.#begin(rows, page.truncated);
       this.#connect(query, page.cursor);
       this.intake.take(rows);
+      const rest = tail - page.logs.length;
+      if (page.truncated && rest > 0) setTimeout(() => void this.#complete(query, rest, signal), DRAWN_MS);
     } catch {
       // The stream finds out what is wrong, and says so.
-      if (!signal.aborted) this.#connect(query);
+      if (!signal.aborted) this.#connect(withTail(query, tail));
+    }
+  }
+
+  /**
+   * Ask for the rest of the tail.
+   *
+   * @param {string} query of the stream
+   * @param {number} count of lines
+   * @param {AbortSignal} signal
+   */
+  async #complete(query, count, signal) {
+    const { store } = this;
+    if (signal.aborted || this.isLoading || !this.hasOlder || store.count === 0) return;
+    this.isLoading = true;
+    try {
+      const page = await this.#ask(joined(query, `before=${store.id(store.first)}`, `tail=${count}`), signal);
+      if (signal.aborted || store !== this.store) return;
+      const rows = rowsOf(page);
+      this.hasOlder = page.truncated;
+      this.intake.received += page.logs.length;
+      store.prepend(rows);
+      this.#listener.prepended(rows.length);
+    } catch {
+      // Asked for when somebody scrolls there.
+    } finally {
+      if (!signal.aborted) this.isLoading = false;
     }
   }
 
@@ -244,7 +285,7 @@ export class LiveLog {
     this.#listener.changed(begin(Date.now()));
     try {
       const [before, after] = await Promise.all([
-        this.#ask(joined(query, `before=${id + 1}`, `limit=${AROUND}`), signal),
+        this.#ask(joined(query, `before=${id + 1}`, `tail=${AROUND}`), signal),
         this.#ask(joined(query, `after=${id}`, `limit=${AROUND}`), signal),
       ]);
       if (signal.aborted) return;
@@ -270,7 +311,7 @@ export class LiveLog {
     const oldest = store.id(store.first);
     this.#page = performance.now() - this.#loadedAt < QUICK_MS ? MAX_PAGE : PAGE;
     try {
-      const query = joined(wholeQuery(view), `before=${oldest}`, `limit=${this.#page}`);
+      const query = joined(wholeQuery(view), `before=${oldest}`, `tail=${this.#page}`);
       const page = await this.#ask(query, signal);
       if (signal.aborted || store !== this.store || wholeQuery(this.#view) !== wholeQuery(view)) return;
       this.hasOlder = page.truncated;
@@ -358,7 +399,7 @@ export class LiveLog {
     const view = { ...this.#view, at: null };
     const oldest = this.store.count > 0 ? this.store.id(this.store.first) : 0;
     const also = wholeQuery({ ...EVERYTHING, q: search });
-    const query = joined(wholeQuery(view), also, `before=${oldest}`, "limit=1");
+    const query = joined(wholeQuery(view), also, `before=${oldest}`, "tail=1");
     const page = await this.#ask(query, this.#abort.signal);
     const isWhole = page.gaps.every(({ reason }) => reason !== "storage");
     return { id: page.logs[0]?.id ?? null, isWhole };
