@@ -41,6 +41,8 @@ class Scale:
         rest_clients: of a relay at rest.
         rest_seconds: that a relay at rest is watched.
         peer_lines: of the file that a peer follows.
+        peer_fanout_lines: of what 100 clients get beside a peer. Nchan loses more than 32,767
+            messages of one second, which it numbers by 16 bits.
         archive_bytes: text of an archive that pages are read from.
         stored_bytes: text of an archive that a relay starts with.
         segments: files of an archive that a relay starts with.
@@ -60,6 +62,7 @@ class Scale:
     rest_clients: int = 2000
     rest_seconds: float = 15.0
     peer_lines: int = 200_000
+    peer_fanout_lines: int = 20_000
     archive_bytes: int = 10_000_000_000
     stored_bytes: int = 1_000_000_000
     segments: int = 100_000
@@ -79,6 +82,7 @@ QUICK = Scale(
     rest_clients=400,
     rest_seconds=5.0,
     peer_lines=50_000,
+    peer_fanout_lines=10_000,
     archive_bytes=200_000_000,
     stored_bytes=100_000_000,
     segments=5_000,

@@ -1,11 +1,13 @@
 """What stands beside the relay is asked as its own clients ask."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
+from bench.clients import Counter
 from bench.floors import frame_head
-from bench.peers import MARK, masked_frame, peer
+from bench.peers import MARK, count, masked_frame, peer
 from bench.workspace import Workspace, line
 
 
@@ -34,3 +36,23 @@ def test_a_peer_that_is_not_there_fails(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"not installed: {tmp_path}/nobody; `make bench-peers` installs it"
     )
+
+
+def test_a_peer_that_loses_lines_fails_in_time() -> None:
+    """A client that never gets its lines does not hold up the others' figures for ever."""
+    server, client = socket.socketpair()
+    with server, client:
+        server.sendall(MARK * 2)
+        with pytest.raises(RuntimeError) as caught:
+            count([Counter(client, MARK)], 3, 0.2)
+    assert str(caught.value) == "expected 3 lines in 0.2 s, got [2]"
+
+
+def test_a_peer_that_repeats_lines_fails() -> None:
+    """More than was asked for is no better than less."""
+    server, client = socket.socketpair()
+    with server, client:
+        server.sendall(MARK * 3)
+        with pytest.raises(RuntimeError) as caught:
+            count([Counter(client, MARK)], 2)
+    assert str(caught.value) == "expected 2 lines in 60 s, got [3]"
