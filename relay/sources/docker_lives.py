@@ -89,6 +89,7 @@ class Lives:
                 insort(self._deaths, (event.time_ns, number))
                 del self._deaths[:-MAX_EVENTS]
                 self._newest_death = event.time_ns, number
+                self._settle_borders()
         elif event.action == "oom":
             self._ooms = [*self._ooms[-MAX_EVENTS:], event.time_ns]
         elif event.action == "start" and event.time_ns not in self._starts:
@@ -109,8 +110,9 @@ class Lives:
 
     def misses_death(self, facts: Container) -> bool:
         """Tell whether a run that goes on here has ended by these facts, and no event said so."""
-        is_new = self.current is not None and self._is_new(facts)
-        return is_new and not (self.is_over or self.is_known_dead)
+        if self.current is None or self.is_over:
+            return False
+        return bool(self.next or self._is_new(facts)) and not self.is_known_dead
 
     def _is_new(self, facts: Container) -> bool:
         return facts.started_ns > 0 and facts.started_ns not in self._seen
@@ -135,6 +137,15 @@ class Lives:
         border = self._border(facts, self._last_started_ns, started_ns)
         self.next.append(Life(run_id(facts, started_ns), started_ns, border))
         self._seen.append(started_ns)
+
+    def _settle_borders(self) -> None:
+        """Correct the borders of runs that begin after a death that was told later."""
+        before = 0 if self.current is None else self.current.started_ns
+        for index, life in enumerate(self.next):
+            deaths = [time for time, _ in self._deaths if before < time < life.started_ns]
+            if deaths:
+                self.next[index] = replace(life, from_ns=deaths[-1])
+            before = life.started_ns
 
     def _border(self, facts: Container, before_ns: int, started_ns: int) -> int:
         """Return from which time on lines are of a run that started after another."""

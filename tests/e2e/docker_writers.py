@@ -10,7 +10,9 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,8 +58,9 @@ host = "{host}"
 # In bursts, so that one of the shell's own programs sets the pace: about 8,000 lines a second.
 SCRIPT = """
 trap 'over=1' TERM
-over= ; n=0
-read began idle < /proc/uptime
+over= ; n=0 ; bursts=0
+note() {{ read now idle < /proc/uptime; echo $n $now >> /record/{name}.pace; }}
+note
 while [ -z "$over" ] && [ $n -lt {lines} ]; do
     stop=$((n + {burst}))
     while [ $n -lt $stop ]; do
@@ -65,10 +68,12 @@ while [ -z "$over" ] && [ $n -lt {lines} ]; do
         {err}
         n=$((n + 1))
     done
+    bursts=$((bursts + 1))
+    [ $((bursts % 8)) = 0 ] && note
     usleep {pause}
 done
-read ended idle < /proc/uptime
-echo $n $began $ended >> /record/{name}
+note
+echo $n >> /record/{name}
 exit {code}
 """
 
@@ -123,18 +128,25 @@ class Writer:
     @property
     def lives(self) -> list[int]:
         """How many lines each of its lives wrote on each stream, by its own record."""
-        return [int(count) for count, _, _ in self._records]
+        file = self.record / self.name
+        return [int(line) for line in file.read_text().split()] if file.exists() else []
 
     @property
     def rate(self) -> float:
-        """Lines a second that it wrote on all its streams while it lived, by its own record."""
-        seconds = sum(float(ended) - float(began) for _, began, ended in self._records)
-        return sum(self.lives) * len(self.streams) / seconds
+        """
+        Lines a second that it wrote on all its streams, by its own record.
 
-    @property
-    def _records(self) -> list[list[str]]:
-        file = self.record / self.name
-        return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+        The median of some tenths of a second each: it waits while its engine is down.
+        """
+        file = self.record / f"{self.name}.pace"
+        paces = [line.split() for line in file.read_text().splitlines()]
+        notes = [(int(count), float(seconds)) for count, seconds in paces]
+        rates = [
+            (after - before) * len(self.streams) / max(ended - began, 0.01)
+            for (before, began), (after, ended) in pairwise(notes)
+            if after > before
+        ]
+        return median(rates)
 
     def written(self, stream: str) -> list[str]:
         """Return all that it wrote on a stream."""
@@ -214,9 +226,9 @@ def begin(
     **others: Any,
 ) -> Writer:
     """Return a container that writes on, with a terminal or without, until it is stopped."""
-    kinds: dict[str, Any] = {"streams": ("out", "err"), "burst": 100, "options": more}
+    kinds: dict[str, Any] = {"streams": ("out", "err"), "burst": 200, "options": more}
     if tty:
-        kinds = {"streams": ("out",), "burst": 180, "options": ("--tty", *more)}
+        kinds = {"streams": ("out",), "burst": 300, "options": ("--tty", *more)}
     writer = Writer(engine, name, tmp_path / "record", **(kinds | others))
     writer.start()
     return writer

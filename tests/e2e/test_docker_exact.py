@@ -171,7 +171,7 @@ def test_containers_that_are_recreated_and_removed_at_once(
     relay = lives()
     writers = []
     for _ in range(3):
-        writer = begin(engine, tmp_path, tty=tty, lines=6000, burst=200, more=("--rm",))
+        writer = begin(engine, tmp_path, tty=tty, lines=6000, more=("--rm",))
         writers.append(writer)
         relay.wait(partial(_is_gone, engine, writer.id))
     assert_exact(relay, writers[0])
@@ -188,8 +188,7 @@ def test_restarts_of_the_engine(
     """With its containers going on, or ending with it."""
     with restarting(engine, live_restore=live_restore):
         relay = lives()
-        # Where it goes on it waits for an engine that is down, and counts that as its own time.
-        writer = begin(engine, tmp_path, tty=tty, burst=300)
+        writer = begin(engine, tmp_path, tty=tty)
         for _ in range(1 if live_restore else 2):
             restart(relay, engine, signal.SIGTERM, live_restore=live_restore)
             if not live_restore:
@@ -205,7 +204,7 @@ def test_an_engine_that_is_killed(lives: Lives, engine: Engine, tmp_path: Path, 
     """All that it has comes once; what it had in its hands when it was killed nobody has."""
     with restarting(engine, live_restore=True):
         relay = lives()
-        writer = begin(engine, tmp_path, tty=tty, burst=300)
+        writer = begin(engine, tmp_path, tty=tty)
         restart(relay, engine, signal.SIGKILL, live_restore=True)
         wait_for_more(relay, 5000)
         writer.stop()
@@ -248,13 +247,14 @@ def test_events_that_were_missed(lives: Lives, engine: Engine, tmp_path: Path, t
     """What came and went while nothing was told is found by listing."""
     with EngineProxy(engine.socket).running() as proxy:
         relay = lives(proxy.url)
-        before = begin(engine, tmp_path, "before", tty=tty, lines=2000, burst=200)
-        wait_for_lines(relay, "before", 2000 * len(before.streams))
+        before = begin(engine, tmp_path, "before", tty=tty, lines=3000)
+        wait_for_lines(relay, "before", 3000 * len(before.streams))
         before.wait()
+        relay.wait(lambda: _ended_runs(relay, 1))
         proxy.refused.add("events")
         assert proxy.cut("events") == 1
         engine.docker("rm", "--force", "before")
-        late = begin(engine, tmp_path, "late", tty=tty, lines=2000, burst=200)
+        late = begin(engine, tmp_path, "late", tty=tty, lines=3000)
         late.wait()
         proxy.refused.clear()
         assert_exact(relay, late)

@@ -100,8 +100,8 @@ def test_two_engines_side_by_side(start_relay: StartRelay, engine: Engine, tmp_p
         )
         (tmp_path / "there").mkdir()
         writers = {
-            "here-numbers": begin(engine, tmp_path, lines=5000, burst=200),
-            "there-numbers": begin(second, tmp_path / "there", lines=5000, burst=200),
+            "here-numbers": begin(engine, tmp_path, lines=5000),
+            "there-numbers": begin(second, tmp_path / "there", lines=5000),
         }
         for channel, writer in writers.items():
             writer.wait()

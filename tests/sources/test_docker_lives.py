@@ -44,6 +44,18 @@ def test_a_death_that_was_told_is_the_border() -> None:
     assert lives.end(0) is None
 
 
+def test_a_death_that_is_told_late_is_the_border_too() -> None:
+    """The next run was seen already; till then the death is missed."""
+    lives = Lives(Life("old", 2 * SECOND, 0))
+    facts = replace(APP, started_ns=10 * SECOND, finished_ns=8 * SECOND)
+    lives.see(facts)
+    assert lives.misses_death(facts)
+    lives.note(event("die", 8 * SECOND + 1, exitCode="3"))
+    assert not lives.misses_death(facts)
+    assert lives.border() == 8 * SECOND + 1
+    assert lives.end(0) == RunEnded("old", 8 * SECOND + 1, "failed", 3)
+
+
 def test_without_it_the_border_is_between_end_and_start() -> None:
     """And nobody knows how the run ended."""
     lives = Lives(Life("old", 2 * SECOND, 0))
