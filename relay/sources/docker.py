@@ -3,10 +3,11 @@ Docker containers: each read once, through any restart of theirs, the engine's o
 
 The parts: ``docker_engine`` (asking it), ``docker_facts`` (what it says, as values),
 ``docker_selection`` (which containers), ``docker_watch`` (who comes and goes),
-``docker_container`` (reading one), ``docker_answer`` (one answer with its log), ``docker_frames``
-and ``docker_records`` (bytes into records), ``docker_position`` (which of them are new), ``docker_skips`` (when the
-engine may have left some out), ``docker_lives`` (which run they are of), ``docker_entries`` and
-``docker_output`` (records into batches), ``docker_row`` (what status shows).
+``docker_container`` (reading one), ``docker_log`` (asking for its log), ``docker_answer`` (one
+answer with it), ``docker_frames`` and ``docker_records`` (bytes into records),
+``docker_position`` (which of them are new), ``docker_skips`` (when the engine may have left some
+out), ``docker_lives`` (which run they are of), ``docker_entries`` and ``docker_output`` (records
+into batches), ``docker_row`` (what status shows).
 """
 
 import asyncio

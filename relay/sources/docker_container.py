@@ -16,20 +16,19 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 
 from relay.entry import Batch, Level, Position
-from relay.sources.docker_answer import Answers, Ending, Following
-from relay.sources.docker_engine import Engine, EngineError, GoneError, Log, UnreadableError
+from relay.sources.docker_answer import Answers
+from relay.sources.docker_engine import Engine, EngineError, GoneError, UnreadableError
 from relay.sources.docker_facts import Container, Event
 from relay.sources.docker_frames import FrameError
 from relay.sources.docker_lives import Life, Lives
+from relay.sources.docker_log import ContainerLog
 from relay.sources.docker_output import Outlet, Output
-from relay.sources.docker_position import ContainerPosition, Window, requests
+from relay.sources.docker_position import ContainerPosition, Window
 from relay.sources.docker_row import Row
-from relay.sources.docker_skips import Skips
 from relay.sources.process import Backoff
 
 __all__ = ["Beginning", "ContainerReader"]
@@ -100,8 +99,8 @@ class ContainerReader:
         )
         self._row = Row(outlet.status)
         self._row.enter(self._output.run)
-        self._is_complete = position is None or position.is_over
-        """Whether all that the container has said, as far as is known, was read."""
+        is_complete = position is None or position.is_over
+        self._log = ContainerLog(id_, self._window, self._answers, is_complete=is_complete)
         self._handed: asyncio.Future[None] | None = None
         """What is being published."""
         self._last_words: deque[tuple[str, int, Level]] = deque(maxlen=MAX_WORDS)
@@ -164,7 +163,7 @@ class ContainerReader:
     def _see(self, facts: Container) -> None:
         if self.facts is None or self.facts.name != facts.name or not self._output.channel:
             self._output.name(facts)
-        self.facts = facts
+        self.facts = self._log.facts = facts
         self._lives.see(facts)
         self._row.see(facts)
 
@@ -206,7 +205,7 @@ class ContainerReader:
                 facts = await self._look(engine)
                 if self._is_live(facts):
                     # Cut, not ended.
-                    self._is_complete = False
+                    self._log.is_complete = False
                     if (lasted := time.monotonic() - began) < SHORT_SECONDS:
                         await asyncio.sleep(cut.wait(lasted))
                 continue
@@ -224,8 +223,7 @@ class ContainerReader:
 
     async def _read_start(self, engine: Engine) -> Container:
         """Read a run from the moment that its start is told; it may be short."""
-        requested = list(requests(self._window))
-        async with engine.log(self.id, requested[0], follow=True) as opened:
+        async with self._log.opened(engine) as read_opened:
             is_gone = False
             try:
                 await self._look(engine)
@@ -234,8 +232,7 @@ class ContainerReader:
                 self._see_starts()
             while self._lives.next:
                 self._turn_over()
-            ending = await self._follow_answer(engine, opened, is_last=len(requested) == 1)
-            self._is_complete = ending is Ending.WHOLE
+            await read_opened()
         if is_gone:
             raise GoneError
         return await self._look(engine)
@@ -280,92 +277,31 @@ class ContainerReader:
         self._has_begun = self._beginning.tail is None and not self._beginning.since_ns
         if self._has_begun:
             return
-        self._window.lo = max(await self._first_time(engine), self._beginning.since_ns)
+        self._window.lo = max(
+            await self._log.first_time(engine, self._beginning.tail), self._beginning.since_ns
+        )
         await self._give()
         self._has_begun = True
-
-    async def _first_time(self, engine: Engine) -> int:
-        """Return the time of the first line that is wanted; 0: of whatever there is."""
-        tail = self._beginning.tail
-        if tail is None:
-            return 0
-        async with engine.log(self.id, {"tail": str(tail or 1)}, follow=False) as opened:
-            decoder = self._answers.decoder(tty=self._tty)
-            while data := await opened.read():
-                if records := decoder.feed(data):
-                    return records.times[0] + (tail == 0)
-            records = decoder.flush()
-            return records.times[0] + (tail == 0) if records else 0
-
-    @property
-    def _tty(self) -> bool:
-        return self.facts is not None and self.facts.tty
 
     async def _read(self, engine: Engine, *, follow: bool) -> None:
         """Read on to the end of an answer, beginning with what was read already."""
         self._row.show("reading")
         if follow:
-            while await self._follow(engine) is Ending.STALE:
-                pass
+            await self._log.follow(engine)
         else:
-            await self._catch_up(engine, list(requests(self._window)))
+            await self._log.catch_up(engine)
             if self.facts is None or not self.facts.is_running:
                 await self._answers.finish()
-        self._is_complete = True
-
-    async def _follow(self, engine: Engine) -> Ending:
-        """Follow the log from what was read already."""
-        first, *others = requests(self._window)
-        ending = await self._try(engine, first, is_last=not others)
-        if ending is not Ending.SHORT:
-            return ending
-        # While the engine gives what has gathered it does not follow yet, and may skip files.
-        await self._catch_up(engine, others)
-        for parameters in (first, *others):
-            is_last = parameters == others[-1]
-            ending = await self._try(engine, parameters, is_last=is_last)
-            if ending is not Ending.SHORT:
-                break
-        return ending
-
-    async def _try(
-        self, engine: Engine, parameters: Mapping[str, str], *, is_last: bool
-    ) -> Ending:
-        async with engine.log(self.id, parameters, follow=True) as opened:
-            self._is_complete = False
-            return await self._follow_answer(engine, opened, is_last=is_last)
-
-    async def _follow_answer(self, engine: Engine, opened: Log, *, is_last: bool) -> Ending:
-        skips = Skips(None if self.facts is None else self.facts.file_bytes)
-        following = Following(skips, partial(self._look_back, engine))
-        return await self._answers.read(
-            opened, tty=self._tty, is_last=is_last, following=following
-        )
-
-    async def _look_back(self, engine: Engine) -> None:
-        # Where it is gone, what is open already is all that there is.
-        with suppress(GoneError):
-            await self._catch_up(engine, list(requests(self._window)))
-
-    async def _catch_up(self, engine: Engine, ways: Sequence[Mapping[str, str]]) -> None:
-        """Read what the engine has, by the first way that reaches back to what was read."""
-        for parameters in ways:
-            async with engine.log(self.id, parameters, follow=False) as opened:
-                self._is_complete = False
-                is_last = parameters is ways[-1]
-                ending = await self._answers.read(opened, tty=self._tty, is_last=is_last)
-            if ending is not Ending.SHORT:
-                return
 
     # Handing over
 
     async def _advance(self, facts: Container) -> None:
         """Go on to the run that these facts tell of, and end it if it is over: it was read."""
         lives, newest = self._lives, facts.started_ns
-        while lives.next and lives.next[0].started_ns <= newest:
+        # Meanwhile another may have begun; the clock may have been set back.
+        while any(life.started_ns == newest for life in lives.next):
             self._turn_over()
-        # Meanwhile another may have begun.
-        if facts.is_over and lives.current is not None and lives.current.started_ns <= newest:
+        if facts.is_over and lives.current is not None and lives.current.started_ns == newest:
             self._end()
         # Else it is given once the log is open.
         if self._output.has_any and not self._is_live(facts):
@@ -374,7 +310,7 @@ class ContainerReader:
     def _turn_over(self) -> None:
         self._end()
         life = self._lives.advance()
-        self._is_complete = False
+        self._log.is_complete = False
         self._output.run = life.run
         self._output.add_changes(life.started(self._output.instance))
         self._row.enter(life.run)
@@ -397,7 +333,7 @@ class ContainerReader:
         await self._wait_for_death()
         await self._wait(lambda: self._is_removed or not self._outlet.tells_events)
         self._see_starts()
-        if self._lives.next or not self._is_complete:
+        if self._lives.next or not self._log.is_complete:
             self._output.add_loss()
         while self._lives.next:
             self._turn_over()

@@ -1,0 +1,133 @@
+"""
+The log of one container, asked for as often as it takes.
+
+Rules of this file:
+
+* First so many of its last lines are asked for, and what comes after them. Where that does not
+  reach back to what was read, the log is caught up with before it is followed: while the engine
+  gives out what has gathered it does not follow yet, and may skip files that it rotates.
+* Where the engine has left something out, its answer is not believed any longer, but another.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+from relay.sources.docker_answer import Answers, Ending, Following
+from relay.sources.docker_engine import Engine, GoneError, Log
+from relay.sources.docker_facts import Container
+from relay.sources.docker_position import Window, requests
+from relay.sources.docker_skips import Skips
+
+__all__ = ["ContainerLog"]
+
+
+class ContainerLog:
+    """
+    Asks for one container's log.
+
+    Args:
+        id_: the container's.
+        window: which records were read.
+        answers: reads the answers.
+        is_complete: whether all that the container has said, as far as is known, was read.
+    """
+
+    def __init__(self, id_: str, window: Window, answers: Answers, *, is_complete: bool) -> None:
+        self._id = id_
+        self._window = window
+        self._answers = answers
+        self.is_complete = is_complete
+        self.facts: Container | None = None
+        """How the container was when it was seen last."""
+
+    async def follow(self, engine: Engine) -> None:
+        """Follow the log from what was read already, to the end of the answer."""
+        while await self._follow(engine) is Ending.STALE:
+            pass
+        self.is_complete = True
+
+    async def _follow(self, engine: Engine) -> Ending:
+        first, *others = requests(self._window)
+        ending = await self._try(engine, first, is_last=not others)
+        if ending is not Ending.SHORT:
+            return ending
+        await self._catch_up(engine, others)
+        for parameters in (first, *others):
+            is_last = parameters == others[-1]
+            ending = await self._try(engine, parameters, is_last=is_last)
+            if ending is not Ending.SHORT:
+                break
+        return ending
+
+    async def _try(
+        self, engine: Engine, parameters: Mapping[str, str], *, is_last: bool
+    ) -> Ending:
+        async with engine.log(self._id, parameters, follow=True) as opened:
+            self.is_complete = False
+            return await self._read(engine, opened, is_last=is_last)
+
+    async def _read(self, engine: Engine, opened: Log, *, is_last: bool) -> Ending:
+        skips = Skips(None if self.facts is None else self.facts.file_bytes)
+        following = Following(skips, partial(self._look_back, engine))
+        return await self._answers.read(
+            opened, tty=self._tty, is_last=is_last, following=following
+        )
+
+    async def _look_back(self, engine: Engine) -> None:
+        # Where it is gone, what is open already is all that there is.
+        with suppress(GoneError):
+            await self._catch_up(engine, list(requests(self._window)))
+
+    @asynccontextmanager
+    async def opened(self, engine: Engine) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """
+        Follow the log, but give what reads it: something may be done before.
+
+        The answer may not reach back to what was read: it is not complete then.
+        """
+        first, *others = requests(self._window)
+        async with engine.log(self._id, first, follow=True) as opened:
+
+            async def read() -> None:
+                ending = await self._read(engine, opened, is_last=not others)
+                self.is_complete = ending is Ending.WHOLE
+
+            yield read
+
+    async def catch_up(self, engine: Engine) -> None:
+        """Read what the engine has."""
+        await self._catch_up(engine, list(requests(self._window)))
+        self.is_complete = True
+
+    async def _catch_up(self, engine: Engine, ways: Sequence[Mapping[str, str]]) -> None:
+        """Read by the first way that reaches back to what was read."""
+        for parameters in ways:
+            async with engine.log(self._id, parameters, follow=False) as opened:
+                self.is_complete = False
+                is_last = parameters is ways[-1]
+                ending = await self._answers.read(opened, tty=self._tty, is_last=is_last)
+            if ending is not Ending.SHORT:
+                return
+
+    async def first_time(self, engine: Engine, tail: int | None) -> int:
+        """
+        Return the time of the first line that is wanted, where none was read.
+
+        Args:
+            engine: that has it.
+            tail: how many of the last are wanted; ``None``: all, whose time is 0.
+        """
+        if tail is None:
+            return 0
+        async with engine.log(self._id, {"tail": str(tail or 1)}, follow=False) as opened:
+            decoder = self._answers.decoder(tty=self._tty)
+            while data := await opened.read():
+                if records := decoder.feed(data):
+                    return records.times[0] + (tail == 0)
+            records = decoder.flush()
+            return records.times[0] + (tail == 0) if records else 0
+
+    @property
+    def _tty(self) -> bool:
+        return self.facts is not None and self.facts.tty
