@@ -149,6 +149,34 @@ def test_channels_are_chosen_alone_together_or_all(
         opened.shows("from worker")
 
 
+def test_a_channel_says_how_it_is_and_has_one_colour(
+    browser: Browser, start_relay: StartRelay, logs: Path
+) -> None:
+    """Its rate, its last level, whether it lives; the same colour in the list and at its lines."""
+    write(logs / "web.log", "INFO one", "WARN two")
+    clock = "while :; do echo INFO tick; sleep 0.1; done"
+    relay = start_relay(
+        f'{FILES}[sources.clock]\ntype = "process"\ncommand = ["sh", "-c", "{clock}"]\n'
+    )
+    wait_for_lines(relay, "web", 2)
+    with tab(browser, f"{relay.url}?channel=clock,web") as opened:
+        listed = opened.page.locator("channel-list")
+        expect(listed.locator("[data-name=web]")).to_have_attribute("data-level", "warn")
+        live = listed.locator("[data-name=clock]")
+        expect(live).to_have_attribute("data-state", "live")
+        expect(live.locator(".news")).to_have_text(re.compile(r"^[\d.]+/s$"))
+        told = re.compile(r"^clock: live; newest line: (now|\d+ s), info$")
+        expect(live.locator("button.name")).to_have_attribute("title", told)
+        colour = "(one) => getComputedStyle(one).color"
+        colours = {
+            name: listed.locator(f"[data-name={name}] .label").evaluate(colour)
+            for name in ("clock", "web")
+        }
+        assert colours["clock"] != colours["web"]
+        opened.shows("WARN two")
+        assert opened.row("WARN two").locator(".tag").evaluate(colour) == colours["web"]
+
+
 def test_a_channel_that_is_not_there_yet_is_waited_for(
     browser: Browser, start_relay: StartRelay, logs: Path
 ) -> None:

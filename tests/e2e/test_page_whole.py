@@ -312,6 +312,30 @@ def test_behind_nginx_under_a_path(
         page.close()
 
 
+def test_a_proxy_that_cuts_idle_connections_finds_none(
+    browser: Browser, start_relay: StartRelay, logs: Path, tmp_path: Path
+) -> None:
+    """The relay's heartbeat is enough: one socket lives longer than the proxy's patience."""
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin")
+    if nginx is None:
+        pytest.skip("needs nginx, which `make test` installs")
+    web = logs / "web.log"
+    write(web, "INFO one")
+    relay = start_relay(f'base_path = "/deep/logs"\nheartbeat = "1s"\n{FILES}')
+    more = f"{UPGRADE} proxy_read_timeout 2s;"
+    with served_by_nginx(nginx, tmp_path, relay.port, more) as port:
+        sockets: list[str] = []
+        page = browser.new_page()
+        page.on("websocket", lambda socket: sockets.append(socket.url))
+        page.goto(f"http://127.0.0.1:{port}/deep/logs/?channel=web")
+        expect(page.locator("connection-state .words")).to_have_text("Live")
+        page.wait_for_timeout(5000)
+        write(web, "INFO two")
+        expect(page.locator(ROWS).filter(has_text="INFO two")).to_be_visible()
+        assert len(sockets) == 1
+        page.close()
+
+
 @contextmanager
 def served_by_nginx(nginx: str, tmp_path: Path, relay: int, more: str) -> Iterator[int]:
     """Have an nginx before a relay; return its port."""
