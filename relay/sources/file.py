@@ -2,6 +2,7 @@
 Files, followed by name through rotation and truncation.
 
 The parts: ``file_scan`` (which paths), ``file_set`` (which file each path leads to),
+``file_descriptors`` (how many are open), ``file_left`` (paths that lead nowhere now),
 ``file_watch`` (what inotify tells), ``file_tenants`` and ``file_names`` (what that means),
 ``file_reader`` (one file), ``file_reading`` (their turns), ``file_lives`` (truncation and
 copies), ``file_resume`` (positions), ``file_generations`` (what came and went while nobody
@@ -246,7 +247,7 @@ class FileSource(Source):
 
     async def _begin(self, files: FileSet, reader: FileReader) -> None:
         start = self.options.start
-        if reader.fd < 0 and not files.reopen(reader):
+        if reader.fd < 0 and not files.descriptors.reopen(reader):
             return
         if start == "end":
             reader.skip_to_end()

@@ -96,7 +96,7 @@ class Lives:
         """Give the file, which is empty or another now, to a reader of its own."""
         places = [place for place in self._files.places.values() if place.current is reader]
         if not places or reader.fd < 0:
-            self._files.close_file(reader)
+            self._files.descriptors.close(reader)
             self._files.unlink(reader)
             reader.key = NO_FILE
             return
@@ -104,7 +104,7 @@ class Lives:
         missed, later = self._missed_between(reader, head, copy)
         for one in missed:
             self._read_missed(places[0], one, None)
-        live = self._files.new_life(places[0], self._files.detach(reader))
+        live = self._files.new_life(places[0], self._files.descriptors.detach(reader))
         reader.key = NO_FILE
         # As it was before copies were looked for: if it is another again by now, its first turn
         # finds that out.
@@ -124,7 +124,7 @@ class Lives:
     def _move_to_copy(self, reader: FileReader, copy: OpenFile) -> None:
         if (other := self._files.known.get(copy.key)) is not None:
             self.take_over(reader, other)
-        self._files.attach(reader, copy)
+        self._files.descriptors.attach(reader, copy)
         self._files.known[copy.key] = reader
         if copy.size < reader.offset:
             # Made before the last bytes were read: it holds nothing new.
@@ -279,7 +279,7 @@ class Lives:
                 or other.left_at is not None
                 or not is_same_start(other.head, head)
                 or os.path.dirname(other.path) != directory
-                or (other.fd < 0 and not self._files.reopen(other))
+                or (other.fd < 0 and not self._files.descriptors.reopen(other))
             ):
                 continue
             if not other.is_intact():

@@ -94,7 +94,7 @@ class Reading:
 
     def _read(self, reader: FileReader, most: int) -> bytes | None:
         """Return what is there; ``None`` where the file is gone, or not what it was."""
-        if reader.ended or (reader.fd < 0 and not self._files.reopen(reader)):
+        if reader.ended or (reader.fd < 0 and not self._files.descriptors.reopen(reader)):
             return None
         if reader.before is not None:
             return b"" if reader.is_intact() else None
@@ -147,7 +147,7 @@ class Reading:
         is_last = is_finished and self._is_last(reader)
         batches.append(reader.end(forget=is_finished and not is_last))
         if is_last:
-            self._files.leave(reader.path, reader.name, reader.stands())
+            self._files.left.keep(reader.path, reader.name, reader.stands())
         follower, reader.after = reader.after, None
         if follower is not None:
             follower.before = None

@@ -77,7 +77,7 @@ def resume(files: FileSet, kept: Mapping[str, FilePosition]) -> None:
     for path, position in newest.items():
         _catch_up(files, files.place(path), position)
         if files.place(path).last is not None:
-            files.come_back(path)
+            files.left.drop(path)
 
 
 def note_missing(files: FileSet) -> None:
@@ -95,7 +95,7 @@ def note_missing(files: FileSet) -> None:
                 # By the file system's clock: nothing has come to the directory since.
                 found = os.stat(os.path.dirname(place.path) or os.curdir)
                 stands = replace(stands, modified_ns=found.st_mtime_ns)
-            files.leave(place.path, name)
+            files.left.keep(place.path, name)
             batch = files.loss(place.path, name, Position(stands.text()))
             files.turns.put(replace(batch, loss=None))
 
@@ -286,7 +286,7 @@ def _declare_before(reader: FileReader | None, files: FileSet) -> None:
 
 def _give_up(files: FileSet, name: str, position: FilePosition) -> None:
     """Declare the loss of a file that is nowhere; its position still says what came later."""
-    files.leave(position.path, name)
+    files.left.keep(position.path, name)
     if position.done:
         return
     stands = replace(position, done=True, lossy=False)

@@ -9,7 +9,6 @@ of that path waits behind it.
 import errno
 import logging
 import os
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,16 +16,9 @@ from math import inf
 
 from relay.entry import Batch, Loss, Origin, Position, Reason
 from relay.sources.base import ReaderStatus, SourceState
-from relay.sources.file_identity import (
-    FileKey,
-    FilePosition,
-    OpenFile,
-    directories_of,
-    find_key,
-    key_of,
-    open_file,
-    open_key,
-)
+from relay.sources.file_descriptors import Descriptors
+from relay.sources.file_identity import FileKey, OpenFile, key_of, open_file
+from relay.sources.file_left import Left
 from relay.sources.file_reader import FORGOTTEN, FileReader, ReaderSettings
 from relay.sources.file_scan import Patterns
 from relay.sources.file_turns import Turns
@@ -35,9 +27,6 @@ from relay.sources.file_watch import NameEvent, Watch
 __all__ = ["Birth", "FileSet", "Lane", "Place"]
 
 log = logging.getLogger(__name__)
-
-MOST_LEFT = 64
-"""Positions of files that are gone and came from a glob."""
 
 NAME_NS = 1 << 20
 """Between the names of two readers: room for those of files that are found late."""
@@ -106,10 +95,9 @@ class FileSet:
         self.status = settings.status
         self.patterns = patterns
         self._lane = lane
-        self._open_files = 0
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        # The server's sockets need descriptors too.
-        self._most_open = max(64, soft // 4)
+        self.descriptors = Descriptors(self.known, self.turns)
+        self.left = Left(patterns, self._forget_left)
+        """Of paths that lead nowhere now."""
         self.unseen: set[FileReader] = set()
         """Readers of files of which no bytes have been seen."""
         self.told = 0
@@ -117,10 +105,6 @@ class FileSet:
         self.ahead: dict[FileReader, int] = {}
         """Readers of files of whose coming no event may have told yet, in the order in which
         they were opened; and how many changes had been told then."""
-        self.left: dict[str, str] = {}
-        """For a path that leads nowhere the reader whose position says so; see :meth:`leave`."""
-        self.stands: dict[str, FilePosition] = {}
-        """What the positions of these readers say, where a file was read to its end."""
         self.born_ns = 0
         """When the newest reader was made; later ones are younger whatever the clock shows."""
         self.born: dict[str, Birth] = {}
@@ -283,7 +267,7 @@ class FileSet:
         if self.running:
             birth = self.born.get(file.path)
             self.wait_for(reader, birth.when if birth is not None else time.monotonic())
-        self.come_back(place.path)
+        self.left.drop(place.path)
         if place.last is not None:
             reader.come_after(place.last.changed_ns)
         self.queue(place, reader)
@@ -303,11 +287,9 @@ class FileSet:
 
     def _again(self, place: Place, file: OpenFile) -> FileReader | None:
         """Read on a file that was read to its end and has come back to its name since."""
-        stands = self.stands.get(place.path)
-        if stands is None or stands.key != file.key or not stands.content.is_held(file.fd):
+        if (found := self.left.take(place.path, file)) is None:
             return None
-        name = self.left.pop(place.path)
-        del self.stands[place.path]
+        name, stands = found
         reader = self.reader(place, file, name)
         reader.go_on(stands.offset, in_part=stands.in_part)
         self.queue(place, reader)
@@ -321,29 +303,8 @@ class FileSet:
         self.born_ns = max(time.time_ns(), self.born_ns + NAME_NS)
         return FileReader.new_name(key, self.born_ns)
 
-    def leave(self, path: str, name: str, stands: FilePosition | None = None) -> None:
-        """
-        Keep the last position of a path that leads nowhere now.
-
-        Without it nobody would know after a start that what has appeared there since is to be
-        read whole, and since when. Of paths that only a glob takes in the last MOST_LEFT are
-        kept: their names may never come again.
-        """
-        if self.left.get(path) != name:
-            self.come_back(path)
-        self.left[path] = name
-        if stands is not None:
-            self.stands[path] = stands
-        gone = [path for path in self.left if not self.patterns.is_plain(path)]
-        for path in gone[:-MOST_LEFT]:
-            self.come_back(path)
-
-    def come_back(self, path: str) -> None:
-        """Forget the position that was kept for a path."""
-        name = self.left.pop(path, None)
-        self.stands.pop(path, None)
-        if name is not None:
-            self.turns.put(replace(self.loss(path, name, FORGOTTEN), loss=None))
+    def _forget_left(self, path: str, name: str) -> None:
+        self.turns.put(replace(self.loss(path, name, FORGOTTEN), loss=None))
 
     def insert(self, place: Place, file: OpenFile, younger: FileReader | None) -> FileReader:
         """Read a file from its beginning before one that was opened first, or as the newest."""
@@ -384,7 +345,7 @@ class FileSet:
 
     def keep(self, reader: FileReader) -> None:
         """Know a reader by its file, and watch that."""
-        self._make_room()
+        self.descriptors.make_room()
         if not reader.head and reader.unseen_since is None:
             self.wait_for(reader, time.monotonic())
         self.known[reader.key] = reader
@@ -399,7 +360,7 @@ class FileSet:
         """Close a reader for good."""
         if self.watch is not None:
             self.watch.drop(reader)
-        self.close_file(reader)
+        self.descriptors.close(reader)
         self.turns.drop(reader)
         self.see(reader)
         self.unlink(reader)
@@ -410,47 +371,6 @@ class FileSet:
         """Know a reader no more by the file that it reads now."""
         if self.known.get(reader.key) is reader:
             del self.known[reader.key]
-
-    def reopen(self, reader: FileReader) -> bool:
-        """Open again a file that was closed for being idle; ``False``: it is gone."""
-        file = open_key(reader.path, reader.key)
-        if file is None:
-            file = find_key(directories_of(reader.path), reader.key)
-        if file is not None:
-            self.attach(reader, file)
-        return file is not None
-
-    def attach(self, reader: FileReader, file: OpenFile) -> None:
-        """Give an open file to a reader that has none."""
-        self._make_room()
-        reader.move_to(file)
-
-    def detach(self, reader: FileReader) -> OpenFile:
-        """Take a reader's open file from it."""
-        found = os.fstat(reader.fd)
-        file = OpenFile(reader.path, reader.fd, reader.key, found.st_size, found.st_mtime_ns)
-        reader.fd = -1
-        self._open_files -= 1
-        return file
-
-    def close_file(self, reader: FileReader) -> None:
-        """Close a reader's file; it is opened again when there is something to read."""
-        if reader.fd >= 0:
-            self._open_files -= 1
-            reader.close()
-
-    def _make_room(self) -> None:
-        """Count a file that is opened, and close others where there are too many."""
-        self._open_files += 1
-        if self._open_files > self._most_open:
-            idle = [
-                reader
-                for reader in self.known.values()
-                if reader.fd >= 0 and reader.left_at is None and reader not in self.turns.ready
-            ]
-            idle.sort(key=lambda reader: (reader.size > reader.offset, reader.grown_at))
-            for reader in idle[: self._most_open // 8]:
-                self.close_file(reader)
 
     def fall_back(self, error: OSError) -> None:
         """Go on without inotify, and say so."""

@@ -10,8 +10,8 @@ import pytest
 
 from relay.entry import Loss, Position, Reason
 from relay.sources.file_identity import FilePosition
+from relay.sources.file_left import MOST_LEFT
 from relay.sources.file_reader import IDLE_SECONDS
-from relay.sources.file_set import MOST_LEFT
 from relay.sources.file_turns import MOST_BATCHES
 from tests.sources.file_follower import Follower, append
 
