@@ -37,6 +37,10 @@ def test_containers_have_their_health_and_stand_in_their_project(
         web = listed.locator("[data-name=web]")
         expect(web.locator(".health")).to_have_text("unhealthy")
         expect(web.locator("button.name")).to_have_attribute("title", UNHEALTHY)
+        box, name = (web.locator(part).bounding_box() for part in ("input", "button.name"))
+        assert box is not None
+        assert name is not None
+        assert name["y"] < box["y"] < name["y"] + name["height"]
         opened.page.keyboard.press("p")
         wrong = opened.page.locator("status-view .troubles")
         expect(wrong).to_contain_text("The container shop-web-1 is unhealthy")

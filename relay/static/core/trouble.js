@@ -45,7 +45,7 @@ export function troubles(status) {
       found.push({
         what: `The container ${container.name} is unhealthy`,
         why: `Its own check fails; it is ${container.state}.`,
-        remedy: "Its last lines may say why, and `docker inspect` what the check said.",
+        remedy: "Its last lines may say why, and “docker inspect” what the check said.",
       });
     }
     if (container?.state === "restarting" || container?.state === "dead") {
