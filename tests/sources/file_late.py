@@ -13,11 +13,21 @@ from relay.sources.file_scan import Patterns
 from relay.sources.file_set import FileSet
 from relay.sources.file_watch import NameChange, NameEvent, Watch
 
-__all__ = ["Late"]
+__all__ = ["Late", "moved", "rotated"]
 
 
 Told = tuple[NameChange, Path, int]
 """A change of a name, and the cookie that its other half has too."""
+
+
+def moved(path: Path, to: Path, cookie: int) -> list[Told]:
+    """Return what is told when a file is renamed."""
+    return [(NameChange.MOVED_FROM, path, cookie), (NameChange.MOVED_TO, to, cookie)]
+
+
+def rotated(path: Path, to: Path, cookie: int) -> list[Told]:
+    """Return what is told when a file is renamed, and another is created in its place."""
+    return [*moved(path, to, cookie), (NameChange.CREATED, path, 0)]
 
 
 def _events(told: Sequence[Told]) -> list[NameEvent]:

@@ -9,10 +9,9 @@ import pytest
 from relay.sources.file_reader import IDLE_SECONDS
 from relay.sources.file_watch import NameChange
 from tests.sources.file_follower import Follower, append
-from tests.sources.file_late import Late
+from tests.sources.file_late import Late, rotated
 
 CREATED, DELETED = NameChange.CREATED, NameChange.DELETED
-MOVED_FROM, MOVED_TO = NameChange.MOVED_FROM, NameChange.MOVED_TO
 
 WATCH = pytest.mark.parametrize("watch", ["inotify", "poll"])
 
@@ -307,12 +306,8 @@ def test_a_copy_of_a_file_that_was_truncated_before_it_was_opened(
     log.write_text("two\n")
     copy_and_truncate(log, old[1], "three\n")
     late.tell(
-        (MOVED_FROM, log, 1),
-        (MOVED_TO, old[1], 1),
-        (CREATED, log, 0),
-        (MOVED_FROM, old[1], 2),
-        (MOVED_TO, old[2], 2),
-        (CREATED, old[1], 0),
+        *rotated(log, old[1], 1),
+        *rotated(old[1], old[2], 2),
     )
     late.read()
     assert (late.lines, late.losses) == (["one", "two", "three"], 1)
@@ -327,7 +322,7 @@ def test_a_copy_of_a_file_that_was_opened_while_it_was_empty(tmp_path: Path, glo
     late = Late(tmp_path / glob)
     log.rename(old[2])
     log.touch()
-    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[2], 1), (CREATED, log, 0))
+    late.tell(*rotated(log, old[2], 1))
     log.write_text("two\n")
     copy_and_truncate(log, old[1], "")
     late.tell((CREATED, old[1], 0))
@@ -345,13 +340,13 @@ def test_a_copy_of_the_file_that_came_next(tmp_path: Path) -> None:
     late = Late(log)
     log.rename(old[1])
     log.touch()
-    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[1], 1), (CREATED, log, 0))
+    late.tell(*rotated(log, old[1], 1))
     second = late.reader
     late.write_unseen("two\n")
     log.rename(old[2])
     log.write_text("three\n")
     copy_and_truncate(log, old[3], "")
-    late.tell((MOVED_FROM, log, 2), (MOVED_TO, old[2], 2), (CREATED, log, 0), (CREATED, old[3], 0))
+    late.tell(*rotated(log, old[2], 2), (CREATED, old[3], 0))
     late.names.file_changed(second)
     late.write("four\n")
     late.read()
@@ -369,13 +364,9 @@ def test_a_copy_that_was_moved_on_before_it_was_opened(tmp_path: Path) -> None:
     copy_and_truncate(log, old[2], "three\n")
     copy_and_truncate(log, old[1], "four\n")
     late.tell(
-        (MOVED_FROM, log, 1),
-        (MOVED_TO, old[3], 1),
-        (CREATED, log, 0),
+        *rotated(log, old[3], 1),
         (CREATED, old[1], 0),
-        (MOVED_FROM, old[1], 2),
-        (MOVED_TO, old[2], 2),
-        (CREATED, old[1], 0),
+        *rotated(old[1], old[2], 2),
     )
     late.read()
     assert (late.lines, late.losses) == (["one", "two", "three", "four"], 2)

@@ -4,10 +4,10 @@ from pathlib import Path
 from relay.sources.base import SourceState
 from relay.sources.file_watch import NameChange
 from tests.sources.file_follower import Follower, append
-from tests.sources.file_late import Late
+from tests.sources.file_late import Late, moved, rotated
 
 CREATED, DELETED = NameChange.CREATED, NameChange.DELETED
-MOVED_FROM, MOVED_TO = NameChange.MOVED_FROM, NameChange.MOVED_TO
+MOVED_FROM = NameChange.MOVED_FROM
 
 
 def test_files_that_were_renamed_before_they_were_opened(tmp_path: Path) -> None:
@@ -20,21 +20,12 @@ def test_files_that_were_renamed_before_they_were_opened(tmp_path: Path) -> None
     old[1].write_text("three\n")
     log.write_text("four\n")
     late.tell(
-        (MOVED_FROM, log, 1),
-        (MOVED_TO, old[1], 1),
-        (CREATED, log, 0),
-        (MOVED_FROM, old[1], 2),
-        (MOVED_TO, old[2], 2),
-        (MOVED_FROM, log, 3),
-        (MOVED_TO, old[1], 3),
-        (CREATED, log, 0),
-        (MOVED_FROM, old[2], 4),
-        (MOVED_TO, old[3], 4),
-        (MOVED_FROM, old[1], 5),
-        (MOVED_TO, old[2], 5),
-        (MOVED_FROM, log, 6),
-        (MOVED_TO, old[1], 6),
-        (CREATED, log, 0),
+        *rotated(log, old[1], 1),
+        *moved(old[1], old[2], 2),
+        *rotated(log, old[1], 3),
+        *moved(old[2], old[3], 4),
+        *moved(old[1], old[2], 5),
+        *rotated(log, old[1], 6),
     )
     late.read()
     assert (late.lines, late.losses) == (["one", "two", "three", "four"], 0)
@@ -50,10 +41,8 @@ def test_an_older_file_that_is_found_after_a_younger(tmp_path: Path) -> None:
     old[2].write_text("two\n")
     log.write_text("three\n")
     late.tell(
-        (MOVED_FROM, log, 1),
-        (MOVED_TO, old[1], 1),
-        (CREATED, log, 0),
-        then=lambda: [(MOVED_FROM, log, 2), (MOVED_TO, old[2], 2), (CREATED, log, 0)],
+        *rotated(log, old[1], 1),
+        then=lambda: [*rotated(log, old[2], 2)],
     )
     by_name = sorted(late.files.known.values(), key=lambda reader: reader.made_ns(reader.name))
     # In this order they are taken up in another life.
@@ -71,7 +60,7 @@ def test_files_that_were_renamed_behind_one_that_was_opened_empty(tmp_path: Path
     first = late.reader
     log.rename(old[1])
     log.touch()
-    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[1], 1), (CREATED, log, 0))
+    late.tell(*rotated(log, old[1], 1))
     second = late.reader
     log.write_text("two\n")
     log.rename(old[2])
@@ -81,12 +70,8 @@ def test_files_that_were_renamed_behind_one_that_was_opened_empty(tmp_path: Path
     log.rename(old[3])
     log.write_text("four\n")
     late.tell(
-        (MOVED_FROM, log, 2),
-        (MOVED_TO, old[2], 2),
-        (CREATED, log, 0),
-        (MOVED_FROM, log, 3),
-        (MOVED_TO, old[3], 3),
-        (CREATED, log, 0),
+        *rotated(log, old[2], 2),
+        *rotated(log, old[3], 3),
     )
     late.names.file_changed(second)
     late.read()
@@ -191,14 +176,10 @@ def test_a_loss_among_files_that_were_renamed(tmp_path: Path) -> None:
     old[2].write_text("three\n")
     log.write_text("four\n")
     late.tell(
-        (MOVED_FROM, log, 1),
-        (MOVED_TO, old[1], 1),
-        (CREATED, log, 0),
+        *rotated(log, old[1], 1),
         (DELETED, log, 0),
         (CREATED, log, 0),
-        (MOVED_FROM, log, 2),
-        (MOVED_TO, old[2], 2),
-        (CREATED, log, 0),
+        *rotated(log, old[2], 2),
     )
     late.read()
     assert late.given == ["one", None, "three", "four"]
@@ -231,13 +212,9 @@ def test_a_younger_file_that_was_moved_on_while_names_are_looked_at(tmp_path: Pa
     log.rename(old[3])
     log.write_text("four\n")
     late.tell(
-        (MOVED_FROM, log, 1),
-        (MOVED_TO, old[1], 1),
-        (CREATED, log, 0),
-        (MOVED_FROM, log, 2),
-        (MOVED_TO, old[2], 2),
-        (CREATED, log, 0),
-        then=lambda: [(MOVED_FROM, log, 3), (MOVED_TO, old[3], 3), (CREATED, log, 0)],
+        *rotated(log, old[1], 1),
+        *rotated(log, old[2], 2),
+        then=lambda: [*rotated(log, old[3], 3)],
     )
     late.read()
     assert late.given == ["one", "two", "three", "four"]
@@ -255,12 +232,8 @@ def test_a_rotated_file_that_was_opened_under_its_new_name(tmp_path: Path) -> No
     late.files.look(str(log))
     late.files.look(str(old[2]))
     late.tell(
-        (MOVED_FROM, log, 1),
-        (MOVED_TO, old[1], 1),
-        (CREATED, log, 0),
-        (MOVED_FROM, log, 2),
-        (MOVED_TO, old[2], 2),
-        (CREATED, log, 0),
+        *rotated(log, old[1], 1),
+        *rotated(log, old[2], 2),
     )
     late.read()
     assert late.given == ["one", "two", "three"]
@@ -274,9 +247,9 @@ def test_a_file_that_was_finished_is_not_taken_for_another(tmp_path: Path) -> No
     log.write_text("one\n")
     late = Late(log)
     log.rename(old[1])
-    late.tell((MOVED_FROM, log, 1), (MOVED_TO, old[1], 1))
+    late.tell(*moved(log, old[1], 1))
     old[1].rename(old[2])
-    late.tell((MOVED_FROM, old[1], 2), (MOVED_TO, old[2], 2))
+    late.tell(*moved(old[1], old[2], 2))
     late.read()
     assert (late.lines, late.losses) == (["one"], 0)
 
@@ -306,14 +279,9 @@ def test_a_rotated_file_of_a_glob_that_was_never_opened(tmp_path: Path) -> None:
     log.rename(old[1])
     log.write_text("three\n")
     late.tell(
-        (MOVED_FROM, log, 1),
-        (MOVED_TO, old[1], 1),
-        (CREATED, log, 0),
-        (MOVED_FROM, old[1], 2),
-        (MOVED_TO, old[2], 2),
-        (MOVED_FROM, log, 3),
-        (MOVED_TO, old[1], 3),
-        (CREATED, log, 0),
+        *rotated(log, old[1], 1),
+        *moved(old[1], old[2], 2),
+        *rotated(log, old[1], 3),
     )
     late.read()
     assert (late.lines, late.losses) == (["one", "two", "three"], 0)
