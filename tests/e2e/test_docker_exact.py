@@ -58,7 +58,7 @@ def test_cuts_of_the_connection(lives: Lives, engine: Engine, tmp_path: Path, tt
     with EngineProxy(engine.socket).running() as proxy:
         relay = lives(proxy.url)
         writer = begin(engine, tmp_path, tty=tty)
-        for cut in range(8):
+        for cut in range(5):
             wait_for_more(relay, 2500)
             relay.wait(lambda: proxy.open("logs") == 1)
             assert proxy.cut("logs", reset=cut % 2 == 1) == 1
