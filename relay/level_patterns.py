@@ -252,7 +252,9 @@ class Heads:
             rows.pop()
         letters = list(chain.from_iterable(rows))
         del letters[LINES_AT_A_TIME :: LINES_AT_A_TIME + 1]
-        return letters + line.findall(rest) if rest else letters
+        if rest:
+            letters += line.findall(rest)
+        return letters
 
 
 # "0-9" makes it a set of bits; with "\d" it takes half as long again.
