@@ -93,6 +93,12 @@ OPEN = """
   requestAnimationFrame(look);
 """
 
+EMPTY = """
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    window.opened_ = performance.now();
+  }));
+"""
+
 FILTER = """async (text) => {
   const field = document.querySelector("[name=q]");
   const start = performance.now();
@@ -166,19 +172,30 @@ def until(page: Page, script: str) -> None:
         time.sleep(0.02)
 
 
-def opening(browser: Browser, url: str) -> list[float]:
-    """Return how long it took until the last lines were seen, in milliseconds, five times."""
-    times = []
+def opening(browser: Browser, url: str) -> tuple[list[float], list[float]]:
+    """
+    Return how long it took until the last lines were seen, in milliseconds, five times.
+
+    And how long a page without anything took between them: what the browser and the machine do.
+    """
+    times, beside = [], []
     for _ in range(6):
-        context = browser.new_context(viewport={"width": 1280, "height": 760})
-        page = context.new_page()
-        page.add_init_script(OPEN)
-        page.goto(f"{url}?channel=million")
-        until(page, "window.opened_")
-        times.append(page.evaluate("window.opened_"))
-        context.close()
+        beside.append(opened(browser, f"{url}healthz", EMPTY))
+        times.append(opened(browser, f"{url}?channel=million", OPEN))
     # The first starts the browser's processes.
-    return times[1:]
+    return times[1:], beside[1:]
+
+
+def opened(browser: Browser, url: str, script: str) -> float:
+    """Return how long it took until a page, of which nothing is known yet, is there."""
+    context = browser.new_context(viewport={"width": 1280, "height": 760})
+    page = context.new_page()
+    page.add_init_script(script)
+    page.goto(url)
+    until(page, "window.opened_")
+    took = page.evaluate("window.opened_")
+    context.close()
+    return float(took)
 
 
 def heap(page: Page) -> float:
@@ -290,8 +307,11 @@ def main() -> None:
             with relay(folder, CONFIG) as url:
                 wait_for(url, "million", LINES)
                 if "open" in asked.rows:
-                    times = opening(browser, url)
-                    print(f"open: {statistics.median(times):.0f} ms", [round(t) for t in times])
+                    for what, times in zip(
+                        ("open", "an empty page"), opening(browser, url), strict=True
+                    ):
+                        median = statistics.median(times)
+                        print(f"{what}: {median:.0f} ms", [round(time) for time in times])
                 if "find" in asked.rows:
                     print("find:", json.dumps(searching(browser, url, 20), indent=1))
             (folder / "million.log").unlink()
