@@ -220,7 +220,10 @@ class Lives:
 
     def _names_of_copies(self, reader: FileReader, since: float) -> Iterable[str]:
         born, directory = self._files.born, os.path.dirname(reader.path)
-        for path in sorted(born, key=lambda path: born[path].when):
+        # Thousands of files may come at once: most are told apart by their first letters.
+        stem = os.path.splitext(reader.path)[0]
+        alike = [path for path in born if path.startswith(stem)]
+        for path in sorted(alike, key=lambda path: born[path].when):
             # What has had the path itself is no copy but a file that came after it; what came
             # after it had left its path is a copy of another.
             one = born[path]

@@ -190,6 +190,8 @@ class Names:
         """Find the readers of files that were opened before it was told that they came."""
         found = {tenant.reader for tenant in tenants}
         gone = [one for one in tenants if one.path is None and one.reader is None]
+        if not gone:
+            return
         ahead = [one for one in self._files.ahead if one.path == path and one not in found]
         is_doubtful = False
         for number, reader in enumerate(ahead):
