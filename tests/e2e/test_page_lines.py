@@ -146,6 +146,8 @@ def test_times_in_this_zone_in_utc_and_as_an_age_and_seqs(
     page.goto(f"{relay.url}?channel=web")
     time = page.locator(f"{ROWS} .time").first
     expect(time).to_have_attribute("title", re.compile(r"\.\d{9} \+05:30$"))
+    # The keys come after the lines.
+    page.locator("channel-list .channels").wait_for(state="attached")
     local = time.text_content()
     page.keyboard.press("t")
     expect(time).to_have_attribute("title", re.compile(r" UTC$"))

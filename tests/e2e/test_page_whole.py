@@ -140,6 +140,7 @@ def test_axe_finds_nothing(
     page = context.new_page()
     page.goto(f"{relay.url}?find=two")
     expect(page.locator(ROWS).filter(has_text="yellow")).to_be_visible()
+    page.locator("channel-list .channels").wait_for(state="attached")
     page.get_by_role("button", name="Fields").click()
     expect(page.locator(".leaf").first).to_be_visible()
     assert violations(page) == []
