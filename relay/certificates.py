@@ -8,12 +8,14 @@ thread reads them into the same context, without the interpreter lock.
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 
 __all__ = ["read_beside", "wait"]
 
-_threads: list[threading.Thread] = []
+_reading: list["Future[None]"] = []
 
 
 @contextmanager
@@ -26,9 +28,9 @@ def read_beside() -> Iterator[None]:
     read = ssl.SSLContext.load_default_certs
 
     def begin(context: ssl.SSLContext, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> None:
-        thread = threading.Thread(target=read, args=(context, purpose), daemon=True)
-        _threads.append(thread)
-        thread.start()
+        done: Future[None] = Future()
+        _reading.append(done)
+        threading.Thread(target=_read, args=(partial(read, context, purpose), done)).start()
 
     ssl.SSLContext.load_default_certs = begin  # type: ignore[assignment,method-assign]
     try:
@@ -37,7 +39,21 @@ def read_beside() -> Iterator[None]:
         ssl.SSLContext.load_default_certs = read  # type: ignore[method-assign]
 
 
+def _read(read: Callable[[], None], done: "Future[None]") -> None:
+    try:
+        read()
+    except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+        done.set_exception(error)
+    else:
+        done.set_result(None)
+
+
 def wait() -> None:
-    """Return when all are read."""
-    while _threads:
-        _threads.pop().join()
+    """
+    Return when all are read.
+
+    Raises:
+        ssl.SSLError: some cannot be, as the context's maker would have been told.
+    """
+    while _reading:
+        _reading.pop().result()

@@ -1,6 +1,8 @@
 """What :mod:`relay.certificates` reads, and when."""
 
 import ssl
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -30,12 +32,38 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
 
 
-def test_a_context_has_the_certificates_that_it_would_have_had() -> None:
-    """They are read beside, into the same context."""
+def test_a_context_has_the_certificates_that_it_would_have_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are read beside, into the same context, and waited for."""
+    read, may_read = ssl.SSLContext.load_default_certs, threading.Event()
+
+    def read_slowly(context: ssl.SSLContext, purpose: ssl.Purpose) -> None:
+        assert may_read.wait(30)
+        time.sleep(0.05)
+        read(context, purpose)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", read_slowly)
     with read_beside():
         context = ssl.create_default_context()
+    assert context.get_ca_certs() == []
+    may_read.set()
     wait()
     assert context.get_ca_certs() == ssl.create_default_context().get_ca_certs() != []
+
+
+def test_what_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To whoever waits: nobody connects by an empty context."""
+
+    def fail(context: ssl.SSLContext, purpose: ssl.Purpose) -> None:
+        raise ssl.SSLError("x")
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", fail)
+    with read_beside():
+        ssl.create_default_context()
+    with pytest.raises(ssl.SSLError, match="x"):
+        wait()
+    wait()
 
 
 def test_contexts_are_made_as_ever_afterwards() -> None:

@@ -13,8 +13,8 @@ from relay.span import Span
 __all__ = ["RECENT", "Recent", "Rendered"]
 
 MAX_RECENT_BYTES = 2 * 1024 * 1024
-"""A few commits: it is looked for as soon as its block is visible, and what is kept longer is
-let go of when no cache has it any more, at a tenth of what rendering costs."""
+"""A few commits of a flood, whose blocks are looked for as soon as they are visible. What is kept
+longer is let go of when no cache has it any more, at a tenth of what rendering costs."""
 
 _ENTRY_BYTES = 56
 """What an entry costs besides its text."""

@@ -4,8 +4,8 @@ The state directory as it is written to: ours by its lock, with one connection t
 Rules of this file:
 
 * All but :meth:`StateDirectory.sync` is for one thread.
-* What is found under the path must be what was opened: one that took its place is not ours, and
-  its files may have the same names.
+* The index that is found under the path must be the one that was opened: a directory that took
+  its place is not ours, and its files may have the same names.
 """
 
 import os
