@@ -126,7 +126,9 @@ class Answers:
                 if following is not None and await self._has_left_out(following, FAR_NS):
                     return Ending.STALE
                 continue
-            if not (records := decoder.feed(data)):
+            records = decoder.feed(data)
+            self._window.open_lines.see(decoder.open_lines, self._window.lo)
+            if not records:
                 continue
             keys = hashes(records)
             if not is_checked:
@@ -215,9 +217,11 @@ class Answers:
             await self._give()
 
     async def _take(self, records: Records, keys: Sequence[int]) -> None:
-        indexes = self._window.take(records.times, keys, time.time_ns())
+        late = self._window.open_lines.late(records)
+        indexes = self._window.take(records.times, keys, time.time_ns(), late)
         if len(indexes) < len(keys):
             records, keys = records.picked(indexes), [keys[index] for index in indexes]
+        self._window.open_lines.take(records)
         self._oldest_taken = min(self._oldest_taken, min(records.times, default=FAR_NS))
         while keys and (first := self._first_of_next(records)) is not None:
             self._add(records.picked(range(first)), keys[:first])

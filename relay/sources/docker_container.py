@@ -83,7 +83,9 @@ class ContainerReader:
         self._outlet = outlet
         self._beginning = beginning
         self._has_begun = position is not None
-        self._window = Window() if position is None else Window(position.lo, position.hi, keys)
+        self._window = Window()
+        if position is not None:
+            self._window = Window(position.lo, position.hi, keys, position.open_lines)
         self._lives = Lives(_life_of(position), is_over=position is not None and position.is_over)
         self._output = Output(outlet, id_)
         if position is not None:
@@ -367,6 +369,7 @@ class ContainerReader:
             None if current is None else current.run,
             0 if current is None else current.started_ns,
             self._lives.is_over,
+            window.open_lines.values(),
         )
         self._row.stand(window.hi)
         await self._hand_on(self._output.taken(position))

@@ -66,6 +66,11 @@ class RecordDecoder:
         """Whether the bytes so far end inside a frame, where no answer ends by itself."""
         return self._frames.is_broken_off
 
+    @property
+    def open_lines(self) -> list[tuple[int, int]]:
+        """Of each line that has begun and not ended its stream and its time."""
+        return self._parts.open_lines
+
     def feed(self, data: bytes) -> Records:
         """
         Take more bytes.

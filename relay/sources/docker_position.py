@@ -9,7 +9,8 @@ A log that is read again is asked for so many of its last lines that it begins w
 that is known, or older than the window: what is not read yet comes after it, since a log's own
 order never changes. What comes after the newest record and is older than the window was read too
 (a rotation may repeat a whole file), unless the clock says that it was set back: the newest record
-lies in the future then, and the log's order is the truth.
+lies in the future then, and the log's order is the truth. So is a long line that was not ended
+when it was read last: whatever its time, which is its first part's, the rest is new.
 
 Measured on a real engine: 80 kills of a reader at 15,000 lines/s, with and without rotation,
 lost and repeated nothing.
@@ -19,12 +20,13 @@ import json
 import sys
 from array import array
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import lt
 from zlib import adler32, crc32
 
+from relay.sources.docker_open import OpenLines
 from relay.sources.docker_records import Records
 
 __all__ = ["ContainerPosition", "Window", "hashes", "packed", "requests"]
@@ -114,11 +116,19 @@ class Window:
         lo: all records with earlier times were read, or are not wanted.
         hi: the greatest time that was read; 0: none was.
         keys: of the records from ``lo`` on that were read, 16 bytes each.
+        open_lines: that were not read to their ends.
     """
 
-    def __init__(self, lo: int = 0, hi: int = 0, keys: bytes = b"") -> None:
+    def __init__(
+        self,
+        lo: int = 0,
+        hi: int = 0,
+        keys: bytes = b"",
+        open_lines: Sequence[tuple[int, int, int]] = (),
+    ) -> None:
         self.lo = lo
         self.hi = hi
+        self.open_lines = OpenLines(open_lines)
         self._chunks: deque[_Chunk] = deque()
         self._count = 0
         self._top = hi
@@ -148,8 +158,16 @@ class Window:
             return time <= self.lo
         return time < self.lo or self._knows(time, key)
 
+    def is_new(self, time: int, key: int, *, is_late: bool) -> bool:
+        """Tell whether a record was not read yet, as :meth:`take` would, but for set clocks."""
+        return (is_late or time >= self.lo) and not self._knows(time, key)
+
     def take(
-        self, times: Sequence[int], keys: Sequence[int], now_ns: int = NEVER_SET_BACK
+        self,
+        times: Sequence[int],
+        keys: Sequence[int],
+        now_ns: int = NEVER_SET_BACK,
+        late: Collection[int] = (),
     ) -> Sequence[int]:
         """
         Tell new records from those that were read, and count them as read.
@@ -160,6 +178,7 @@ class Window:
             times: of consecutive records, in the log's order.
             keys: their hashes.
             now_ns: by our own clock, which is the engine's too on one host.
+            late: indexes of records that are new if they are not known, whatever their time.
 
         Returns:
             The indexes of the new ones.
@@ -171,7 +190,7 @@ class Window:
         indexes: list[int] = []
         stop = 0
         while stop < len(times):
-            fresh, stop = self._new(times, keys, stop, now_ns)
+            fresh, stop = self._new(times, keys, stop, now_ns, late)
             if fresh:
                 self._add([times[index] for index in fresh], [keys[index] for index in fresh])
                 indexes += fresh
@@ -182,7 +201,12 @@ class Window:
         return indexes
 
     def _new(
-        self, times: Sequence[int], keys: Sequence[int], start: int, now_ns: int
+        self,
+        times: Sequence[int],
+        keys: Sequence[int],
+        start: int,
+        now_ns: int,
+        late: Collection[int],
     ) -> tuple[list[int], int]:
         """Return which are new up to the first before which the clock was set back, and that."""
         fresh: set[int] = set()
@@ -190,7 +214,7 @@ class Window:
         set_back = self.hi > now_ns + FUTURE_NS
         for index in range(start, len(times)):
             time, key = times[index], keys[index]
-            is_old = time < self.lo
+            is_old = time < self.lo and index not in late
             if is_old and not (set_back and self._has_passed and time < self.hi - LEAST_NS):
                 continue
             mixed = _mixed(time, key)
@@ -276,7 +300,8 @@ def requests(window: Window) -> Iterator[Mapping[str, str]]:
     for _ in range(TAILS):
         yield {"tail": str(tail)}
         tail *= TAIL_FACTOR
-    yield {"tail": "all", **_since(window.lo)}
+    oldest = window.open_lines.oldest_ns
+    yield {"tail": "all", **_since(window.lo if oldest is None else min(oldest, window.lo))}
 
 
 def _since(time: int) -> dict[str, str]:
@@ -297,6 +322,7 @@ class ContainerPosition:
         run: that its lines are of; ``None``: of none yet.
         started_ns: when that run started.
         is_over: whether the run's end was published, after its last line.
+        open_lines: as in :class:`Window`.
     """
 
     lo: int
@@ -306,6 +332,7 @@ class ContainerPosition:
     run: str | None = None
     started_ns: int = 0
     is_over: bool = False
+    open_lines: Sequence[tuple[int, int, int]] = ()
 
     def dump(self) -> str:
         """Return it as small JSON."""
@@ -318,6 +345,7 @@ class ContainerPosition:
                 "run": self.run,
                 "started": self.started_ns,
                 "over": self.is_over,
+                "open": self.open_lines,
             }
         )
 
@@ -334,6 +362,8 @@ class ContainerPosition:
                 None if values["run"] is None else str(values["run"]),
                 int(values["started"]),
                 bool(values["over"]),
+                # Positions of the first releases have none.
+                [(int(a), int(b), int(c)) for a, b, c in values.get("open", ())],
             )
         except (ValueError, TypeError, KeyError):
             return None

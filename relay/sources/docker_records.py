@@ -74,6 +74,11 @@ class PartJoiner:
         self._most = max_line_bytes
         self._open: dict[int, _OpenLine] = {}
 
+    @property
+    def open_lines(self) -> list[tuple[int, int]]:
+        """Of each line of which more is to come its stream and its time."""
+        return [(line.stream, line.time) for line in self._open.values()]
+
     def join(self, times: list[int], streams: bytes, texts: list[bytes]) -> Records:
         """Take at least one part, each with its time and stream; a last one ends in a newline."""
         longest = max(map(len, texts))

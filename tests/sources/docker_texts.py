@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-__all__ = ["SECOND", "engine_time", "frame", "multiplexed", "terminal"]
+__all__ = ["PART", "SECOND", "engine_time", "frame", "multiplexed", "part", "terminal"]
 
 SECOND = 1_000_000_000
 PART = 16384
@@ -19,13 +19,17 @@ def frame(stream: int, payload: bytes) -> bytes:
     return bytes([stream, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
 
 
+def part(ns: int, stream: int, text: bytes) -> bytes:
+    """Return the frame of a line, or of a part of one, in a stream from 0."""
+    return frame(stream + 1, engine_time(ns) + b" " + text)
+
+
 def multiplexed(lines: "list[tuple[int, int, bytes]]") -> bytes:
     """Return frames of lines: (time, stream from 0, text), split as the engine does."""
     out = []
     for ns, stream, line in lines:
-        head = engine_time(ns) + b" "
         parts = [line[start : start + PART] for start in range(0, len(line), PART)] or [b""]
-        out += [frame(stream + 1, head + part) for part in parts]
+        out += [part(ns, stream, one) for one in parts]
     return b"".join(out)
 
 
@@ -35,5 +39,5 @@ def terminal(lines: "list[tuple[int, bytes]]") -> bytes:
     for ns, line in lines:
         head = engine_time(ns) + b" "
         parts = [line[start : start + PART] for start in range(0, len(line), PART)] or [b""]
-        out += [head + part for part in parts]
+        out += [head + one for one in parts]
     return b"".join(out)

@@ -21,7 +21,7 @@ from relay.sources.docker_facts import Container
 from relay.sources.supervisor import Supervisor
 from relay.status import ReaderStatus, SourceStatus
 from tests.fakes.engine import ID, Answer, FakeEngine
-from tests.sources.docker_texts import SECOND, frame, multiplexed
+from tests.sources.docker_texts import PART, SECOND, frame, multiplexed, part
 
 PATIENCE_SECONDS = 20.0
 NINE = 1_795_251_600 * SECOND
@@ -151,7 +151,7 @@ LIMITED = {"HostConfig": {"LogConfig": {"Type": "json-file", "Config": {"max-siz
 async def test_what_a_follower_leaves_out_is_asked_for(tmp_path: Path) -> None:
     """Lines that the answer jumps over come in their order, and the log is followed anew."""
     left_out = said(*range(0, 81_000, 1000))
-    follows = Answer(said(*range(0, 20_000, 1000), 60_000), hold=True)
+    follows = Answer(said(*range(0, 9000, 1000), 60_000), hold=True)
     engine = FakeEngine([follows, Answer(left_out, hold=True)], inspected=LIMITED)
     async with reading(engine, tmp_path) as running:
         await running.wait(lambda: len(running.lines) >= 81)
@@ -179,6 +179,29 @@ async def test_an_answer_that_repeats_itself(tmp_path: Path) -> None:
     async with reading(engine, tmp_path) as running:
         await running.wait(lambda: len(running.lines) >= 6)
         assert running.lines == [f"line {number}" for number in range(6)]
+
+
+def beside(first: int, stop: int) -> bytes:
+    """Return frames of numbered lines of stdout, one each millisecond."""
+    return b"".join(part(NINE + n * 1_000_000, 0, b"line %d\n" % n) for n in range(first, stop))
+
+
+SLOW_HEAD = part(NINE + 500, 1, b"s" * PART)
+SLOW_REST = part(NINE + 500, 1, b" end\n")
+"""All parts of a line have the time of the first."""
+
+
+@pytest.mark.parametrize("is_cut", [False, True], ids=["live", "cut"])
+async def test_a_long_line_that_takes_long(tmp_path: Path, is_cut: bool) -> None:
+    """It comes when it is whole, though what came meanwhile is far later than its time."""
+    first = beside(0, 1) + SLOW_HEAD + beside(1, 9000)
+    answers = [Answer(first), Answer(first + SLOW_REST + beside(9000, 9010), hold=True)]
+    engine = FakeEngine(answers if is_cut else answers[1:])
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: "line 9009" in running.lines)
+        expected = [f"line {number}" for number in range(9010)]
+        expected.insert(9000, "s" * PART + " end")
+        assert running.lines == expected
 
 
 async def test_an_error_when_a_container_is_met(tmp_path: Path) -> None:

@@ -195,6 +195,12 @@ def test_a_log_is_asked_for_a_little_first_and_by_time_last() -> None:
     assert list(requests(Window())) == [{"tail": "all"}]
 
 
+def test_by_time_a_log_is_asked_for_from_an_open_line_on() -> None:
+    """All of its parts have the time of the first."""
+    window = Window(START, START + 5, packed([START + 5], [1]), [(1, START - SECOND, 0)])
+    assert list(requests(window))[-1] == {"tail": "all", "since": "1795262399.000000000"}
+
+
 def test_an_answer_that_begins_with_something_new_does_not_reach_back() -> None:
     """Something may lie between."""
     window = Window(100, 200, packed([150, 200], [1, 2]))
@@ -219,7 +225,7 @@ def test_streams_with_one_text_differ() -> None:
 
 def test_a_position_is_read_as_it_was_written() -> None:
     """What is no position is none."""
-    position = ContainerPosition(1, 2, "web-1", "web", "web-1.abc", 3, is_over=True)
+    position = ContainerPosition(1, 2, "web-1", "web", "web-1.abc", 3, True, [(1, 7, 9)])
     assert ContainerPosition.parse(position.dump()) == position
     for text in ("", "7", "{}", '{"lo": 1}', "[]", '{"lo": "x"}'):
         assert ContainerPosition.parse(text) is None
