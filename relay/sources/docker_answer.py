@@ -5,6 +5,9 @@ Rules of this file:
 
 * An answer counts once it begins with a record that is known, or older than all that are: what was
   not read yet comes after it. Else more of the log must be asked for.
+* It counts no longer where it shows that it began between two parts of a line: only the first
+  record of a stream may be the rest of a line, and has then about the time of the beginning, or
+  an earlier one.
 * Where an answer that follows the log may have left something out, what comes after that is not
   taken before the log was asked for it.
 * The first line is handed on at once. While more keep coming they are left to the kernel for some
@@ -23,7 +26,7 @@ from relay.sources.docker_entries import EntryDecoder
 from relay.sources.docker_frames import RecordDecoder
 from relay.sources.docker_lives import Lives
 from relay.sources.docker_output import Output
-from relay.sources.docker_position import Window, hashes
+from relay.sources.docker_position import LEAST_NS, Window, hashes
 from relay.sources.docker_records import Records
 from relay.sources.docker_skips import Skips
 
@@ -35,6 +38,8 @@ LEAST_NAP_BYTES = 2048
 """So many bytes are waited for before they are read, at most so long; and where fewer than the
 last would come meanwhile, nothing is: 700 lines a second."""
 
+
+STREAMS = 2
 
 FAR_NS = 1 << 63
 FAR_SECONDS = float("inf")
@@ -59,11 +64,38 @@ class Ending(Enum):
     """What an answer was worth, when no more is read of it."""
 
     SHORT = auto()
-    """It did not reach back to what is known: nothing of it was taken."""
+    """It did not reach back far enough: what is before and after the place up to which it was
+    taken, if it was at all, is to be asked for."""
     WHOLE = auto()
     """It ended, and all of it was taken."""
     STALE = auto()
     """The engine has left something out, which was read by asking again; it may do so again."""
+
+
+class _Inside:
+    """Tells whether an answer began between two parts of a line that was not read."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._began_ns: int | None = None
+        self._streams: set[int] = set()
+
+    def is_shown_by(self, records: Records, keys: Sequence[int]) -> bool:
+        """Look at the answer's next records."""
+        if len(self._streams) == STREAMS:
+            return False
+        if self._began_ns is None:
+            self._began_ns = records.times[0]
+            if self._window.is_first(self._began_ns, keys[0]):
+                self._began_ns = 0
+        for stream in set(records.streams) - self._streams:
+            self._streams.add(stream)
+            first = records.streams.index(stream)
+            is_late = first in self._window.open_lines.late(records)
+            is_new = self._window.is_new(records.times[first], keys[first], is_late=is_late)
+            if is_new and records.times[first] < self._began_ns + LEAST_NS:
+                return True
+        return False
 
 
 class Answers:
@@ -118,6 +150,8 @@ class Answers:
         """
         decoder, self._unfinished = self.decoder(tty=tty), None
         is_checked = False
+        # Of a log of which nothing is known there is no more to be asked for.
+        inside = None if is_last or self._window.is_empty else _Inside(self._window)
         self._window.begin()
         if self._output.has_any:
             await self._give()
@@ -135,6 +169,8 @@ class Answers:
                 if not self._begins(records, keys[0], is_last=is_last):
                     return Ending.SHORT
                 is_checked = True
+            if inside is not None and inside.is_shown_by(records, keys):
+                return Ending.SHORT
             if following is None:
                 await self._take(records, keys)
             elif await self._take_followed(records, keys, len(data), following):

@@ -162,6 +162,13 @@ class Window:
         """Tell whether a record was not read yet, as :meth:`take` would, but for set clocks."""
         return (is_late or time >= self.lo) and not self._knows(time, key)
 
+    def is_first(self, time: int, key: int) -> bool:
+        """Tell whether a record is where the log begins: nothing was read, or left, before it."""
+        if self.lo or self.is_empty:
+            return False
+        first = self._chunks[0]
+        return (first.times[0], first.hashes[0]) == (time, key)
+
     def take(
         self,
         times: Sequence[int],

@@ -204,6 +204,36 @@ async def test_a_long_line_that_takes_long(tmp_path: Path, is_cut: bool) -> None
         assert running.lines == expected
 
 
+async def test_a_line_whose_parts_are_asked_for_apart(tmp_path: Path) -> None:
+    """Its end is no line: the log is asked for from before its beginning, once."""
+    whole = beside(0, 100) + SLOW_HEAD + beside(100, 200) + SLOW_REST + beside(200, 300)
+    inside = beside(150, 200) + SLOW_REST + beside(200, 301)
+    answers = [Answer(whole), Answer(inside), Answer(whole), Answer(inside)]
+    engine = FakeEngine([*answers, Answer(whole + beside(300, 302), hold=True)])
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: "line 301" in running.lines)
+        expected = [f"line {number}" for number in range(302)]
+        expected.insert(200, "s" * PART + " end")
+        assert running.lines == expected
+        asked = [(one["tail"], one["follow"]) for one in engine.asked]
+        expected_tails = [("all", "1"), ("1024", "1"), ("8192", "0"), ("1024", "1"), ("8192", "1")]
+        assert asked == expected_tails
+
+
+async def test_a_line_that_goes_on_in_an_answer_that_begins_inside(tmp_path: Path) -> None:
+    """An answer is left where it shows what it has not, however far it was read."""
+    head = beside(0, 10) + SLOW_HEAD + beside(10, 7000)
+    whole = head + SLOW_REST + beside(7000, 7010)
+    inside = beside(6900, 7000) + SLOW_REST + beside(7000, 7010)
+    answers = [Answer(head), Answer(inside), Answer(whole, hold=True)]
+    engine = FakeEngine(answers)
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: "line 7009" in running.lines)
+        expected = [f"line {number}" for number in range(7010)]
+        expected.insert(7000, "s" * PART + " end")
+        assert running.lines == expected
+
+
 async def test_an_error_when_a_container_is_met(tmp_path: Path) -> None:
     """It is looked at again: no event may ever tell of it again."""
     start = {"Action": "start", "Actor": {"ID": ID}, "timeNano": NINE}
