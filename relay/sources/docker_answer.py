@@ -132,6 +132,11 @@ class Answers:
         self._oldest_taken = FAR_NS
         """The least time of a record that was taken, since this was set last."""
 
+    @property
+    def held_ns(self) -> int | None:
+        """The least time of a record that was taken and not handed over; ``None``: all were."""
+        return self._entries.held_ns
+
     def decoder(self, *, tty: bool) -> RecordDecoder:
         """Return what decodes one answer."""
         return RecordDecoder(tty=tty, max_line_bytes=self._most)

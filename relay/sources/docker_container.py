@@ -360,9 +360,10 @@ class ContainerReader:
 
     async def _give(self) -> None:
         """Hand over what was made, with the position after it."""
-        current, window = self._lives.current, self._window
+        current, window, held_ns = self._lives.current, self._window, self._answers.held_ns
         position = ContainerPosition(
-            window.lo,
+            # What is held is read again, with what was given since, whose keys are kept for that.
+            window.lo if held_ns is None else min(window.lo, held_ns),
             window.hi,
             self._output.instance,
             self._output.channel,

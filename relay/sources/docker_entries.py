@@ -68,6 +68,11 @@ class EntryDecoder:
         """When :meth:`pause` will have something to give."""
         return min((one.due for one in self._joined.values() if one.due is not None), default=None)
 
+    @property
+    def held_ns(self) -> int | None:
+        """The least time of a record that is not given out yet; ``None``: there is none."""
+        return min((time for one in self._joined.values() for time in one.times), default=None)
+
     def take(self, records: Records, keys: Sequence[int], now: float) -> Entries:
         """
         Take records that are new.
@@ -131,6 +136,10 @@ class _Joined:
     @property
     def due(self) -> float | None:
         return self._decoder.due
+
+    @property
+    def times(self) -> list[int]:
+        return [time for time, _ in self._held]
 
     def take(self, records: Records, keys: Sequence[int], now: float) -> Entries:
         self._held.extend(zip(records.times, keys, strict=True))

@@ -275,6 +275,8 @@ class _Tender:
         """Do what is due; cheap while nothing is."""
         now = time.monotonic()
         self._files.turns.mark_due(now)
+        if self._files.is_behind:
+            self._files.listen()
         if self._scanning is not None:
             if self._scanning.done():
                 await self._take_in(self._scanning.result())

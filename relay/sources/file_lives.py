@@ -151,7 +151,8 @@ class Lives:
         self._is_listening = True
         self._files.listen()
         self._is_listening = False
-        self._read_copies(reader)
+        if not self._files.is_behind:
+            self._read_copies(reader)
 
     def was_missed(self, reader: FileReader) -> bool:
         """Tell whether a file at its end had an earlier life, which is to be read before."""

@@ -10,7 +10,7 @@ has happened by the time that it was looked at.
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from relay.sources.file_generations import added_by_rotation
@@ -23,8 +23,8 @@ from relay.sources.file_watch import NameChange, NameEvent
 
 __all__ = ["Names"]
 
-MOST_LOOKS = 100
-"""How often names are looked at again at most, because more has happened meanwhile."""
+LOOK_SECONDS = 0.02
+"""For how long names are looked at, because ever more happens, before the loop has its turn."""
 
 BORN_SECONDS = 10.0
 """For how long it is remembered that a file was created; longer than any stall of the loop."""
@@ -45,6 +45,10 @@ class Names:
         self._tenants = Tenants(self._is_ours, self._is_rotated)
         self._bearing: dict[int, Birth] = {}
         self._early: list[NameEvent] = []
+        self._changed: dict[str, None] = {}
+        """Paths of ours that something happened to since all was settled."""
+        self._unlooked: dict[str, None] = {}
+        """Those of them that something happened to since they were looked at."""
 
     def file_changed(self, reader: FileReader) -> None:
         """Its file was written, or truncated."""
@@ -79,21 +83,35 @@ class Names:
         if not self._files.running:
             self._early += events
             return
-        if not events and not self._files.ahead:
-            return
-        changed: dict[str, None] = {}
-        for _ in range(MOST_LOOKS):
-            self._note(events, changed)
-            self._look(changed)
-            if not (events := self._files.gather()):
-                break
-        self._note(events, changed)
+        self._note(events)
+        self._files.is_behind = not self._keep_pace()
+        if self._files.is_behind:
+            # What was found until now is kept. Whoever tends the files asks again.
+            self._files.turns.wake.set()
+        elif self._changed or self._tenants.of or self._files.ahead:
+            self._take_stock()
+
+    def _keep_pace(self) -> bool:
+        """Look until nothing has happened since to what was looked at; ``False``: not yet."""
+        until = time.monotonic() + LOOK_SECONDS
+        while self._unlooked or self._tenants.unlooked:
+            self._look(until)
+            self._note(self._files.gather())
+            if time.monotonic() > until:
+                return not (self._unlooked or self._tenants.unlooked)
+        return True
+
+    def _take_stock(self) -> None:
+        changed, self._changed = self._changed, {}
         self._settle()
         for path in changed:
             self._files.look(path)
         self._lives.look_at_new()
+        # They may have waited for this.
+        for reader in self._files.unseen:
+            self._files.turns.mark(reader)
 
-    def _note(self, events: Sequence[NameEvent], changed: dict[str, None]) -> None:
+    def _note(self, events: Sequence[NameEvent]) -> None:
         """Follow changes, and remember which of our paths they are of."""
         self._forget_old(time.monotonic())
         for event in events:
@@ -102,7 +120,7 @@ class Names:
             self._note_birth(event, time.monotonic())
             self._tenants.note(event, self._files.told)
             if self._is_ours(event.path):
-                changed[event.path] = None
+                self._changed[event.path] = self._unlooked[event.path] = None
 
     def _is_ours(self, path: str) -> bool:
         return path in self._files.places or self._files.patterns.matches(path)
@@ -126,20 +144,22 @@ class Names:
                 one = self._bearing.pop(event.cookie)
                 born[path] = Birth(one.when, one.told, (*one.paths, path))
 
-    def _look(self, changed: Iterable[str]) -> None:
+    def _look(self, until: float) -> None:
         """Open what the changed paths lead to, and what had one of them and has another name."""
-        for path in changed:
+        for path in list(self._unlooked):
+            del self._unlooked[path]
             # What was rotated to this name is read among the lines of its old one.
             if self._tenants.home(path) == path:
                 self._files.look(path)
-        for tenant in self._all():
-            if tenant.file is not None:
-                tenant.file.close()
-            is_moved = tenant.path not in (None, tenant.home)
-            tenant.file = open_quietly(tenant.path) if tenant.path and is_moved else None
-
-    def _all(self) -> list[Tenant]:
-        return [tenant for tenants in self._tenants.of.values() for tenant in tenants]
+            if time.monotonic() > until:
+                return
+        for tenant in list(self._tenants.unlooked):
+            del self._tenants.unlooked[tenant]
+            tenant.close()
+            if tenant.path not in (None, tenant.home):
+                tenant.file = open_quietly(tenant.path)
+            if time.monotonic() > until:
+                return
 
     def _is_rotated(self, path: str, home: str) -> bool:
         """Tell whether a file that was moved is still its old path's, not its new one's."""
@@ -220,13 +240,15 @@ class Names:
     def _adopt(self, path: str, tenants: Sequence[Tenant]) -> None:
         """Read files that had a path of ours and lost it before they were ever opened."""
         younger: FileReader | None = None
+        queued: set[FileReader | None] = set(self._files.queued(path))
         for tenant in reversed(tenants):
             file, tenant.file = tenant.file, None
             if tenant.reader is None and file is not None:
                 tenant.reader = self._insert(path, file, younger)
+                queued.add(tenant.reader)
             elif file is not None:
                 file.close()
-            if tenant.reader in self._files.queued(path):
+            if tenant.reader is not None and tenant.reader in queued:
                 younger = tenant.reader
 
     def _insert(self, path: str, file: OpenFile, younger: FileReader | None) -> FileReader | None:
@@ -243,23 +265,21 @@ class Names:
 
     def _declare(self, path: str, tenants: Sequence[Tenant]) -> None:
         """Declare those that nobody has read, and nobody can, where their lines would stand."""
-        for number, tenant in enumerate(tenants):
-            if tenant.path is None and tenant.is_new and tenant.reader is None:
-                self._lose(path, [one.reader for one in tenants[:number]], tenants[number + 1 :])
-
-    def _lose(
-        self, path: str, before: Sequence[FileReader | None], after: Sequence[Tenant]
-    ) -> None:
-        queued = self._files.queued(path)
-        older = next((one for one in reversed(before) if one in queued), None)
-        if older is None:
-            younger = [one.reader for one in after if one.reader in queued]
-            queued = queued[: queued.index(younger[0])] if younger else queued
-            older = queued[-1] if queued else None
-        if older is not None:
-            self._mark_lossy(older)
-        else:
-            self._files.turns.put(self._files.loss(path))
+        lost = [one for one in tenants if one.is_new and one.reader is None and one.path != path]
+        if not lost:
+            return
+        numbers = {reader: number for number, reader in enumerate(self._files.queued(path))}
+        queued = list(numbers)
+        first = next((one.reader for one in tenants if one.reader in numbers), None)
+        before = queued if first is None else queued[: numbers[first]]
+        older = before[-1] if before else None
+        for tenant in tenants:
+            if tenant.reader in numbers:
+                older = tenant.reader
+            elif tenant in lost and older is not None:
+                self._mark_lossy(older)
+            elif tenant in lost:
+                self._files.turns.put(self._files.loss(path))
 
     def events_lost(self) -> None:
         """Look at everything."""

@@ -63,10 +63,13 @@ class Reading:
             return 0
 
     def _is_settled(self, reader: FileReader) -> bool:
-        """Make sure that a file that has appeared is read at its place; ``False``: elsewhere."""
+        """Make sure that a file that has appeared is read at its place; ``False``: not here."""
         if reader.unseen_since is None or reader.fd < 0:
             return True
-        self._files.listen()
+        if not self._files.is_behind:
+            self._files.listen()
+        if self._files.is_behind:
+            return False
         self.lives.look_before(reader)
         return self._files.known.get(reader.key) is reader or reader.ended
 

@@ -65,7 +65,7 @@ class Patterns:
         if path in self._plain:
             return True
         names = path.split("/")
-        return not self.excludes(path) and any(_match(parts, names) for parts in self._parts)
+        return any(_match(parts, names) for parts in self._parts) and not self.excludes(path)
 
     def excludes(self, path: str) -> bool:
         """Tell whether ``path`` is left out of globs."""

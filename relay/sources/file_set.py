@@ -105,6 +105,9 @@ class FileSet:
         self.ahead: dict[FileReader, int] = {}
         """Readers of files of whose coming no event may have told yet, in the order in which
         they were opened; and how many changes had been told then."""
+        self.is_behind = False
+        """Whether names go on changing while they are looked at: then it is not known yet which
+        file comes before which, and none that is new is begun."""
         self.born_ns = 0
         """When the newest reader was made; later ones are younger whatever the clock shows."""
         self.born: dict[str, Birth] = {}
@@ -377,6 +380,9 @@ class FileSet:
         if self.watch is not None:
             self.watch.close()
             self.watch = None
+        self.is_behind = False
+        for reader in self.unseen:
+            self.turns.mark(reader)
         reason = error.strerror
         if error.errno == errno.ENOSPC:
             reason = "the limit fs.inotify.max_user_watches is reached"

@@ -38,6 +38,12 @@ class Tenant:
     reader: FileReader | None = None
     file: OpenFile | None = None
 
+    def close(self) -> None:
+        """Close the file where it was opened, and nobody reads it."""
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
 
 class Tenants:
     """
@@ -53,6 +59,8 @@ class Tenants:
     ) -> None:
         self.of: dict[str, list[Tenant]] = {}
         """Of each path that anything happened to, its files in their order."""
+        self.unlooked: dict[Tenant, None] = {}
+        """Those whose name has changed since they were last looked at."""
         self._at: dict[str, Tenant] = {}
         self._moving: dict[int, Tenant] = {}
         self._number = 0
@@ -83,6 +91,7 @@ class Tenants:
     def clear(self) -> None:
         """Forget all that was told, once it is known what it means."""
         self.of.clear()
+        self.unlooked.clear()
         self._at.clear()
         self._moving.clear()
 
@@ -102,6 +111,7 @@ class Tenants:
             self.of[path] = [tenant]
         if tenant is not None:
             tenant.path, tenant.left = None, self._number
+            self.unlooked[tenant] = None
             if path == tenant.home:
                 tenant.moved = self._number
         return tenant
@@ -112,10 +122,12 @@ class Tenants:
             return
         tenant.path = path
         self._at[path] = tenant
+        self.unlooked[tenant] = None
         is_other = path != tenant.home and not self._is_rotated(path, tenant.home)
         if is_other and self._is_ours(path):
             # It was another path's only on the way to this one.
             self.of[tenant.home].remove(tenant)
+            self.unlooked.pop(tenant, None)
             self._put(Tenant(path, path))
 
     def _put(self, tenant: Tenant) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from relay.block import Block, DeclaredLoss
 from relay.config.document import parse
 from relay.config.loader import build
 from relay.config.model import ChannelOptions
+from relay.entry import Batch, Position
 from relay.errors import ConfigError
 from relay.hub import Hub
 from relay.sources import MODELS, SOURCES
 from relay.sources.docker import DockerOptions, DockerSource
 from relay.sources.docker_facts import Container
+from relay.sources.docker_position import ContainerPosition
 from relay.sources.supervisor import Supervisor
 from relay.status import ReaderStatus, SourceStatus
 from tests.fakes.engine import ID, Answer, FakeEngine
@@ -232,6 +235,37 @@ async def test_a_line_that_goes_on_in_an_answer_that_begins_inside(tmp_path: Pat
         expected = [f"line {number}" for number in range(7010)]
         expected.insert(7000, "s" * PART + " end")
         assert running.lines == expected
+
+
+class Recorded(DockerSource):
+    """A source whose positions are kept."""
+
+    positions: list[Position]
+
+    def hand_on(self, batches: Sequence[Batch]) -> "asyncio.Future[None]":
+        """Publish, and keep the position."""
+        self.positions = [*getattr(self, "positions", ()), batches[-1].position or Position("")]
+        return super().hand_on(batches)
+
+
+async def test_a_position_does_not_cover_lines_that_wait_for_more(tmp_path: Path) -> None:
+    """However much the other stream has said since, whose keys are kept from there on."""
+    trace = NINE + 500
+    more = part(trace + 9 * SECOND, 1, b"  at\n")
+    body = part(trace, 1, b"trace\n") + beside(1, 9000) + more + beside(9001, 9010)
+    engine = FakeEngine([Answer(body, hold=True)])
+    async with reading(engine, tmp_path, kind=Recorded, multiline="indent") as running:
+        await running.wait(lambda: "trace\n  at" in running.lines)
+        assert isinstance(running.source, Recorded)
+        stands = [ContainerPosition.parse(one.value) for one in running.source.positions]
+        kept = b"".join(one.record_keys for one in running.source.positions)
+        at = kept.index(trace.to_bytes(8, "big")) // 16
+        assert at > 5000
+        ends = list(accumulate(len(one.record_keys) // 16 for one in running.source.positions))
+        before = [one for one, end in zip(stands, ends, strict=True) if one and end <= at]
+        assert before[-1].hi > trace + 5 * SECOND
+        assert max(one.lo for one in before) <= trace
+        assert max(one.keys_from for one in running.source.positions[: len(before)]) <= trace
 
 
 async def test_an_error_when_a_container_is_met(tmp_path: Path) -> None:
