@@ -178,6 +178,7 @@ class ContainerReader:
             began = time.monotonic()
             try:
                 await self._wait_for_publishing()
+                self._doubt()
                 await self._read_on(engine)
             except GoneError:
                 await self._leave()
@@ -187,12 +188,18 @@ class ContainerReader:
                 self._news.clear()
                 await self._news.wait()
             except (EngineError, FrameError) as error:
+                self._doubt()
                 if (lasted := time.monotonic() - began) > SHORT_SECONDS:
                     backoff = Backoff()
                 wait = backoff.wait(lasted)
                 self._row.show("waiting", f"{error}; tries again in {wait:.1f} s")
                 log.info("container %s: %s", self._output.instance or self.id[:12], error)
                 await asyncio.sleep(wait)
+
+    def _doubt(self) -> None:
+        """Take note that what a run has said may not all have been read: an answer was cut."""
+        if self._lives.current is not None and not self._lives.is_over:
+            self._log.is_complete = False
 
     async def _read_on(self, engine: Engine) -> None:
         facts = await self._look(engine)

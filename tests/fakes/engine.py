@@ -47,6 +47,8 @@ class FakeEngine:
         is_listed: whether it is among the containers that are listed.
         events: what is told at once to who follows events.
         inspect_errors: so many times it is not told how the container is.
+        is_gone: whether there is no container any more.
+        cut: ends the answers that are held.
     """
 
     answers: list[Answer]
@@ -55,6 +57,8 @@ class FakeEngine:
     is_listed: bool = True
     events: list[dict[str, Any]] = field(default_factory=list)
     inspect_errors: int = 0
+    is_gone: bool = False
+    cut: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def running(self, socket: Path) -> AsyncGenerator[str, None]:
@@ -85,6 +89,8 @@ class FakeEngine:
         if self.inspect_errors:
             self.inspect_errors -= 1
             return web.json_response({"message": "an answer of the test's"}, status=500)
+        if self.is_gone:
+            return web.json_response({"message": "no such container"}, status=404)
         state = {
             "Status": "running",
             "ExitCode": 0,
@@ -103,6 +109,8 @@ class FakeEngine:
 
     async def _log(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(dict(request.query))
+        if self.is_gone:
+            return web.json_response({"message": "no such container"}, status=404)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if answer.status != 200:
             text = json.dumps({"message": "an answer of the test's"})
@@ -111,7 +119,7 @@ class FakeEngine:
         await response.prepare(request)
         await response.write(answer.body)
         if answer.hold and request.query["follow"] == "1":
-            await asyncio.Event().wait()
+            await self.cut.wait()
         return response
 
     async def _events(self, request: web.Request) -> web.StreamResponse:

@@ -268,6 +268,21 @@ async def test_a_position_does_not_cover_lines_that_wait_for_more(tmp_path: Path
         assert max(one.keys_from for one in running.source.positions[: len(before)]) <= trace
 
 
+async def test_a_container_that_goes_while_its_engine_is_away(tmp_path: Path) -> None:
+    """It may have said more than was read, which is a loss: the answer was cut, not ended."""
+    engine = FakeEngine([Answer(said(0, 1), hold=True)])
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(running.lines) == 2)
+        engine.inspect_errors = 1000
+        engine.cut.set()
+        await running.wait(lambda: running.row.state == "waiting")
+        engine.inspect_errors, engine.is_gone = 0, True
+        await running.wait(lambda: running.row.state == "none")
+        await running.wait(
+            lambda: [item for item in running.items if isinstance(item, DeclaredLoss)]
+        )
+
+
 async def test_an_error_when_a_container_is_met(tmp_path: Path) -> None:
     """It is looked at again: no event may ever tell of it again."""
     start = {"Action": "start", "Actor": {"ID": ID}, "timeNano": NINE}
