@@ -217,6 +217,8 @@ class ContainerReader:
                     self._log.is_complete = False
                     if (lasted := time.monotonic() - began) < SHORT_SECONDS:
                         await asyncio.sleep(cut.wait(lasted))
+                    else:
+                        cut = Backoff()
                 continue
             if not self._is_read(facts):
                 await self._read(engine, follow=False)

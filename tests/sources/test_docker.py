@@ -19,6 +19,7 @@ from relay.errors import ConfigError
 from relay.hub import Hub
 from relay.sources import MODELS, SOURCES
 from relay.sources.docker import DockerOptions, DockerSource
+from relay.sources.docker_container import SHORT_SECONDS
 from relay.sources.docker_facts import Container
 from relay.sources.docker_position import ContainerPosition
 from relay.sources.supervisor import Supervisor
@@ -281,6 +282,19 @@ async def test_a_container_that_goes_while_its_engine_is_away(tmp_path: Path) ->
         await running.wait(
             lambda: [item for item in running.items if isinstance(item, DeclaredLoss)]
         )
+
+
+async def test_short_cuts_that_are_long_past_do_not_count(tmp_path: Path) -> None:
+    """After an answer that lasted the next cut is waited for as the first."""
+    engine = FakeEngine([*[Answer(said(0))] * 4, Answer(said(0), hold=True)])
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(engine.asked) == 5)
+        await asyncio.sleep(1.1 * SHORT_SECONDS)
+        engine.cut.set()
+        await running.wait(lambda: len(engine.asked) >= 6)
+        began = time.monotonic()
+        await running.wait(lambda: len(engine.asked) >= 7)
+        assert time.monotonic() - began < 0.8
 
 
 async def test_an_error_when_a_container_is_met(tmp_path: Path) -> None:
