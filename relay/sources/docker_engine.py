@@ -10,6 +10,7 @@ These calls are all that is made, and none changes anything:
 
 import asyncio
 import json
+import logging
 import os
 import re
 import ssl
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_HOST", "Engine", "EngineError", "GoneError", "Host", "Log", "UnreadableError"]
 
+log = logging.getLogger(__name__)
+
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 
 CONNECT_SECONDS = 10.0
@@ -35,6 +38,9 @@ ANSWER_SECONDS = 60.0
 
 READ_BYTES = 64 * 1024
 """Of each container's log; the connection holds the engine back beyond twice as much."""
+
+MAX_EVENT_BYTES = 4 << 20
+"""An event has all labels of its container, which may be long; but memory is bounded."""
 
 EVENTS = (
     "create start die stop kill oom pause unpause restart rename destroy update health_status"
@@ -168,8 +174,6 @@ class Engine:
         try:
             yield
         except DockerError as error:
-            if error.status == 404:
-                raise GoneError from error
             if error.status == 900:
                 raise EngineError(f"cannot reach {self._host.url}: {_reason(error)}") from error
             raise EngineError(f"{self._host.url} refuses: {error.message}") from error
@@ -197,8 +201,15 @@ class Engine:
             GoneError: there is none of this id.
             EngineError: it does not answer.
         """
+        from aiodocker import DockerError
+
         with self._explained():
-            values = await self._docker.containers.container(container).show()
+            try:
+                values = await self._docker.containers.container(container).show()
+            except DockerError as error:
+                if error.status == 404:
+                    raise GoneError from error
+                raise
             return Container.inspected(values)
 
     @asynccontextmanager
@@ -266,14 +277,34 @@ class Engine:
             raise EngineError(sentence)
 
     async def _events(self, response: "aiohttp.ClientResponse") -> AsyncIterator[Event]:
+        lines = _EventLines()
         while True:
             with self._explained():
-                line = await response.content.readline()
-                if not line:
+                data = await response.content.readany()
+                if not data:
                     return
-                event = Event.parse(json.loads(line)) if line.strip() else None
-            if event is not None:
+                events = [Event.parse(json.loads(line)) for line in lines.feed(data)]
+            for event in events:
                 yield event
+
+
+class _EventLines:
+    """Cuts what comes into lines; one that is too long for an event is left out."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._is_left_out = False
+
+    def feed(self, data: bytes) -> list[bytes]:
+        *lines, rest = (self._held + data).split(b"\n")
+        if lines and self._is_left_out:
+            del lines[0]
+            self._is_left_out = False
+        if len(rest) > MAX_EVENT_BYTES:
+            log.warning("an event of more than %d bytes is left out", MAX_EVENT_BYTES)
+            self._is_left_out = True
+        self._held = b"" if self._is_left_out else rest
+        return [line for line in lines if line.strip()]
 
 
 class Log:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from relay.block import Block, DeclaredLoss
 from relay.config.document import parse
@@ -305,6 +306,33 @@ async def test_an_error_when_a_container_is_met(tmp_path: Path) -> None:
     )
     async with reading(engine, tmp_path) as running:
         await running.wait(lambda: running.lines == ["line 0"])
+
+
+@pytest.mark.parametrize("label_bytes", [200_000, 5_000_000])
+async def test_an_event_that_is_long(tmp_path: Path, label_bytes: int) -> None:
+    """One with many labels is taken, and one that is beyond all measure is left out."""
+    labels = {"x": "x" * label_bytes}
+    told = {"Action": "start", "Actor": {"ID": ID, "Attributes": labels}, "timeNano": NINE}
+    start = {"Action": "start", "Actor": {"ID": ID}, "timeNano": NINE}
+    events = [told] if label_bytes < 1_000_000 else [told, start]
+    engine = FakeEngine([Answer(said(0), hold=True)], is_listed=False, events=events)
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: running.lines == ["line 0"])
+        assert running.status.last_error is None
+
+
+class Closed(FakeEngine):
+    """What does not have what an engine has, such as a proxy that allows less."""
+
+    async def _version(self, request: web.Request) -> web.Response:
+        return web.Response(status=404, text="not here")
+
+
+async def test_no_engine_where_one_should_be(tmp_path: Path) -> None:
+    """It refuses, in words, and is asked again."""
+    async with reading(Closed([]), tmp_path) as running:
+        await running.wait(lambda: running.status.last_error)
+        assert running.status.last_error == f"unix://{tmp_path}/e.sock refuses: not here"
 
 
 class Faulty(DockerSource):
