@@ -147,6 +147,9 @@ class Lives:
         """
         if reader.unseen_since is None or not reader.head or self._is_listening:
             return
+        if self._files.is_behind:
+            # It is looked at again once it is known what came before it.
+            return
         # Its head is known by now: so are the copies of all that it held before.
         self._is_listening = True
         self._files.listen()

@@ -83,13 +83,18 @@ class Names:
         if not self._files.running:
             self._early += events
             return
+        was_behind = self._files.is_behind
+        if not (events or was_behind or self._files.ahead):
+            return
         self._note(events)
         self._files.is_behind = not self._keep_pace()
         if self._files.is_behind:
             # What was found until now is kept. Whoever tends the files asks again.
             self._files.turns.wake.set()
-        elif self._changed or self._tenants.of or self._files.ahead:
-            self._take_stock()
+            return
+        self._take_stock()
+        if was_behind:
+            self._files.turns.mark_all(self._files.unseen)
 
     def _keep_pace(self) -> bool:
         """Look until nothing has happened since to what was looked at; ``False``: not yet."""
@@ -107,9 +112,6 @@ class Names:
         for path in changed:
             self._files.look(path)
         self._lives.look_at_new()
-        # They may have waited for this.
-        for reader in self._files.unseen:
-            self._files.turns.mark(reader)
 
     def _note(self, events: Sequence[NameEvent]) -> None:
         """Follow changes, and remember which of our paths they are of."""
@@ -224,7 +226,7 @@ class Names:
             if is_doubtful:
                 # Nobody can tell which of them it was: others may be lost before and behind it.
                 self._mark_lossy(reader)
-            tenant = may_be[is_next_lost]
+            tenant = may_be[1 if is_next_lost else 0]
             tenant.reader = reader
             gone = gone[gone.index(tenant) + 1 :]
 
@@ -265,16 +267,16 @@ class Names:
 
     def _declare(self, path: str, tenants: Sequence[Tenant]) -> None:
         """Declare those that nobody has read, and nobody can, where their lines would stand."""
-        lost = [one for one in tenants if one.is_new and one.reader is None and one.path != path]
+        lost = {one for one in tenants if one.is_new and one.reader is None and one.path != path}
         if not lost:
             return
-        numbers = {reader: number for number, reader in enumerate(self._files.queued(path))}
-        queued = list(numbers)
-        first = next((one.reader for one in tenants if one.reader in numbers), None)
-        before = queued if first is None else queued[: numbers[first]]
+        queued = self._files.queued(path)
+        known: set[FileReader | None] = set(queued)
+        first = next((one.reader for one in tenants if one.reader in known), None)
+        before = queued if first is None else queued[: queued.index(first)]
         older = before[-1] if before else None
         for tenant in tenants:
-            if tenant.reader in numbers:
+            if tenant.reader in known:
                 older = tenant.reader
             elif tenant in lost and older is not None:
                 self._mark_lossy(older)
@@ -284,8 +286,8 @@ class Names:
     def events_lost(self) -> None:
         """Look at everything."""
         self._tenants.clear()
-        for reader in self._files.known.values():
-            self._files.turns.mark(reader)
+        self._changed, self._unlooked, self._files.is_behind = {}, {}, False
+        self._files.turns.mark_all(self._files.known.values())
         for path in list(self._files.places):
             if self._files.running:
                 self._files.look(path)

@@ -381,8 +381,7 @@ class FileSet:
             self.watch.close()
             self.watch = None
         self.is_behind = False
-        for reader in self.unseen:
-            self.turns.mark(reader)
+        self.turns.mark_all(self.unseen)
         reason = error.strerror
         if error.errno == errno.ENOSPC:
             reason = "the limit fs.inotify.max_user_watches is reached"

@@ -6,6 +6,7 @@ file's grace) are kept for the few files that have one: no timer is made per lin
 """
 
 import asyncio
+from collections.abc import Iterable
 from math import inf
 
 from relay.entry import Batch
@@ -46,6 +47,11 @@ class Turns:
         """Read a file when its turn comes."""
         self.ready[reader] = None
         self.wake.set()
+
+    def mark_all(self, readers: Iterable[FileReader]) -> None:
+        """Read files when their turns come."""
+        for reader in readers:
+            self.mark(reader)
 
     def put(self, batch: Batch) -> None:
         """Give out a batch that is of no reader, or of one that is no more."""

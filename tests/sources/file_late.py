@@ -13,8 +13,7 @@ from relay.sources.file_scan import Patterns
 from relay.sources.file_set import FileSet
 from relay.sources.file_watch import NameChange, NameEvent, Watch
 
-__all__ = ["Late", "moved", "rotated"]
-
+__all__ = ["Late", "Told", "moved", "rotated"]
 
 Told = tuple[NameChange, Path, int]
 """A change of a name, and the cookie that its other half has too."""
@@ -126,10 +125,12 @@ class Late:
     def read(self) -> None:
         """Take all turns, and let all deadlines pass."""
         while True:
+            if self.files.is_behind:
+                self.files.listen()
             for batch in self.reading.turn():
                 self.given += [*batch.lines.strings(), *([None] if batch.loss else [])]
             for reader in self.files.known.values():
                 reader.grace_seconds = 0.0
             self.files.turns.mark_due(1e12)
-            if self.files.turns.is_idle:
+            if self.files.turns.is_idle and not self.files.is_behind:
                 return

@@ -1,12 +1,15 @@
 import os
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from relay.sources.base import SourceState
+from relay.sources.file_names import LOOK_SECONDS
 from relay.sources.file_watch import NameChange
 from tests.sources.file_follower import Follower, append
-from tests.sources.file_late import Late, moved, rotated
+from tests.sources.file_late import Late, Told, moved, rotated
 
-CREATED, DELETED = NameChange.CREATED, NameChange.DELETED
+ATTRIBUTES, CREATED, DELETED = NameChange.ATTRIBUTES, NameChange.CREATED, NameChange.DELETED
 MOVED_FROM = NameChange.MOVED_FROM
 
 
@@ -306,3 +309,65 @@ async def test_a_file_that_was_moved_unopened_after_one_that_was_deleted(tmp_pat
         log.rename(tmp_path / "a.log.1")
         append(log, "four\n")
         await follower.until_lines("one", "two", "three", "four")
+
+
+def test_names_that_change_whenever_they_are_looked_at(tmp_path: Path) -> None:
+    """However often that is, what was renamed in the last moment is found."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    late.tell((ATTRIBUTES, log, 0), then=busy(late, log, 100, seconds=0.0))
+    late.read()
+    assert late.given == ["one", "two", "three"]
+    late.files.close()
+
+
+def test_names_that_change_for_long(tmp_path: Path) -> None:
+    """The loop has its turn meanwhile; nothing new is read before it is known what came first."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    late.tell((ATTRIBUTES, log, 0), then=busy(late, log, 3, seconds=LOOK_SECONDS))
+    assert late.files.is_behind
+    late.files.look(str(log))
+    assert late.reading.turn() == []
+    late.read()
+    assert late.given == ["one", "two", "three"]
+    late.files.close()
+
+
+def busy(late: Late, log: Path, looks: int, seconds: float) -> Callable[[], Sequence[Told]]:
+    """Let a name change after each of so many looks, which take so long; then rotate twice."""
+
+    def then() -> Sequence[Told]:
+        nonlocal looks
+        looks -= 1
+        time.sleep(seconds)
+        if looks:
+            late.when_asked(then)
+            return [(ATTRIBUTES, log, 0)]
+        log.rename(log.with_name("a.log.1"))
+        log.write_text("two\n")
+        log.rename(log.with_name("a.log.2"))
+        log.write_text("three\n")
+        return [
+            *rotated(log, log.with_name("a.log.1"), 1),
+            *rotated(log, log.with_name("a.log.2"), 2),
+        ]
+
+    return then
+
+
+def test_a_renamed_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    """Nobody has read it, and nobody can: a loss."""
+    log = tmp_path / "a.log"
+    log.write_text("one\n")
+    late = Late(log)
+    old, unreadable = tmp_path / "a.log.1", tmp_path / "a.log.2"
+    log.rename(old)
+    unreadable.symlink_to(unreadable)
+    log.write_text("three\n")
+    late.tell(*rotated(log, old, 1), *rotated(log, unreadable, 2))
+    late.read()
+    assert late.given == ["one", None, "three"]
+    late.files.close()
