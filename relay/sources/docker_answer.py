@@ -190,7 +190,7 @@ class Answers:
         # What looks like the first piece of an endless line may be any of it, where the answer
         # begins inside.
         is_sure = is_last or 0 not in records.offsets
-        reaches = is_sure and self._window.reaches(records.times[0], key)
+        reaches = is_sure and self._window.reaches(records.times[0], key, is_last=is_last)
         if is_last and not reaches and not self._window.is_empty:
             self._output.add_loss()
         return reaches or is_last

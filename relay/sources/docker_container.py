@@ -27,7 +27,7 @@ from relay.sources.docker_frames import FrameError
 from relay.sources.docker_lives import Life, Lives
 from relay.sources.docker_log import ContainerLog
 from relay.sources.docker_output import Outlet, Output
-from relay.sources.docker_position import ContainerPosition, Window
+from relay.sources.docker_position import LEAST_NS, NEVER_UNSURE, ContainerPosition, Window
 from relay.sources.docker_row import Row
 from relay.sources.process import Backoff
 
@@ -85,7 +85,9 @@ class ContainerReader:
         self._has_begun = position is not None
         self._window = Window()
         if position is not None:
-            self._window = Window(position.lo, position.hi, keys, position.open_lines)
+            self._window = Window(
+                position.lo, position.hi, keys, position.open_lines, position.unsure_ns
+            )
         self._lives = Lives(_life_of(position), is_over=position is not None and position.is_over)
         self._output = Output(outlet, id_)
         if position is not None:
@@ -370,9 +372,10 @@ class ContainerReader:
     async def _give(self) -> None:
         """Hand over what was made, with the position after it."""
         current, window, held_ns = self._lives.current, self._window, self._answers.held_ns
+        # What is held is read again, with what was given since, whose keys are kept for that.
+        unsure_ns = min(window.unsure_ns, NEVER_UNSURE if held_ns is None else held_ns - LEAST_NS)
         position = ContainerPosition(
-            # What is held is read again, with what was given since, whose keys are kept for that.
-            window.lo if held_ns is None else min(window.lo, held_ns),
+            min(window.lo, unsure_ns),
             window.hi,
             self._output.instance,
             self._output.channel,
@@ -380,6 +383,7 @@ class ContainerReader:
             0 if current is None else current.started_ns,
             self._lives.is_over,
             window.open_lines.values(),
+            unsure_ns,
         )
         self._row.stand(window.hi)
         await self._hand_on(self._output.taken(position))

@@ -108,6 +108,7 @@ class ContainerLog:
                 is_last = parameters is ways[-1]
                 ending = await self._answers.read(opened, tty=self._tty, is_last=is_last)
             if ending is not Ending.SHORT:
+                self._window.settle()
                 return
 
     async def first_time(self, engine: Engine, tail: int | None) -> int:

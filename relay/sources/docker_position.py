@@ -41,7 +41,7 @@ MOST_RECORDS = 256 * 1024
 FUTURE_NS = 500_000_000
 """A newest record that is so much later than now was written before the clock was set back."""
 
-NEVER_SET_BACK = 1 << 63
+NEVER_SET_BACK = NEVER_UNSURE = 1 << 63
 
 CHUNK_RECORDS = 512
 
@@ -117,6 +117,8 @@ class Window:
         hi: the greatest time that was read; 0: none was.
         keys: of the records from ``lo`` on that were read, 16 bytes each.
         open_lines: that were not read to their ends.
+        unsure_ns: records from this time on may be missing before one that is known: entries
+            wait for more lines of their stream, while those of the other go on.
     """
 
     def __init__(
@@ -125,7 +127,10 @@ class Window:
         hi: int = 0,
         keys: bytes = b"",
         open_lines: Sequence[tuple[int, int, int]] = (),
+        unsure_ns: int = NEVER_UNSURE,
     ) -> None:
+        self.unsure_ns = unsure_ns
+        self._sure_from_ns = hi + LEAST_NS
         self.lo = lo
         self.hi = hi
         self.open_lines = OpenLines(open_lines)
@@ -152,11 +157,23 @@ class Window:
         """Expect the records of another answer, which may begin with what was read."""
         self._has_passed = False
 
-    def reaches(self, time: int, key: int) -> bool:
-        """Tell whether nothing that is not read yet comes before the first record of an answer."""
+    def reaches(self, time: int, key: int, *, is_last: bool = False) -> bool:
+        """
+        Tell whether nothing that is not read yet comes before the first record of an answer.
+
+        Args:
+            time: of the record.
+            key: its hash.
+            is_last: whether there is nothing before it any more.
+        """
         if self.is_empty:
             return time <= self.lo
-        return time < self.lo or self._knows(time, key)
+        is_sure = is_last or time < self.unsure_ns or self.is_first(time, key)
+        return time < self.lo or (is_sure and self._knows(time, key))
+
+    def settle(self) -> None:
+        """Take note that all that was there was read again."""
+        self.unsure_ns = NEVER_UNSURE
 
     def is_new(self, time: int, key: int, *, is_late: bool) -> bool:
         """Tell whether a record was not read yet, as :meth:`take` would, but for set clocks."""
@@ -238,6 +255,8 @@ class Window:
     def _add(self, times: Sequence[int], keys: Sequence[int]) -> None:
         chunk = _Chunk(times, keys)
         self.hi = max(self.hi, chunk.newest)
+        if chunk.newest > self._sure_from_ns:
+            self.settle()
         self._append(chunk)
         self._forget()
 
@@ -330,6 +349,7 @@ class ContainerPosition:
         started_ns: when that run started.
         is_over: whether the run's end was published, after its last line.
         open_lines: as in :class:`Window`.
+        unsure_ns: as in :class:`Window`.
     """
 
     lo: int
@@ -340,6 +360,7 @@ class ContainerPosition:
     started_ns: int = 0
     is_over: bool = False
     open_lines: Sequence[tuple[int, int, int]] = ()
+    unsure_ns: int = NEVER_UNSURE
 
     def dump(self) -> str:
         """Return it as small JSON."""
@@ -353,6 +374,7 @@ class ContainerPosition:
                 "started": self.started_ns,
                 "over": self.is_over,
                 "open": self.open_lines,
+                "unsure": self.unsure_ns,
             }
         )
 
@@ -369,8 +391,9 @@ class ContainerPosition:
                 None if values["run"] is None else str(values["run"]),
                 int(values["started"]),
                 bool(values["over"]),
-                # Positions of the first releases have none.
+                # Positions of the first releases have neither.
                 [(int(a), int(b), int(c)) for a, b, c in values.get("open", ())],
+                int(values.get("unsure", NEVER_UNSURE)),
             )
         except (ValueError, TypeError, KeyError):
             return None

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import accumulate
 from pathlib import Path
@@ -73,12 +73,17 @@ class Running:
 
 @asynccontextmanager
 async def reading(
-    engine: FakeEngine, tmp_path: Path, kind: type[DockerSource] = DockerSource, **options: Any
+    engine: FakeEngine,
+    tmp_path: Path,
+    kind: type[DockerSource] = DockerSource,
+    positions: Mapping[str, Position] | None = None,
+    **options: Any,
 ) -> AsyncIterator[Running]:
     """Read a fake engine while the context lasts."""
     async with engine.running(tmp_path / "e.sock") as url:
         running = Running(url, kind, **options)
-        task = asyncio.create_task(Supervisor(running.source, running.hub).run())
+        supervisor = Supervisor(running.source, running.hub, positions=positions or {})
+        task = asyncio.create_task(supervisor.run())
         try:
             yield running
         finally:
@@ -268,6 +273,30 @@ async def test_a_position_does_not_cover_lines_that_wait_for_more(tmp_path: Path
         assert before[-1].hi > trace + 5 * SECOND
         assert max(one.lo for one in before) <= trace
         assert max(one.keys_from for one in running.source.positions[: len(before)]) <= trace
+
+
+async def test_a_line_that_waited_for_more_at_a_kill(tmp_path: Path) -> None:
+    """It is read again, though what is after it in the log is known."""
+    trace = NINE + 1000 * 1_000_000 + 500
+    body = beside(0, 1000) + part(trace, 1, b"trace\n") + beside(1000, 4000)
+    engine = FakeEngine([Answer(body, hold=True)])
+    async with reading(engine, tmp_path, kind=Recorded, multiline="indent") as running:
+        await running.wait(lambda: "trace" in running.lines)
+        assert isinstance(running.source, Recorded)
+        positions = running.source.positions
+    keys = [one.record_keys for one in positions]
+    number = next(n for n, one in enumerate(keys) if trace.to_bytes(8, "big") in one)
+    killed = Position(positions[number - 1].value, b"".join(keys[:number]))
+    known = len(killed.record_keys) // 16
+    assert known > 3000
+    inside, whole = beside(2900, 4010), body + beside(4000, 4010)
+    answers = [Answer(inside, hold=True), Answer(whole), Answer(inside, hold=True)]
+    engine = FakeEngine(answers)
+    async with reading(engine, tmp_path, positions={ID: killed}, multiline="indent") as running:
+        await running.wait(lambda: len(running.lines) >= 4011 - known)
+        left = ["trace", *(f"line {number}" for number in range(known, 4010))]
+        assert sorted(running.lines) == sorted(left)
+        assert not [item for item in running.items if isinstance(item, DeclaredLoss)]
 
 
 async def test_a_container_that_goes_while_its_engine_is_away(tmp_path: Path) -> None:

@@ -210,6 +210,20 @@ def test_an_answer_that_begins_with_something_new_does_not_reach_back() -> None:
     assert not window.reaches(300, 3)
 
 
+def test_a_known_record_may_come_after_one_that_was_held() -> None:
+    """Till all was read again, or what comes is far later."""
+    stored = packed([START, START + 5], [1, 2])
+    window = Window(START, START + 5, stored, unsure_ns=START + 3)
+    assert window.reaches(START, 1)
+    assert not window.reaches(START + 5, 2)
+    assert window.reaches(START + 5, 2, is_last=True)
+    window.take([START + 2 * SECOND], [3])
+    assert window.reaches(START + 5, 2)
+    window = Window(START, START + 5, stored, unsure_ns=START + 3)
+    window.settle()
+    assert window.reaches(START + 5, 2)
+
+
 def test_pieces_of_an_endless_line_differ_by_their_place() -> None:
     """They have one time, and may have one text."""
     piece = b"x" * 100 + b"\n"
@@ -225,7 +239,7 @@ def test_streams_with_one_text_differ() -> None:
 
 def test_a_position_is_read_as_it_was_written() -> None:
     """What is no position is none."""
-    position = ContainerPosition(1, 2, "web-1", "web", "web-1.abc", 3, True, [(1, 7, 9)])
+    position = ContainerPosition(1, 2, "web-1", "web", "web-1.abc", 3, True, [(1, 7, 9)], 5)
     assert ContainerPosition.parse(position.dump()) == position
     for text in ("", "7", "{}", '{"lo": 1}', "[]", '{"lo": "x"}'):
         assert ContainerPosition.parse(text) is None
