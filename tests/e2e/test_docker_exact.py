@@ -72,7 +72,7 @@ def test_cuts_inside_frames(lives: Lives, engine: Engine, tmp_path: Path) -> Non
     with EngineProxy(engine.socket).running() as proxy:
         proxy.cut_after = 1_000_007
         relay = lives(proxy.url)
-        writer = begin(engine, tmp_path, lines=15_000, burst=50)
+        writer = begin(engine, tmp_path, lines=15_000, burst=100)
         wait_for_more(relay, 25_000)
         proxy.cut_after = None
         writer.wait()

@@ -84,7 +84,9 @@ def test_a_relay_that_does_not_say_who_it_is(
     with EngineProxy(engine.socket, asking_for_certificates(authority)).running() as proxy:
         relay = lives(proxy.url, keys(authority, None))
         relay.wait(lambda: last_error(relay) != "None")
-        assert last_error(relay) == f"cannot reach {proxy.url}: server disconnected"
+        # Whether its last words come before its hanging up is chance.
+        reasons = ("server disconnected", "connection reset by peer")
+        assert last_error(relay) in [f"cannot reach {proxy.url}: {reason}" for reason in reasons]
 
 
 def test_two_engines_side_by_side(start_relay: StartRelay, engine: Engine, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_what_the_engine_s_follower_skips_is_read(
 ) -> None:
     """The relay stands still while files come and go: all that is still there comes, in order."""
     relay = lives()
-    writer = begin(engine, tmp_path, tty=tty, more=limits("1m", 9))
+    writer = begin(engine, tmp_path, tty=tty, more=limits("1m", 30))
     for _ in range(2):
         wait_for_more(relay, 20_000)
         with standing_still(relay):
