@@ -42,7 +42,7 @@ class Names:
     def __init__(self, files: FileSet, lives: Lives) -> None:
         self._files = files
         self._lives = lives
-        self._tenants = Tenants(self._is_ours, self._is_rotated)
+        self._tenants = Tenants(self._is_ours, self._is_rotated, self._who_read)
         self._bearing: dict[int, Birth] = {}
         self._early: list[NameEvent] = []
         self._changed: dict[str, None] = {}
@@ -163,6 +163,10 @@ class Names:
             if time.monotonic() > until:
                 return
 
+    def _who_read(self, path: str) -> FileReader | None:
+        place = self._files.places.get(path)
+        return place.settled if place is not None else None
+
     def _is_rotated(self, path: str, home: str) -> bool:
         """Tell whether a file that was moved is still its old path's, not its new one's."""
         patterns = self._files.patterns
@@ -195,17 +199,13 @@ class Names:
     def _recognise(self, path: str, tenants: Sequence[Tenant]) -> None:
         """Tell who reads them, as far as anyone does."""
         place = self._files.places.get(path)
-        if place is None:
-            return
         for tenant in tenants:
             if tenant.path == path:
-                tenant.reader = place.current
+                tenant.reader = place.current if place is not None else None
             elif tenant.file is not None:
                 reader = self._files.known.get(tenant.file.key)
                 tenant.reader = None if self._is_stray(reader, path) else reader
-        for tenant in tenants[:1]:
-            if tenant.reader is None and not tenant.is_new:
-                tenant.reader = place.settled
+            tenant.reader = tenant.reader or tenant.was
         self._recognise_gone(path, tenants)
 
     def _recognise_gone(self, path: str, tenants: Sequence[Tenant]) -> None:

@@ -23,7 +23,8 @@ class Tenant:
     Args:
         home: the path among whose lines its own stand.
         path: its name now; ``None``: it was deleted, or is out of sight.
-        is_new: whether it came there by these events; else it was there before.
+        is_new: whether it came to a path of ours by these events; else it was at one before.
+        was: who read it before these events.
         left: number of the change by which it lost its last name.
         moved: number of the change by which it lost its home.
         reader: who reads it, once that is known.
@@ -33,6 +34,7 @@ class Tenant:
     home: str
     path: str | None
     is_new: bool = True
+    was: FileReader | None = None
     left: int = 0
     moved: int = 0
     reader: FileReader | None = None
@@ -52,10 +54,14 @@ class Tenants:
     Args:
         is_ours: whether a path is one of the source's.
         is_rotated: whether a file that has the first path now still belongs to the second.
+        who_read: who read the file that a path led to before anything was told.
     """
 
     def __init__(
-        self, is_ours: Callable[[str], bool], is_rotated: Callable[[str, str], bool]
+        self,
+        is_ours: Callable[[str], bool],
+        is_rotated: Callable[[str, str], bool],
+        who_read: Callable[[str], FileReader | None],
     ) -> None:
         self.of: dict[str, list[Tenant]] = {}
         """Of each path that anything happened to, its files in their order."""
@@ -66,6 +72,7 @@ class Tenants:
         self._number = 0
         self._is_ours = is_ours
         self._is_rotated = is_rotated
+        self._who_read = who_read
 
     def note(self, event: NameEvent, number: int) -> None:
         """Follow one change; changes are numbered upwards."""
@@ -90,6 +97,9 @@ class Tenants:
 
     def clear(self) -> None:
         """Forget all that was told, once it is known what it means."""
+        for tenants in self.of.values():
+            for tenant in tenants:
+                tenant.close()
         self.of.clear()
         self.unlooked.clear()
         self._at.clear()
@@ -107,7 +117,7 @@ class Tenants:
     def _leave(self, path: str) -> Tenant | None:
         tenant = self._at.pop(path, None)
         if tenant is None and path not in self.of and self._is_ours(path):
-            tenant = Tenant(path, path, is_new=False)
+            tenant = Tenant(path, path, is_new=False, was=self._who_read(path))
             self.of[path] = [tenant]
         if tenant is not None:
             tenant.path, tenant.left = None, self._number
@@ -127,8 +137,8 @@ class Tenants:
         if is_other and self._is_ours(path):
             # It was another path's only on the way to this one.
             self.of[tenant.home].remove(tenant)
-            self.unlooked.pop(tenant, None)
-            self._put(Tenant(path, path))
+            tenant.home = path
+            self._put(tenant)
 
     def _put(self, tenant: Tenant) -> None:
         self.of.setdefault(tenant.home, []).append(tenant)

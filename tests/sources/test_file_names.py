@@ -371,3 +371,53 @@ def test_a_renamed_file_that_cannot_be_opened(tmp_path: Path) -> None:
     late.read()
     assert late.given == ["one", None, "three"]
     late.files.close()
+
+
+def test_a_file_that_is_moved_to_another_path_by_way_of_a_third(tmp_path: Path) -> None:
+    """What was opened to find out which it is is closed again."""
+    log, other, between = (tmp_path / name for name in ("a.log", "b.log", "a.tmp"))
+    log.write_text("one\n")
+    late = Late(tmp_path / "*.log")
+    before = os.listdir("/proc/self/fd")
+
+    def go_on() -> list[Told]:
+        between.rename(other)
+        return moved(between, other, 2)
+
+    log.rename(between)
+    late.tell(*moved(log, between, 1), then=go_on)
+    assert os.listdir("/proc/self/fd") == before
+    late.read()
+    assert late.given == ["one"]
+    late.files.close()
+
+
+def test_a_file_that_was_read_is_moved_to_another_path_and_deleted(tmp_path: Path) -> None:
+    """Its reader has it open: nothing is lost."""
+    log, other = tmp_path / "a.log", tmp_path / "b.log"
+    log.write_text("one\n")
+    late = Late(tmp_path / "*.log")
+    log.rename(other)
+    other.unlink()
+    late.tell(*moved(log, other, 1), (DELETED, other, 0))
+    late.read()
+    assert late.given == ["one"]
+    late.files.close()
+
+
+def test_rotation_among_paths_of_ours(tmp_path: Path) -> None:
+    """Files that were read are moved, and overwritten, twice between two looks: no loss."""
+    log, first, second = (tmp_path / name for name in ("x", "x.1", "x.2"))
+    for path in (log, first, second):
+        path.write_text(f"{path.name}\n")
+    late = Late(tmp_path / "*")
+    told: list[Told] = []
+    for number in range(2):
+        first.rename(second)
+        log.rename(first)
+        log.write_text(f"new {number}\n")
+        told += [*moved(first, second, 2 * number + 1), *rotated(log, first, 2 * number + 2)]
+    late.tell(*told)
+    late.read()
+    assert late.given == ["x", "x.1", "x.2", "new 0", "new 1"]
+    late.files.close()

@@ -9,7 +9,7 @@ OURS = ("a.log", "b.log")
 
 def told(*changes: tuple[NameChange, str]) -> dict[str, list[tuple[str | None, bool]]]:
     """Return, for each path, the names that its files have now, and whether they are new."""
-    tenants = Tenants(OURS.__contains__, lambda path, home: path.startswith(home))
+    tenants = Tenants(OURS.__contains__, lambda path, home: path.startswith(home), lambda _: None)
     for number, (change, path) in enumerate(changes):
         tenants.note(NameEvent(path, change, 1), number)
     return {path: [(one.path, one.is_new) for one in of] for path, of in tenants.of.items()}
@@ -45,6 +45,12 @@ def test_a_file_that_is_moved_from_one_of_our_paths_to_another() -> None:
     """It is that one's from then on."""
     changes = [(CREATED, "a.log"), (MOVED_FROM, "a.log"), (MOVED_TO, "b.log")]
     assert told(*changes) == {"a.log": [], "b.log": [(None, False), ("b.log", True)]}
+
+
+def test_a_file_that_was_there_and_is_moved_to_another_path() -> None:
+    """It is not new there."""
+    changes = [(MOVED_FROM, "a.log"), (MOVED_TO, "b.log"), (DELETED, "b.log")]
+    assert told(*changes) == {"a.log": [], "b.log": [(None, False), (None, False)]}
 
 
 def test_a_file_that_is_moved_out_of_sight() -> None:
