@@ -119,8 +119,9 @@ class Names:
         for event in events:
             # Each at a time of its own, so that times tell the order.
             self._files.told += 1
-            self._note_birth(event, time.monotonic())
-            self._tenants.note(event, self._files.told)
+            if not event.is_directory:
+                self._note_birth(event, time.monotonic())
+                self._tenants.note(event, self._files.told)
             if self._is_ours(event.path):
                 self._changed[event.path] = self._unlooked[event.path] = None
 

@@ -29,7 +29,7 @@ thousand lines a second, evenly written, are thus never held back."""
 # From inotify(7). The module that reads the events is imported only where there is inotify.
 MODIFY, ATTRIB, MOVED_FROM, MOVED_TO = 0x2, 0x4, 0x40, 0x80
 CREATE, DELETE, MOVE_SELF = 0x100, 0x200, 0x800
-Q_OVERFLOW, IGNORED, ONLYDIR = 0x4000, 0x8000, 0x01000000
+Q_OVERFLOW, IGNORED, ONLYDIR, ISDIR = 0x4000, 0x8000, 0x01000000, 0x40000000
 
 OF_FILE = MODIFY | ATTRIB | MOVE_SELF
 OF_DIRECTORY = CREATE | MOVED_TO | MOVED_FROM | DELETE | ATTRIB | ONLYDIR
@@ -54,11 +54,13 @@ class NameEvent:
         path: spelled as the directory was given.
         change: what happened.
         cookie: the same for the two halves of a move.
+        is_directory: whether it is the name of a directory.
     """
 
     path: str
     change: NameChange
     cookie: int
+    is_directory: bool = False
 
 
 class FileEvents(Protocol):
@@ -241,5 +243,5 @@ class Watch:
         change = next((change for change in NameChange if mask & change.value), None)
         if change is None or not name:
             return []
-        paths = self._paths[watch]
-        return [NameEvent(os.path.join(path, name), change, cookie) for path in paths]
+        names = [os.path.join(path, name) for path in self._paths[watch]]
+        return [NameEvent(path, change, cookie, bool(mask & ISDIR)) for path in names]

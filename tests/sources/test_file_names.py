@@ -421,3 +421,16 @@ def test_rotation_among_paths_of_ours(tmp_path: Path) -> None:
     late.read()
     assert late.given == ["x", "x.1", "x.2", "new 0", "new 1"]
     late.files.close()
+
+
+async def test_directories_that_come_and_go(tmp_path: Path) -> None:
+    """They are no files that nobody has read."""
+    log, directory = tmp_path / "a.log", tmp_path / "b.log"
+    append(log, "one\n")
+    async with Follower(tmp_path / "*.log") as follower:
+        await follower.until_lines("one")
+        directory.mkdir()
+        directory.rmdir()
+        append(log, "two\n")
+        await follower.until_lines("one", "two")
+    assert follower.losses == 0
