@@ -18,6 +18,7 @@ from tests.e2e.conftest import Relay
 from tests.e2e.docker_writers import (
     LEAST_RATE,
     Lives,
+    Writer,
     assert_exact,
     begin,
     gaps_in,
@@ -185,7 +186,7 @@ def test_containers_that_are_recreated_and_removed_at_once(
 def test_restarts_of_the_engine(
     lives: Lives, engine: Engine, tmp_path: Path, live_restore: bool, tty: bool
 ) -> None:
-    """With its containers going on, or ending with it."""
+    """With its containers going on, or ending with it: all that it has comes once."""
     with restarting(engine, live_restore=live_restore):
         relay = lives()
         writer = begin(engine, tmp_path, tty=tty)
@@ -195,7 +196,10 @@ def test_restarts_of_the_engine(
                 engine.docker("start", "numbers")
         wait_for_more(relay, 5000)
         writer.stop()
-        assert_exact(relay, writer)
+        if live_restore:
+            assert_as_kept(relay, engine, writer)
+        else:
+            assert_exact(relay, writer)
         assert _source(relay)["state"] == "running"
 
 
@@ -208,15 +212,25 @@ def test_an_engine_that_is_killed(lives: Lives, engine: Engine, tmp_path: Path, 
         restart(relay, engine, signal.SIGKILL, live_restore=True)
         wait_for_more(relay, 5000)
         writer.stop()
-        assert writer.rate > LEAST_RATE
-        done = engine.try_docker("logs", "numbers")
-        kept = [*done.stdout.splitlines(), *done.stderr.splitlines()]
-        for stream in writer.streams:
-            own = [line for line in kept if f" {stream} " in line]
-            relay.wait(partial(lines_in, relay, "numbers", own[-1]))
-            assert lines_in(relay, "numbers", f" {stream} ") == own
-            assert len(writer.written(stream)) - len(own) < 1000
-        assert gaps_in(relay, "numbers") == []
+        assert_as_kept(relay, engine, writer)
+
+
+def assert_as_kept(relay: Relay, engine: Engine, writer: Writer) -> None:
+    """
+    Hold what the relay has against what the engine has, of a container that outlived it.
+
+    An engine that ends so, also when it is asked to, drops what it has read and not written yet:
+    up to some thousand lines of a container that never pauses (measured without a relay).
+    """
+    assert writer.rate > LEAST_RATE
+    done = engine.try_docker("logs", writer.name)
+    kept = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+    for stream in writer.streams:
+        own = [line for line in kept if f" {stream} " in line]
+        relay.wait(partial(lines_in, relay, writer.name, own[-1]))
+        assert lines_in(relay, writer.name, f" {stream} ") == own
+        assert len(writer.written(stream)) - len(own) < 4000
+    assert gaps_in(relay, writer.name) == []
 
 
 @contextmanager
