@@ -239,11 +239,15 @@ class ContainerReader:
         async with self._log.opened(engine) as read_opened:
             is_gone = False
             try:
-                await self._look(engine)
+                facts = await self._look(engine)
             except GoneError:
                 is_gone = True
                 self._see_starts()
-            while self._lives.next:
+            else:
+                if len(self._lives.next) > 1:
+                    # What is there is read first, each run to its border, and then the newest.
+                    return facts
+            if self._lives.next:
                 self._turn_over()
             await read_opened()
         if is_gone:

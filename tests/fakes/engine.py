@@ -49,6 +49,7 @@ class FakeEngine:
         inspect_errors: so many times it is not told how the container is.
         is_gone: whether there is no container any more.
         cut: ends the answers that are held.
+        told: events for who follows them, later.
     """
 
     answers: list[Answer]
@@ -59,6 +60,7 @@ class FakeEngine:
     inspect_errors: int = 0
     is_gone: bool = False
     cut: asyncio.Event = field(default_factory=asyncio.Event)
+    told: asyncio.Queue[list[dict[str, Any]]] = field(default_factory=asyncio.Queue)
 
     @asynccontextmanager
     async def running(self, socket: Path) -> AsyncGenerator[str, None]:
@@ -125,7 +127,7 @@ class FakeEngine:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        for event in self.events:
-            await response.write(json.dumps(event).encode() + b"\n")
-        await asyncio.Event().wait()
-        return response
+        events = self.events
+        while True:
+            await response.write(b"".join(json.dumps(one).encode() + b"\n" for one in events))
+            events = await self.told.get()

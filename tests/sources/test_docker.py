@@ -299,6 +299,38 @@ async def test_a_line_that_waited_for_more_at_a_kill(tmp_path: Path) -> None:
         assert not [item for item in running.items if isinstance(item, DeclaredLoss)]
 
 
+def state(status: str, started: int, finished: int) -> dict[str, Any]:
+    """Return what is told of a container by whole seconds after nine."""
+    return {
+        "State": {
+            "Status": status,
+            "ExitCode": 0,
+            "StartedAt": f"2026-11-21T09:00:{started:02}Z",
+            "FinishedAt": f"2026-11-21T09:00:{finished:02}Z",
+        }
+    }
+
+
+async def test_two_starts_that_are_seen_at_once(tmp_path: Path) -> None:
+    """The lines of a short run are its own, and it ends, though the next one says nothing."""
+    log = [(NINE + n * SECOND, 0, b"line %d\n" % n) for n in (1, 11)]
+    engine = FakeEngine([Answer(multiplexed(log[:1]))], inspected=state("exited", 0, 2))
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: running.row.state == "ended")
+        engine.answers = [Answer(multiplexed(log), hold=True)]
+        engine.inspected = state("running", 20, 12)
+        actions = (("die", 2), ("start", 10), ("die", 12), ("start", 20))
+        actor = {"ID": ID, "Attributes": {"exitCode": "0"}}
+        engine.told.put_nowait(
+            [
+                {"Action": action, "Actor": actor, "timeNano": NINE + at * SECOND + 1}
+                for action, at in actions
+            ]
+        )
+        await running.wait(lambda: len(running.hub.runs) == 3)
+        assert [run.lines for run in running.hub.runs.values()] == [1, 1, 0]
+
+
 async def test_a_container_that_goes_while_its_engine_is_away(tmp_path: Path) -> None:
     """It may have said more than was read, which is a loss: the answer was cut, not ended."""
     engine = FakeEngine([Answer(said(0, 1), hold=True)])
