@@ -285,10 +285,15 @@ class Names:
                 self._files.turns.put(self._files.loss(path))
 
     def events_lost(self) -> None:
-        """Look at everything."""
-        self._tenants.clear()
-        self._changed, self._unlooked, self._files.is_behind = {}, {}, False
+        """Settle what was told, and look at everything; between the two is a loss."""
         self._files.turns.mark_all(self._files.known.values())
-        for path in list(self._files.places):
-            if self._files.running:
-                self._files.look(path)
+        if not self._files.running:
+            return
+        before = [(place, place.current) for place in self._files.places.values()]
+        self._files.is_behind, self._unlooked = False, {}
+        self._take_stock()
+        for place, reader in before:
+            self._files.look(place.path)
+            if reader not in (None, place.current) and reader.path == place.path:
+                # Others may have come and gone behind it.
+                self._mark_lossy(reader)

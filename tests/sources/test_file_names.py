@@ -258,7 +258,7 @@ def test_a_file_that_was_finished_is_not_taken_for_another(tmp_path: Path) -> No
 
 
 def test_lost_events_make_everything_be_looked_at(tmp_path: Path) -> None:
-    """When the kernel's queue was full, each path is looked at again."""
+    """When the kernel's queue was full, nobody knows what came between two files."""
     log = tmp_path / "a.log"
     log.write_text("one\n")
     late = Late(log)
@@ -266,7 +266,7 @@ def test_lost_events_make_everything_be_looked_at(tmp_path: Path) -> None:
     log.write_text("two\n")
     late.names.events_lost()
     late.read()
-    assert late.lines == ["one", "two"]
+    assert late.given == ["one", None, "two"]
     status = late.files.status
     assert status.state is SourceState.RUNNING
     late.files.close()
@@ -434,3 +434,28 @@ async def test_directories_that_come_and_go(tmp_path: Path) -> None:
         append(log, "two\n")
         await follower.until_lines("one", "two")
     assert follower.losses == 0
+
+
+def test_events_are_lost_while_names_change_for_long(tmp_path: Path) -> None:
+    """What was told by then is settled, and nothing is left open; what was not may be a loss."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(log)
+    before = len(os.listdir("/proc/self/fd"))
+    log.rename(old[1])
+    old[2].write_text("two\n")
+    log.write_text("three\n")
+
+    def slow_change() -> list[Told]:
+        time.sleep(LOOK_SECONDS)
+        return [(ATTRIBUTES, log, 0)]
+
+    late.tell(*rotated(log, old[1], 1), *rotated(log, old[2], 2), then=slow_change)
+    assert late.files.is_behind
+    log.rename(tmp_path / "a.log.3")
+    log.write_text("five\n")
+    late.names.events_lost()
+    assert len(os.listdir("/proc/self/fd")) == before + 3
+    late.read()
+    assert late.given == ["one", "two", "three", None, "five"]
+    late.files.close()
