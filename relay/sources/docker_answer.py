@@ -131,6 +131,8 @@ class Answers:
         self._last_turn = 0.0
         self._oldest_taken = FAR_NS
         """The least time of a record that was taken, since this was set last."""
+        self._in_hand: frozenset[tuple[int, int]] = frozenset()
+        """Times and hashes of records that are taken once the log was looked into."""
 
     @property
     def held_ns(self) -> int | None:
@@ -171,6 +173,9 @@ class Answers:
                 continue
             keys = hashes(records)
             if not is_checked:
+                if is_last and (records.times[0], keys[0]) in self._in_hand:
+                    # The engine has emptied its file, but what is before is in hand too.
+                    return Ending.WHOLE
                 if not self._begins(records, keys[0], is_last=is_last):
                     return Ending.SHORT
                 is_checked = True
@@ -229,7 +234,11 @@ class Answers:
             return False
         if doubt:
             await self._take(records.picked(range(doubt)), keys[:doubt])
-        is_stale = await self._has_left_out(following, records.times[doubt])
+        self._in_hand = frozenset(zip(records.times[doubt:], keys[doubt:], strict=True))
+        try:
+            is_stale = await self._has_left_out(following, records.times[doubt])
+        finally:
+            self._in_hand = frozenset()
         await self._take(records.picked(range(doubt, len(keys))), keys[doubt:])
         return is_stale
 

@@ -171,6 +171,18 @@ async def test_what_a_follower_leaves_out_is_asked_for(tmp_path: Path) -> None:
         assert asked == [("all", "1"), ("1024", "0"), ("1024", "1")]
 
 
+async def test_a_file_that_the_engine_has_emptied(tmp_path: Path) -> None:
+    """What the answer goes on with after a pause is all that there is: nothing is lost."""
+    before, after = range(0, 20_000, 1000), range(60_000, 64_000, 1000)
+    emptied = Answer(said(*after), hold=True)
+    engine = FakeEngine([Answer(said(*before, *after), hold=True), emptied], inspected=LIMITED)
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(running.lines) >= 24)
+        assert running.lines == [f"line {number}" for number in (*before, *after)]
+        assert not [item for item in running.items if isinstance(item, DeclaredLoss)]
+        assert [one["tail"] for one in engine.asked][1::5] == ["1024", "all"]
+
+
 async def test_what_a_follower_keeps_to_itself_is_asked_for(tmp_path: Path) -> None:
     """Also where nothing comes after it: a silence is looked into, once."""
     engine = FakeEngine([Answer(said(0), hold=True), Answer(said(0, 1), hold=True)])
