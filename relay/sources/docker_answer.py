@@ -53,11 +53,12 @@ class Following:
 
     Args:
         skips: tells when that may be.
-        look_back: asks for the log once more, and reads that answer to its end.
+        look_back: asks for the log once more, and reads that answer to its end; knows how many
+            records have come that are not taken yet.
     """
 
     skips: Skips
-    look_back: Callable[[], Awaitable[None]]
+    look_back: Callable[[int], Awaitable[None]]
 
 
 class Ending(Enum):
@@ -246,7 +247,7 @@ class Answers:
         """Read what an answer may have left out before a time, and tell whether it has."""
         following.skips.hush()
         self._oldest_taken = FAR_NS
-        await following.look_back()
+        await following.look_back(len(self._in_hand))
         return self._oldest_taken < before_ns
 
     async def _nap(self, opened: Log, size: int) -> None:

@@ -16,10 +16,13 @@ from functools import partial
 from relay.sources.docker_answer import Answers, Ending, Following
 from relay.sources.docker_engine import Engine, GoneError, Log
 from relay.sources.docker_facts import Container
-from relay.sources.docker_position import Window, requests
+from relay.sources.docker_position import FIRST_TAIL, Window, requests
 from relay.sources.docker_skips import Skips
 
 __all__ = ["ContainerLog"]
+
+LOOK_RECORDS = 64
+"""Of what was read already so much is asked for where something may have been left out."""
 
 
 class ContainerLog:
@@ -74,10 +77,14 @@ class ContainerLog:
             opened, tty=self._tty, is_last=is_last, following=following
         )
 
-    async def _look_back(self, engine: Engine) -> None:
+    async def _look_back(self, engine: Engine, in_hand: int) -> None:
+        ways = list(requests(self._window))
+        if in_hand + LOOK_RECORDS < FIRST_TAIL and len(ways) > 1:
+            # A container that writes in bursts is looked at often, and has mostly lost nothing.
+            ways.insert(0, {"tail": str(in_hand + LOOK_RECORDS)})
         # Where it is gone, what is open already is all that there is.
         with suppress(GoneError):
-            await self._catch_up(engine, list(requests(self._window)))
+            await self._catch_up(engine, ways)
 
     @asynccontextmanager
     async def opened(self, engine: Engine) -> AsyncIterator[Callable[[], Awaitable[None]]]:

@@ -168,7 +168,7 @@ async def test_what_a_follower_leaves_out_is_asked_for(tmp_path: Path) -> None:
         assert running.lines == [f"line {number}" for number in range(0, 81_000, 1000)]
         await running.wait(lambda: len(engine.asked) == 3)
         asked = [(one["tail"], one["follow"]) for one in engine.asked]
-        assert asked == [("all", "1"), ("1024", "0"), ("1024", "1")]
+        assert asked == [("all", "1"), ("65", "0"), ("1024", "1")]
 
 
 async def test_a_file_that_the_engine_has_emptied(tmp_path: Path) -> None:
@@ -180,7 +180,18 @@ async def test_a_file_that_the_engine_has_emptied(tmp_path: Path) -> None:
         await running.wait(lambda: len(running.lines) >= 24)
         assert running.lines == [f"line {number}" for number in (*before, *after)]
         assert not [item for item in running.items if isinstance(item, DeclaredLoss)]
-        assert [one["tail"] for one in engine.asked][1::5] == ["1024", "all"]
+        assert [one["tail"] for one in engine.asked][1::6] == ["68", "all"]
+
+
+async def test_a_pause_that_has_left_nothing_out(tmp_path: Path) -> None:
+    """So many lines are asked for as have come, and a few: bursts make many such pauses."""
+    bursts = [range(n * 60_000, n * 60_000 + 20_000, 1000) for n in range(6)]
+    whole = Answer(said(*(n for burst in bursts for n in burst)), hold=True)
+    engine = FakeEngine([whole], inspected=LIMITED)
+    async with reading(engine, tmp_path) as running:
+        await running.wait(lambda: len(running.lines) == 120)
+        asked = [(one["tail"], one["follow"]) for one in engine.asked]
+        assert asked == [("all", "1"), ("164", "0")]
 
 
 async def test_what_a_follower_keeps_to_itself_is_asked_for(tmp_path: Path) -> None:
@@ -192,7 +203,7 @@ async def test_what_a_follower_keeps_to_itself_is_asked_for(tmp_path: Path) -> N
         assert running.lines == ["line 0", "line 1"]
         await running.wait(lambda: len(engine.asked) == 4)
         asked = [(one["tail"], one["follow"]) for one in engine.asked]
-        assert asked == [("all", "1"), ("1024", "0"), ("1024", "1"), ("1024", "0")]
+        assert asked == [("all", "1"), ("64", "0"), ("1024", "1"), ("64", "0")]
 
 
 async def test_an_answer_that_repeats_itself(tmp_path: Path) -> None:
