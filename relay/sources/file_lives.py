@@ -73,8 +73,10 @@ class Lives:
         head = os.pread(reader.fd, HEAD_BYTES, 0) if reader.fd >= 0 else b""
         # After the head: a copy of anything before it has been created by now.
         self._renewed.add(reader)
-        self._files.listen()
-        self._renewed.discard(reader)
+        try:
+            self._files.listen()
+        finally:
+            self._renewed.discard(reader)
         self._read_copies(reader)
         copy = self._copy_of(reader)
         reader.lossy |= _may_have_lost(reader, copy, now)
@@ -152,8 +154,10 @@ class Lives:
             return
         # Its head is known by now: so are the copies of all that it held before.
         self._is_listening = True
-        self._files.listen()
-        self._is_listening = False
+        try:
+            self._files.listen()
+        finally:
+            self._is_listening = False
         if not self._files.is_behind:
             self._read_copies(reader)
 

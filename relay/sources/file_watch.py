@@ -3,14 +3,15 @@ What the kernel tells about files and directories: inotify.
 
 One instance for a source, since a user has only 128 of them. Files are watched by their open
 descriptor, so that a watch is of the file that was opened whatever happens to its name;
-directories for names that come, go and change. No event is kept: each tells its listener to
-look for itself.
+directories for names that come, go and change. Names are told first, then files: each event
+tells its listener to look for itself. Telling goes on for 20 ms, then the loop has its turn.
 """
 
 import asyncio
 import errno
 import os
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -25,6 +26,9 @@ COALESCE_SECONDS = 0.004
 COALESCE_WAKES = 8
 """So many wakes within that time are answered at once; only then is the rest awaited. A
 thousand lines a second, evenly written, are thus never held back."""
+
+TELL_SECONDS = 0.02
+"""For how long is told of files before the loop has its turn: what is told may take reading."""
 
 # From inotify(7). The module that reads the events is imported only where there is inotify.
 MODIFY, ATTRIB, MOVED_FROM, MOVED_TO = 0x2, 0x4, 0x40, 0x80
@@ -101,13 +105,18 @@ class Watch:
         self._directories: dict[str, tuple[FileKey, int]] = {}
         self._paths: dict[int, list[str]] = {}
         self._loop = asyncio.get_running_loop()
-        self._untold: list[tuple[int, int]] = []
+        self._untold: deque[tuple[int, int]] = deque()
+        self._is_telling = False
+        self._rest: asyncio.Handle | None = None
+        """That the rest will be told, where telling took long."""
         self._window_end = 0.0
         self._wakes = 0
         self._listen()
 
     def close(self) -> None:
         """Forget all watches."""
+        if self._rest is not None:
+            self._rest.cancel()
         self._loop.remove_reader(self._inotify.fileno())
         self._inotify.close()
 
@@ -152,16 +161,38 @@ class Watch:
         return bool(new)
 
     def read(self) -> None:
-        """Tell what has happened until now."""
+        """
+        Tell what has happened until now.
+
+        It is asked again by those who are told of files: what is new of names they are told at
+        once, of files once they have returned.
+        """
         # Names first: a file that turns out to be truncated is then looked for in copies that
         # are known to be new.
         self._events.names_changed(self.gather())
-        files, self._untold = self._untold, []
-        for watch, mask in files:
+        if not self._is_telling:
+            self._is_telling = True
+            try:
+                self._tell_files()
+            finally:
+                self._is_telling = False
+
+    def _tell_files(self) -> None:
+        until = time.monotonic() + TELL_SECONDS
+        while self._untold:
+            watch, mask = self._untold.popleft()
             if mask & Q_OVERFLOW:
                 self._events.events_lost()
             else:
                 self._tell_file(watch, mask)
+            if self._untold and time.monotonic() > until:
+                self._go_on_soon()
+                return
+
+    def _go_on_soon(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        self._rest = self._loop.call_soon(self.read)
 
     def gather(self) -> list[NameEvent]:
         """Return what has happened to names; :meth:`read` tells what has to files."""

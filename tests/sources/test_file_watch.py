@@ -1,5 +1,6 @@
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from relay.entry import Origin
 from relay.sources.base import ReaderStatus, SourceStatus
 from relay.sources.file_identity import key_of, open_file
 from relay.sources.file_reader import FileReader, ReaderSettings
-from relay.sources.file_watch import COALESCE_WAKES, NameEvent, Watch
+from relay.sources.file_watch import COALESCE_WAKES, TELL_SECONDS, NameEvent, Watch
 from tests.sources.file_follower import TIMEOUT_SECONDS
 
 
@@ -107,6 +108,59 @@ async def test_a_reader_takes_over_a_watch(tmp_path: Path, watch: Watch, told: T
     assert told.events == []
     first.close()
     second.close()
+
+
+class Asking(Told):
+    """Ask what has happened while it is told of a file, where the next one has changed."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        super().__init__()
+        self.watch: Watch | None = None
+        self.files: list[Path] = []
+        self.deepest = 0
+        self._depth = 0
+        self._seconds = seconds
+
+    def file_changed(self, reader: FileReader) -> None:
+        super().file_changed(reader)
+        self._depth += 1
+        self.deepest = max(self.deepest, self._depth)
+        time.sleep(self._seconds)
+        if self.files and self.watch is not None:
+            self.files.pop().write_text("x")
+            self.watch.read()
+        self._depth -= 1
+
+
+async def follow_in_a_row(asking: Asking, directory: Path, count: int) -> None:
+    """Let each of so many files change while it is told of the one before it."""
+    asking.watch = watch = Watch(asking)
+    readers = [reader_of(directory / str(number)) for number in range(count)]
+    for reader in readers:
+        watch.follow(reader)
+    asking.files = [directory / str(number) for number in range(count)]
+    asking.files.pop().write_text("x")
+    watch.read()
+    told_at_once = len(asking.events)
+    await asking.until(*[f"changed {number}" for number in range(count)])
+    watch.close()
+    for reader in readers:
+        reader.close()
+    asking.events.append(f"{told_at_once} at once")
+
+
+async def test_many_files_that_change_one_after_the_other_while_it_is_told(tmp_path: Path) -> None:
+    """It is told of one when the one before it is done with, however many they are."""
+    asking = Asking()
+    await follow_in_a_row(asking, tmp_path, 400)
+    assert asking.deepest == 1
+
+
+async def test_being_told_takes_long(tmp_path: Path) -> None:
+    """The loop has its turn before it is told of the rest."""
+    asking = Asking(seconds=TELL_SECONDS)
+    await follow_in_a_row(asking, tmp_path, 3)
+    assert asking.events == ["1 at once"]
 
 
 async def test_names_are_told_in_order(tmp_path: Path, watch: Watch, told: Told) -> None:
