@@ -1,8 +1,8 @@
 """
 Reading a source's files by turns, and what it finds out: the end, a truncation, a copy.
 
-A turn goes round the files that have something to read until 128 KiB are read. Rules of this
-file:
+A turn goes round the files that have something to read until 128 KiB are read, or 20 ms have
+passed. Rules of this file:
 
 - A file whose path leads elsewhere is read to its end, and for as long as it grows, a second
   at least; only then is the next file of that path read, so that lines stand in their order.
@@ -16,7 +16,14 @@ from collections.abc import Iterable
 
 from relay.entry import Batch
 from relay.sources.base import TURN_BYTES
-from relay.sources.file_identity import directories_of, find_key
+from relay.sources.file_identity import (
+    FileKey,
+    directories_of,
+    find_key,
+    key_of,
+    open_key,
+    regular_files,
+)
 from relay.sources.file_lives import Lives
 from relay.sources.file_reader import IDLE_SECONDS, FileReader
 from relay.sources.file_set import FileSet
@@ -26,6 +33,9 @@ __all__ = ["Reading"]
 
 LEAST_BYTES = 4096
 """What is left of a turn's bytes below this is not worth a read."""
+
+TURN_SECONDS = 0.02
+"""A turn lasts no longer, though files that end or were truncated make it list directories."""
 
 READER_BYTES = 512
 """What a file counts at least, so that thousands of quiet files make several turns."""
@@ -43,14 +53,19 @@ class Reading:
         self._files = files
         self._turns = files.turns
         self.lives = Lives(files)
+        self._listed: dict[str, dict[FileKey, str]] = {}
+        """By directory, where files were when it was listed in this turn."""
 
     def turn(self) -> list[Batch]:
         """Return what was put aside, else what the next turn reads."""
         if batches := self._turns.take_put():
             return batches
         now, left = time.monotonic(), TURN_BYTES
+        self._listed.clear()
         while left >= LEAST_BYTES and (reader := self._turns.take_next()) is not None:
             left -= max(self._serve(reader, left, now, batches), READER_BYTES)
+            if time.monotonic() - now > TURN_SECONDS:
+                break
         return batches
 
     def _serve(self, reader: FileReader, most: int, now: float, batches: list[Batch]) -> int:
@@ -165,11 +180,9 @@ class Reading:
         """Take note that a file was read to its end; return whether it can be forgotten."""
         if not reader.places and reader.fd >= 0 and os.fstat(reader.fd).st_nlink:
             # Its new name may be one of ours that was not looked at yet.
-            file = find_key(directories_of(reader.path), reader.key)
-            if file is not None:
-                file.close()
-                if self._files.patterns.matches(file.path):
-                    self._files.look(file.path)
+            path = self._where_is(reader)
+            if path is not None and self._files.patterns.matches(path):
+                self._files.look(path)
         place = self._files.places.get(reader.path)
         if place is not None and place.last is reader:
             place.last = None
@@ -177,3 +190,21 @@ class Reading:
             return False
         self._files.forget(reader)
         return True
+
+    def _where_is(self, reader: FileReader) -> str | None:
+        """Return under which name a file is now, in the directory where it was found."""
+        directories = directories_of(reader.path)
+        # Hundreds of files may be finished in one turn.
+        path = self._listing(directories[0]).get(reader.key)
+        file = open_key(path, reader.key) if path is not None else None
+        if file is None:
+            file = find_key(directories, reader.key)
+        if file is not None:
+            file.close()
+        return file.path if file is not None else None
+
+    def _listing(self, directory: str) -> dict[FileKey, str]:
+        if directory not in self._listed:
+            found = regular_files([directory])
+            self._listed[directory] = {key_of(one): path for path, one in found}
+        return self._listed[directory]

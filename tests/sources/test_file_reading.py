@@ -2,12 +2,14 @@ import asyncio
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.sources.file_follower import TIMEOUT_SECONDS, Follower, append
+from tests.sources.file_late import Late, Told, moved
 
 WATCH = pytest.mark.parametrize("watch", ["inotify", "poll"])
 
@@ -241,3 +243,28 @@ async def test_generations_that_went_by_between_two_looks_come_in_order(
             expected.append(f"{number + 1}")
         await follower.until_lines(*expected)
         assert follower.losses == 0
+
+
+def test_many_files_that_end_at_once(tmp_path: Path) -> None:
+    """Each is looked for under its new name, by turns that are as short as others."""
+    late = Late(tmp_path / "*.log")
+    told: list[Told] = []
+    for number in range(600):
+        log = tmp_path / f"{number}.log"
+        log.write_text(f"{number}\n")
+        late.files.look(str(log))
+    late.read()
+    for number, log in enumerate(sorted(tmp_path.iterdir())):
+        log.rename(f"{log}.1")
+        told += moved(log, Path(f"{log}.1"), number + 1)
+    late.tell(*told)
+    for reader in late.files.known.values():
+        reader.grace_seconds = 0.0
+    longest_seconds = 0.0
+    while late.files.known:
+        late.files.turns.mark_due(1e12)
+        started = time.process_time()
+        late.reading.turn()
+        longest_seconds = max(longest_seconds, time.process_time() - started)
+    assert longest_seconds < 0.2
+    late.files.close()
