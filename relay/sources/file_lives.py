@@ -175,13 +175,13 @@ class Lives:
             return
         copies = list(self._copies(reader, since))
         # After the copies were listed: of a file that is whole still they hold earlier lives.
-        is_intact = reader.is_intact()
+        is_intact = _is_intact(reader)
         is_later = False
-        for copy in copies:
-            is_alike = is_same_start(os.pread(copy.fd, HEAD_BYTES, 0), reader.head)
+        for copy, start in copies:
+            is_alike = is_same_start(start, reader.head)
             # One of this very life; those behind it are of later ones, which are found then.
             is_later |= is_alike and not is_intact
-            if is_later or (is_alike and is_beginning(copy.fd, reader.fd)):
+            if is_later or (is_alike and _holds_nothing_else(copy, reader)):
                 copy.close()
             else:
                 self._read_missed(place, copy, reader)
@@ -201,8 +201,7 @@ class Lives:
         """
         missed: list[OpenFile] = []
         later: float | None = None
-        for found in list(self._copies(reader, reader.looked_at)):
-            start = os.pread(found.fd, HEAD_BYTES, 0)
+        for found, start in list(self._copies(reader, reader.looked_at)):
             is_copy = copy is not None and found.key == copy.key
             # One of what the file held just now: those behind it are of later lives still.
             if later is None and is_same_start(start, head):
@@ -213,18 +212,18 @@ class Lives:
                 missed.append(found)
         return missed, later
 
-    def _copies(self, reader: FileReader, since: float) -> Iterator[OpenFile]:
-        """Open what may be copies of a file and was created since, in that order."""
+    def _copies(self, reader: FileReader, since: float) -> Iterator[tuple[OpenFile, bytes]]:
+        """Open what may be copies of a file and was created since, in that order; with heads."""
         for path in self._names_of_copies(reader, since):
             if (file := open_quietly(path)) is None:
                 continue
             other = self._files.known.get(file.key)
             is_known = other is not None and (other.offset or not other.appeared)
-            start = os.pread(file.fd, HEAD_BYTES, 0)
+            start = _start_of(file)
             if is_known or file.key == reader.key or not start or b"\0" in start:
                 file.close()
             else:
-                yield file
+                yield file, start
 
     def _names_of_copies(self, reader: FileReader, since: float) -> Iterable[str]:
         born, directory = self._files.born, os.path.dirname(reader.path)
@@ -300,6 +299,30 @@ class Lives:
             if os.pread(other.fd, len(data), 0) == data:
                 return True
         return False
+
+
+# What cannot be read is no copy, and keeps no other file from being read.
+
+
+def _start_of(file: OpenFile) -> bytes:
+    try:
+        return os.pread(file.fd, HEAD_BYTES, 0)
+    except OSError:
+        return b""
+
+
+def _holds_nothing_else(copy: OpenFile, reader: FileReader) -> bool:
+    try:
+        return is_beginning(copy.fd, reader.fd)
+    except OSError:
+        return True
+
+
+def _is_intact(reader: FileReader) -> bool:
+    try:
+        return reader.is_intact()
+    except OSError:
+        return True
 
 
 def _may_have_lost(reader: FileReader, copy: OpenFile | None, now: float) -> bool:

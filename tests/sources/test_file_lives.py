@@ -388,3 +388,20 @@ def test_other_logs_that_are_created_beside_a_new_one(tmp_path: Path) -> None:
     late.read()
     assert (late.lines, late.losses) == (["one", "two", "three"], 0)
     late.files.close()
+
+
+def test_a_copy_that_cannot_be_read(tmp_path: Path) -> None:
+    """It keeps nothing else from being read."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
+    log.write_text("one\n")
+    late = Late(log)
+    late.write("two\n")
+    copy_and_truncate(log, old[0], "three\n")
+    # It can be opened, and nothing is at its beginning: an input/output error.
+    old[1].symlink_to("/proc/self/mem")
+    copy_and_truncate(log, old[2], "four\n")
+    late.tell(*[(CREATED, path, 0) for path in old])
+    late.names.file_changed(late.reader)
+    late.read()
+    assert late.given == ["one", "two", None, "three", None, "four"]
+    late.files.close()
