@@ -294,9 +294,10 @@ class ContainerReader:
         self._has_begun = self._beginning.tail is None and not self._beginning.since_ns
         if self._has_begun:
             return
-        self._window.lo = max(
-            await self._log.first_time(engine, self._beginning.tail), self._beginning.since_ns
-        )
+        tail = self._beginning.tail
+        lo, before = (0, []) if tail is None else await self._log.beginning(engine, tail)
+        self._window.begin_at(max(lo, self._beginning.since_ns), before)
+        self._output.add_keys(before)
         await self._give()
         self._has_begun = True
 

@@ -16,10 +16,13 @@ from functools import partial
 from relay.sources.docker_answer import Answers, Ending, Following
 from relay.sources.docker_engine import Engine, GoneError, Log
 from relay.sources.docker_facts import Container
-from relay.sources.docker_position import FIRST_TAIL, Window, requests
+from relay.sources.docker_position import FIRST_TAIL, LEAST_NS, Window, hashes, requests
 from relay.sources.docker_skips import Skips
 
 __all__ = ["ContainerLog"]
+
+BEFORE_RECORDS = 1024
+"""So many lines before the first that is wanted are known by their keys."""
 
 LOOK_RECORDS = 64
 """Of what was read already so much is asked for where something may have been left out."""
@@ -118,23 +121,48 @@ class ContainerLog:
                 self._window.settle()
                 return
 
-    async def first_time(self, engine: Engine, tail: int | None) -> int:
+    async def beginning(self, engine: Engine, tail: int) -> tuple[int, list[tuple[int, int]]]:
         """
-        Return the time of the first line that is wanted, where none was read.
+        Find the first line that is wanted, where none was read.
+
+        Lines after it may have an earlier time, and some before it a later one, which are told
+        from those by their keys.
 
         Args:
             engine: that has it.
-            tail: how many of the last are wanted; ``None``: all, whose time is 0.
+            tail: how many of the last are wanted.
+
+        Returns:
+            The time before which nothing is wanted, and times and hashes of what is not, though
+            it is later; 0 where there is nothing yet.
         """
-        if tail is None:
-            return 0
-        async with engine.log(self._id, {"tail": str(tail or 1)}, follow=False) as opened:
+        wanted = await self._first(engine, tail or 1, lambda keys: bool(keys))
+        if not wanted:
+            return 0, []
+        first = wanted[0]
+        keys = await self._first(engine, (tail or 1) + BEFORE_RECORDS, lambda keys: first in keys)
+        if first not in keys:
+            # So much was said meanwhile.
+            return first[0] + (tail == 0), []
+        before = keys[: keys.index(first) + (tail == 0)]
+        lo = first[0] - LEAST_NS
+        # What is before these may be as late as they are.
+        return (lo if len(before) < BEFORE_RECORDS // 2 else max(lo, before[0][0])), before
+
+    async def _first(
+        self, engine: Engine, tail: int, is_enough: Callable[[list[tuple[int, int]]], bool]
+    ) -> list[tuple[int, int]]:
+        """Return times and hashes of the first records, of so many of the last, till enough."""
+        keys: list[tuple[int, int]] = []
+        async with engine.log(self._id, {"tail": str(tail)}, follow=False) as opened:
             decoder = self._answers.decoder(tty=self._tty)
             while data := await opened.read():
-                if records := decoder.feed(data):
-                    return records.times[0] + (tail == 0)
+                records = decoder.feed(data)
+                keys += zip(records.times, hashes(records), strict=True)
+                if is_enough(keys) or len(keys) > 2 * BEFORE_RECORDS:
+                    return keys
             records = decoder.flush()
-            return records.times[0] + (tail == 0) if records else 0
+            return [*keys, *zip(records.times, hashes(records), strict=True)]
 
     @property
     def _tty(self) -> bool:

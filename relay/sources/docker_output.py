@@ -94,6 +94,11 @@ class Output:
         self._key_times += entries.key_times
         self._keys += entries.keys
 
+    def add_keys(self, keys: Sequence[tuple[int, int]]) -> None:
+        """Add times and hashes of records that are not wanted."""
+        self._key_times += [time for time, _ in keys]
+        self._keys += [key for _, key in keys]
+
     def _origin(self, stream: Stream) -> Origin:
         return self._outlet.origin(stream, self.instance, self.run)
 

@@ -153,6 +153,19 @@ class Window:
         """How many records are known."""
         return self._count
 
+    def begin_at(self, lo: int, keys: Sequence[tuple[int, int]]) -> None:
+        """
+        Begin where nothing was read.
+
+        Args:
+            lo: as for the window.
+            keys: times and hashes of records that are not wanted.
+        """
+        self.lo = lo
+        near = [(time, key) for time, key in keys if time >= lo]
+        if near:
+            self._add([time for time, _ in near], [key for _, key in near])
+
     def begin(self) -> None:
         """Expect the records of another answer, which may begin with what was read."""
         self._has_passed = False

@@ -104,6 +104,27 @@ async def test_an_answer_that_ends_inside_a_frame(tmp_path: Path, cut: int) -> N
         assert running.lines == ["line 0", "line 1", "line 2", "line 3"]
 
 
+@pytest.mark.parametrize(
+    ("tail", "expected"), [(2, ["c", "d"]), (0, []), (9, ["a", "b", "c", "d"])]
+)
+async def test_the_first_lines_that_are_wanted(
+    tmp_path: Path, tail: int, expected: list[str]
+) -> None:
+    """Also those that have an earlier time than the first, since streams overtake each other."""
+    times = {"a": 90, "b": 10, "c": 60, "d": 40, "e": 200}
+    log = [
+        multiplexed([(NINE + ms * 1_000_000, name in "bd", name.encode() + b"\n")])
+        for name, ms in times.items()
+    ]
+    first = max(0, 4 - (tail or 1))
+    answers = [Answer(b"".join(log[first:4])), Answer(b"".join(log[:4]))]
+    engine = FakeEngine([*answers, Answer(b"".join(log), hold=True)])
+    async with reading(engine, tmp_path, tail=tail) as running:
+        await running.wait(lambda: running.lines[-1:] == ["e"])
+        assert running.lines == [*expected, "e"]
+        assert not [item for item in running.items if isinstance(item, DeclaredLoss)]
+
+
 async def test_an_error_between_answers(tmp_path: Path) -> None:
     """It is shown, and the log is asked for again."""
     errors = [Answer(status=500)] * 3
