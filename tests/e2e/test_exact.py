@@ -103,17 +103,20 @@ def _rotate_under_load(
     stopper = threading.Thread(target=_stop_at_random, args=stopped, daemon=True)
     writer.start()
     stopper.start()
-    for number in range(ROTATIONS):
-        writer.wait_for(200)
-        if way == "rename":
-            writer.rotate(partial(path.rename, tmp_path / f"app.log.{number}"))
-        else:
-            # A file that is deleted before anybody opened it is gone for everyone.
-            relay.wait(partial(_has_open, relay, path))
-            writer.rotate(path.unlink)
-    writer.done.set()
-    writer.join()
-    stopper.join()
+    try:
+        for number in range(ROTATIONS):
+            writer.wait_for(200)
+            if way == "rename":
+                writer.rotate(partial(path.rename, tmp_path / f"app.log.{number}"))
+            else:
+                # A file that is deleted before anybody opened it is gone for everyone.
+                relay.wait(partial(_has_open, relay, path))
+                writer.rotate(path.unlink)
+    finally:
+        # Else the relay would be stopped while it is ended.
+        writer.done.set()
+        writer.join()
+        stopper.join()
     client.read_until_message("end", random.Random(3))
     client.drop()
     lines = [f"line {number} äöü" for number in range(writer.count)] + ["end"]
