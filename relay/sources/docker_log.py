@@ -82,7 +82,8 @@ class ContainerLog:
 
     async def _look_back(self, engine: Engine, in_hand: int) -> None:
         ways = list(requests(self._window))
-        if in_hand + LOOK_RECORDS < FIRST_TAIL and len(ways) > 1:
+        # After a silence, which is rare, a skip may be further back that no jump has shown.
+        if 0 < in_hand < FIRST_TAIL - LOOK_RECORDS and len(ways) > 1:
             # A container that writes in bursts is looked at often, and has mostly lost nothing.
             ways.insert(0, {"tail": str(in_hand + LOOK_RECORDS)})
         # Where it is gone, what is open already is all that there is.

@@ -30,6 +30,9 @@ RATED_NS = 100_000_000
 
 LEAST_RATED_NS = 1_000_000
 
+APART_BYTES = 16 * 1024
+"""So many bytes beside a jump are a rate by themselves."""
+
 HALF_LIFE_NS = 10_000_000_000
 """In which the greatest rate that was seen counts half."""
 
@@ -71,11 +74,17 @@ class Skips:
         newest = max(times)
         self._is_silent = self._has_begun = True
         self._count(min(times), newest, size)
-        wanted, hi = self._file_ns, hi or times[0]
-        if newest - hi < wanted:
+        hi = hi or times[0]
+        # However fast was written, a shorter time has no room for a file.
+        if newest - hi < self._file_bytes * 1_000_000_000 / ENGINE_BYTES_PER_SECOND:
             return None
-        befores = [hi, *times[:-1]]
-        if max(map(sub, times, befores)) < wanted:
+        jumps = list(map(sub, times, [hi, *times[:-1]]))
+        greatest = max(jumps)
+        at = jumps.index(greatest)
+        self._count_apart(times[:at], size * at // len(times))
+        self._count_apart(times[at:], size - size * at // len(times))
+        wanted = self._file_ns
+        if greatest < wanted:
             return None
         for index, time in enumerate(times):
             if time - hi >= wanted:
@@ -96,6 +105,12 @@ class Skips:
             self._fade(elapsed)
             self._rate = max(self._rate, self._bytes / max(elapsed, LEAST_RATED_NS))
             self._since_ns, self._bytes = newest, 0
+
+    def _count_apart(self, times: Sequence[int], size: int) -> None:
+        """Take note of the rate on one side of a jump, in whose midst it would seem less."""
+        if size >= APART_BYTES:
+            least = LEAST_RATED_NS if size >= RATED_BYTES else RATED_NS
+            self._rate = max(self._rate, size / max(max(times) - min(times), least))
 
     def _fade(self, elapsed: int) -> None:
         self._rate *= 0.5 ** (max(0, elapsed) / HALF_LIFE_NS)

@@ -224,7 +224,7 @@ async def test_what_a_follower_keeps_to_itself_is_asked_for(tmp_path: Path) -> N
         assert running.lines == ["line 0", "line 1"]
         await running.wait(lambda: len(engine.asked) == 4)
         asked = [(one["tail"], one["follow"]) for one in engine.asked]
-        assert asked == [("all", "1"), ("64", "0"), ("1024", "1"), ("64", "0")]
+        assert asked == [("all", "1"), ("1024", "0"), ("1024", "1"), ("1024", "0")]
 
 
 async def test_an_answer_that_repeats_itself(tmp_path: Path) -> None:

@@ -57,6 +57,15 @@ def test_a_burst_is_known_by_what_came_after_the_jump() -> None:
     assert skips.first_doubt(times, 100_000, hi) == 0
 
 
+@pytest.mark.parametrize(("before", "after"), [(500, 100), (100, 500)])
+def test_a_jump_in_the_midst_of_what_is_read_makes_it_no_slower(before: int, after: int) -> None:
+    """It is rated on each side, also where nothing was seen before, as after a restart."""
+    skips = Skips(FILE_BYTES)
+    first = [START + number * 80_000 for number in range(before)]
+    rest = [first[-1] + 800 * MILLISECOND + number * 80_000 for number in range(after)]
+    assert skips.first_doubt([*first, *rest], 60 * 600, 0) == before
+
+
 def test_no_engine_is_faster_than_any() -> None:
     """A pause of 2 ms has no room for a file, however fast was written."""
     skips = Skips(FILE_BYTES)
