@@ -203,8 +203,18 @@ def lives(start_relay: "StartRelay", engine: Engine, tmp_path: Path) -> Lives:
     return start
 
 
-def assert_exact(relay: "Relay", writer: Writer, channel: str | None = None) -> None:
-    """Hold what the relay has against what the container wrote, fast, for each stream."""
+def assert_exact(
+    relay: "Relay", writer: Writer, channel: str | None = None, *, in_order: bool = True
+) -> None:
+    """
+    Hold what the relay has against what the container wrote, fast, for each stream.
+
+    Args:
+        relay: that reads the container.
+        writer: the container.
+        channel: of its lines; ``None``: the container's name.
+        in_order: whether the lines must also come in their order.
+    """
     channel = channel or writer.name
     written = {stream: writer.written(stream) for stream in writer.streams}
     total = sum(len(lines) for lines in written.values())
@@ -212,7 +222,8 @@ def assert_exact(relay: "Relay", writer: Writer, channel: str | None = None) -> 
     others = sum(one.startswith("container ") for one in lines_in(relay, channel, "container "))
     wait_for_lines(relay, channel, total + others)
     for stream, lines in written.items():
-        assert lines_in(relay, channel, f"{writer.name} {stream} ") == lines
+        found = lines_in(relay, channel, f"{writer.name} {stream} ")
+        assert (found if in_order else sorted(found)) == (lines if in_order else sorted(lines))
     assert gaps_in(relay, channel) == []
 
 

@@ -39,7 +39,11 @@ def limits(size: str, files: int, driver: str = "json-file") -> tuple[str, ...]:
 
 @pytest.mark.parametrize("driver", ["json-file", "local"])
 def test_rotation_under_load(lives: Lives, engine: Engine, tmp_path: Path, driver: str) -> None:
-    """Each second the engine begins a new file, and the relay is killed beside it."""
+    """
+    Each second the engine begins a new file, and the relay is killed beside it.
+
+    With the driver ``local`` a file that the engine skipped may be noticed late.
+    """
     relay = lives()
     writer = begin(engine, tmp_path, more=limits("1m", 20, driver))
     for _ in range(2):
@@ -48,7 +52,7 @@ def test_rotation_under_load(lives: Lives, engine: Engine, tmp_path: Path, drive
         relay = lives()
     wait_for_more(relay, 20_000)
     writer.stop()
-    assert_exact(relay, writer)
+    assert_exact(relay, writer, in_order=driver == "json-file")
 
 
 @pytest.mark.parametrize("tty", [False, True], ids=["streams", "terminal"])
