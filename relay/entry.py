@@ -13,6 +13,7 @@ from enum import IntEnum, StrEnum
 from relay.lines import EMPTY, Lines
 
 __all__ = [
+    "RECORD_KEY_BYTES",
     "UNSAID",
     "Batch",
     "Entry",
@@ -91,6 +92,10 @@ class Origin:
     run: str | None = None
     stream: Stream = Stream.STDOUT
     level: Level = Level.INFO
+
+
+RECORD_KEY_BYTES = 16
+"""Of one record, see :class:`Position`."""
 
 
 @dataclass(frozen=True, slots=True)

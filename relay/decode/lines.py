@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from relay.lines import EMPTY, Lines, join
 
-__all__ = ["NOTHING", "Decoded", "LineDecoder", "concatenate", "to_text"]
+__all__ = ["NOTHING", "Decoded", "LineDecoder", "concatenate", "cut_line", "to_text"]
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -202,16 +202,20 @@ class LineDecoder:
 
     def _split(self, line: bytes) -> list[bytes]:
         """Cut a line into pieces that are not too long, not inside a character."""
-        pieces, start, most = [], 0, self.max_line_bytes
-        while len(line) - start > most:
-            stop = start + most
-            # A continuation byte is 10xxxxxx; a character has at most three of them.
-            back = next((k for k in range(4) if line[stop - k] & 0xC0 != 0x80), 0)
-            stop -= back
-            pieces.append(line[start:stop])
-            start = stop
-        pieces.append(line[start:])
-        return pieces
+        return cut_line(line, self.max_line_bytes)
+
+
+def cut_line(line: bytes, most_bytes: int) -> list[bytes]:
+    """Cut a line into pieces of at most ``most_bytes``, not inside a character of UTF-8."""
+    pieces, start = [], 0
+    while len(line) - start > most_bytes:
+        stop = start + most_bytes
+        # A continuation byte is 10xxxxxx; a character has at most three of them.
+        stop -= next((back for back in range(4) if line[stop - back] & 0xC0 != 0x80), 0)
+        pieces.append(line[start:stop])
+        start = stop
+    pieces.append(line[start:])
+    return pieces
 
 
 def to_text(data: bytes) -> tuple[bytes, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.block import MAX_ORIGINS
+from relay.decode.lines import cut_line
 from relay.entry import Batch, Origin
 from relay.lines import Lines
 from relay.sources.cloudwatch_events import MESSAGE, STREAM, TIME, Event
@@ -115,7 +116,7 @@ def _cut(texts: list[str], times: "array[int]", index: bytes | None, most: int) 
     sources: list[int] = []
     parts: list[int] = []
     for number, text in enumerate(texts):
-        cut = list(_split(_text(text), most))
+        cut = cut_line(_text(text), most)
         if len(cut) > 1:
             parts += range(len(pieces), len(pieces) + len(cut))
         pieces += cut
@@ -126,15 +127,3 @@ def _cut(texts: list[str], times: "array[int]", index: bytes | None, most: int) 
         None if index is None else bytes([index[number] for number in sources]),
         frozenset(parts),
     )
-
-
-def _split(text: bytes, most: int) -> Iterator[bytes]:
-    """Cut a text into pieces of at most so many bytes, not inside a character."""
-    start = 0
-    while len(text) - start > most:
-        stop = start + most
-        # A continuation byte is 10xxxxxx; a character has at most three of them.
-        stop -= next((back for back in range(4) if text[stop - back] & 0xC0 != 0x80), 0)
-        yield text[start:stop]
-        start = stop
-    yield text[start:]

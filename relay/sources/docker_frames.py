@@ -62,11 +62,6 @@ class RecordDecoder:
         self._parts = PartJoiner(max_line_bytes)
 
     @property
-    def is_broken_off(self) -> bool:
-        """Whether the bytes so far end inside a frame, where no answer ends by itself."""
-        return self._frames.is_broken_off
-
-    @property
     def open_lines(self) -> list[tuple[int, int]]:
         """Of each line that has begun and not ended its stream and its time."""
         return self._parts.open_lines
@@ -99,10 +94,6 @@ class _Multiplexed:
 
     def __init__(self) -> None:
         self._rest = b""
-
-    @property
-    def is_broken_off(self) -> bool:
-        return bool(self._rest)
 
     def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
         if self._rest:
@@ -138,10 +129,6 @@ class _Terminal:
 
     def __init__(self) -> None:
         self._rest = b""
-
-    @property
-    def is_broken_off(self) -> bool:
-        return 0 < len(self._rest) < TIME_BYTES
 
     def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
         *lines, rest = (self._rest + data if self._rest else data).split(b"\n")

@@ -26,6 +26,7 @@ from itertools import islice
 from operator import lt
 from zlib import adler32, crc32
 
+from relay.entry import RECORD_KEY_BYTES
 from relay.sources.docker_open import OpenLines
 from relay.sources.docker_records import Records
 
@@ -50,8 +51,6 @@ TAIL_FACTOR = 8
 TAILS = 5
 """Of how many lines a log is asked for its end, at most 4,194,304, before it is asked by time,
 for which the engine decodes it from its beginning."""
-
-KEY_BYTES = 16
 
 
 def hashes(records: Records) -> list[int]:
@@ -306,7 +305,7 @@ class Window:
 
 def packed(times: Sequence[int], keys: Sequence[int]) -> bytes:
     """Return keys of records as a position has them."""
-    both = array("Q", bytes(KEY_BYTES * len(times)))
+    both = array("Q", bytes(RECORD_KEY_BYTES * len(times)))
     both[::2] = array("Q", times)
     both[1::2] = array("Q", keys)
     if sys.byteorder == "little":
@@ -316,7 +315,7 @@ def packed(times: Sequence[int], keys: Sequence[int]) -> bytes:
 
 def _unpacked(keys: bytes, lo: int) -> Iterator[tuple[list[int], list[int]]]:
     """Yield times and hashes of what is not older than ``lo``, some at a time."""
-    both = array("Q", keys[: len(keys) // KEY_BYTES * KEY_BYTES])
+    both = array("Q", keys[: len(keys) // RECORD_KEY_BYTES * RECORD_KEY_BYTES])
     if sys.byteorder == "little":
         both.byteswap()
     pairs = [(time, key) for time, key in zip(both[::2], both[1::2], strict=True) if time >= lo]

@@ -5,9 +5,11 @@ Pure. The engine splits a line into parts, which are joined here; a line that is
 be held is cut into pieces, each of which says where in its line it begins.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from relay.decode.lines import cut_line
 
 __all__ = ["NO_RECORDS", "PartJoiner", "Records"]
 
@@ -136,36 +138,24 @@ class _OpenLine:
         """Return pieces, with their offsets, of what is too much to be held."""
         if self._held_bytes <= most:
             return []
-        *pieces, rest = _pieces(b"".join(self._held), most)
+        *pieces, rest = cut_line(b"".join(self._held), most)
         self._held, self._held_bytes = [rest], len(rest)
         return self._numbered(pieces)
 
     def finish(self, most: int) -> list[tuple[int | None, bytes]]:
         """Return the line, or its last pieces with their offsets."""
         text = b"".join(self._held).removesuffix(b"\n")
-        pieces = list(_pieces(text, most))
+        pieces = cut_line(text, most)
         if not self._offset and len(pieces) == 1:
             return [(None, pieces[0])]
-        return self._numbered(piece for piece in pieces if piece)
+        return self._numbered([piece for piece in pieces if piece])
 
-    def _numbered(self, pieces: "Iterator[bytes] | list[bytes]") -> list[tuple[int | None, bytes]]:
+    def _numbered(self, pieces: Sequence[bytes]) -> list[tuple[int | None, bytes]]:
         given: list[tuple[int | None, bytes]] = []
         for piece in pieces:
             given.append((self._offset, piece))
             self._offset += len(piece)
         return given
-
-
-def _pieces(line: bytes, most: int) -> Iterator[bytes]:
-    """Cut a line into pieces of at most ``most`` bytes, not inside a character."""
-    start = 0
-    while len(line) - start > most:
-        stop = start + most
-        # A continuation byte is 10xxxxxx; a character has at most three of them.
-        stop -= next((back for back in range(4) if line[stop - back] & 0xC0 != 0x80), 0)
-        yield line[start:stop]
-        start = stop
-    yield line[start:]
 
 
 class _Out:

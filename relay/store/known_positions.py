@@ -4,13 +4,11 @@ Where readers stand, as far as the store is concerned: what it has, and what it 
 
 from dataclasses import replace
 
-from relay.entry import Position
+from relay.entry import RECORD_KEY_BYTES, Position
 from relay.storage import Positions
 from relay.store.record_keys import MAX_KEYS, RecentKeys
 
 __all__ = ["KnownPositions"]
-
-KEY_BYTES = 16
 
 
 class KnownPositions:
@@ -49,7 +47,7 @@ class KnownPositions:
         for key, position in positions.items():
             before = self._unsaved.get(key)
             if before is not None and before.record_keys and position.value:
-                keys = (before.record_keys + position.record_keys)[-KEY_BYTES * MAX_KEYS :]
+                keys = (before.record_keys + position.record_keys)[-RECORD_KEY_BYTES * MAX_KEYS :]
                 position = Position(position.value, keys, position.keys_from)
             self._unsaved[key] = position
 

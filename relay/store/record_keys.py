@@ -5,13 +5,14 @@ The newest record keys of readers, in case the index that has them all is lost.
 import struct
 from collections import deque
 
-__all__ = ["MAX_KEYS", "RecentKeys"]
+from relay.entry import RECORD_KEY_BYTES
+
+__all__ = ["MAX_KEYS", "RecentKeys", "newest"]
 
 MAX_KEYS = 65_536
-"""Of one reader that are remembered; 16 bytes each."""
+"""Of one reader that are remembered."""
 
-KEY_BYTES = 16
-CHUNK_BYTES = 512 * KEY_BYTES
+CHUNK_BYTES = 512 * RECORD_KEY_BYTES
 """What is let go of at once."""
 
 
@@ -40,16 +41,18 @@ class RecentKeys:
         for start in range(0, len(keys), CHUNK_BYTES):
             self._append(keys[start : start + CHUNK_BYTES])
         chunks = self._chunks
-        while chunks and (chunks[0][0] < keys_from or self._size_bytes > MAX_KEYS * KEY_BYTES):
+        while chunks and (
+            chunks[0][0] < keys_from or self._size_bytes > MAX_KEYS * RECORD_KEY_BYTES
+        ):
             self._size_bytes -= len(chunks.popleft()[1])
 
     def _append(self, keys: bytes) -> None:
-        newest, before = _newest(keys), b""
+        latest, before = newest(keys), b""
         if self._chunks and len(self._chunks[-1][1]) + len(keys) <= CHUNK_BYTES:
             # Many small ones take more than their bytes.
             time, before = self._chunks.pop()
-            newest = max(newest, time)
-        self._chunks.append((newest, before + keys))
+            latest = max(latest, time)
+        self._chunks.append((latest, before + keys))
         self._size_bytes += len(keys)
 
     def joined(self) -> bytes:
@@ -57,6 +60,7 @@ class RecentKeys:
         return b"".join([keys for _, keys in self._chunks])
 
 
-def _newest(keys: bytes) -> int:
+def newest(keys: bytes) -> int:
+    """Return the greatest time of record keys, in their source's unit; 0 where there is none."""
     times: tuple[int, ...] = struct.unpack_from(f">{len(keys) // 8}Q", keys)[::2]
     return max(times, default=0)

@@ -216,6 +216,7 @@ def assert_exact(
         in_order: whether the lines must also come in their order.
     """
     channel = channel or writer.name
+    ordered = list if in_order else sorted
     written = {stream: writer.written(stream) for stream in writer.streams}
     total = sum(len(lines) for lines in written.values())
     assert writer.rate > LEAST_RATE
@@ -223,7 +224,7 @@ def assert_exact(
     wait_for_lines(relay, channel, total + others)
     for stream, lines in written.items():
         found = lines_in(relay, channel, f"{writer.name} {stream} ")
-        assert (found if in_order else sorted(found)) == (lines if in_order else sorted(lines))
+        assert ordered(found) == ordered(lines)
     assert gaps_in(relay, channel) == []
 
 

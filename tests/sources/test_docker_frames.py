@@ -178,10 +178,3 @@ def test_times_have_any_number_of_digits_and_a_zone(text: bytes, expected: int) 
     """As Podman writes them."""
     assert parse_time(text) == expected
     assert decode([frame(1, text + b" hi\n")])[0].times == [expected]
-
-
-def test_frames_that_end_early_are_seen() -> None:
-    """An answer that ends inside a frame was cut."""
-    decoder = RecordDecoder(tty=False)
-    decoder.feed(multiplexed([(NOON, 0, b"hello\n")])[:-1])
-    assert decoder.is_broken_off

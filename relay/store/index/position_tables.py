@@ -8,11 +8,9 @@ import sys
 from relay.entry import Position
 from relay.storage import Positions
 from relay.store.index.connection import put
+from relay.store.record_keys import newest
 
 __all__ = ["forget_keys", "next_number", "positions", "put_positions"]
-
-RECORD_KEY_BYTES = 16
-"""A time of 8 bytes, big endian, and 8 of a hash."""
 
 LATEST = sys.maxsize
 """Of record keys' times: SQLite's integers have a sign."""
@@ -38,7 +36,7 @@ def put_positions(connection: sqlite3.Connection, positions: Positions, first_nu
     put(connection, "positions", kept)
     keyed = [(key, one) for key, one in positions.items() if one.record_keys and one.value]
     rows = [
-        (*key, number, _newest(one.record_keys), one.record_keys)
+        (*key, number, min(newest(one.record_keys), LATEST), one.record_keys)
         for number, (key, one) in enumerate(keyed, first_number)
     ]
     put(connection, "record_keys", rows)
@@ -51,13 +49,6 @@ def forget_keys(connection: sqlite3.Connection, keys_from: dict[tuple[str, str],
         "DELETE FROM record_keys WHERE source = ? AND reader = ? AND newest < ?",
         [(*key, min(time, LATEST)) for key, time in keys_from.items()],
     )
-
-
-def _newest(record_keys: bytes) -> int:
-    """Return the greatest time of record keys, in their source's unit."""
-    starts = range(0, len(record_keys), RECORD_KEY_BYTES)
-    newest = max(record_keys[start : start + 8] for start in starts)
-    return min(int.from_bytes(newest), LATEST)
 
 
 def positions(connection: sqlite3.Connection) -> Positions:

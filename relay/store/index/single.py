@@ -13,6 +13,7 @@ from relay.store.index.rows import ChannelRow
 
 __all__ = ["add_single", "put_single"]
 
+# As many as the tables have, which take them in their order.
 _CHANNEL = [f"channel_{place}" for place in range(16)]
 _POSITION = [f"position_{place}" for place in range(3)]
 _ALL = [*_CHANNEL, *_POSITION]
