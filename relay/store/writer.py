@@ -125,6 +125,9 @@ class Writer:
             unneeded = [row.file for row in gone if self._size(row) is not None]
             before = {row.channel: self._before(row) for row in reversed(gone)}
             plan = self._plan(write, before)
+            if unneeded:
+                made = {append.file for append in plan.appends}
+                unneeded = [name for name in unneeded if name not in made]
             self._append(plan)
             if gone or not self._record_single(connection, plan, write):
                 with index.transaction(connection):

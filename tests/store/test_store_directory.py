@@ -181,6 +181,21 @@ async def test_what_a_ring_holds_is_not_missing_with_its_segment(kept: Kept) -> 
     assert (gap.after, gap.count, gap.reason) == (0, 3, Reason.STORAGE)
 
 
+async def test_a_segment_that_is_written_again_stays(kept: Kept) -> None:
+    """One that was cut is begun anew with what a ring holds, under the name that it had."""
+    await kept.publish("f g", channel="api")
+    (segment,) = (kept.directory / "channels" / "api").glob("*/*.ndjson")
+    os.truncate(segment, 10)
+    kept.store.fail("it is tried again")
+    await kept.store.check()
+    assert not kept.store.is_failing
+    written = [*(kept.directory / "channels" / "api").glob("*/*.ndjson")]
+    assert written == [segment]
+    kept.durable._writer.remove(kept.durable._writer.take_unneeded())
+    await kept.publish("h i j", channel="api")
+    assert await kept.lines() == list("abcdefghij")
+
+
 async def test_a_disk_that_comes_back_older_is_caught_up(kept: Kept) -> None:
     """What had not reached it is written again, as far as a ring holds it."""
     path = kept.directory / "index.db"
