@@ -351,11 +351,11 @@ class Writer:
         except StoreError as error:
             if not lacks_room(error.__cause__):
                 raise
-            remove_files(self.directory, [row.file for row in rows])
+            remove_files(self.directory, _files_of(rows))
             self._prune(rows)
 
     def _prune(self, rows: Sequence[SegmentRow]) -> None:
-        names = [row.file for row in rows]
+        names = _files_of(rows)
         with self._changing() as connection:
             lost = {row.channel: row.last_id for row in rows if row.channel in self._rows}
             changed = {
@@ -406,7 +406,7 @@ class Writer:
 
     def _let_go(self, connection: sqlite3.Connection, name: str, row: ChannelRow | None) -> None:
         segments = index.segments_after(connection, name, 0, ALL_SEGMENTS)
-        names = [segment.file for segment in segments]
+        names = _files_of(segments)
         with index.transaction(connection):
             index.delete_segments(connection, segments, names)
             if row is None:
@@ -566,3 +566,7 @@ class Writer:
             raise self._state.error("cannot be synced", error) from error
         finally:
             self._state.close()
+
+
+def _files_of(rows: Iterable[SegmentRow]) -> list[str]:
+    return [name for row in rows for name in row.files]

@@ -90,10 +90,11 @@ def reopened(writer: Writer) -> list[tuple[str, int, int]]:
 
 
 def remove(writer: Writer) -> list[str]:
-    """Remove what is needed no more, as a store does beside its commits; return what that was."""
+    """Remove what is needed no more, as a store does beside its commits; return what was there."""
     unneeded = writer.take_unneeded()
+    there = [Path(name).name for name in unneeded if (writer.directory / name).exists()]
     writer.note_removed(writer.remove(unneeded))
-    return [Path(name).name for name in unneeded]
+    return there
 
 
 def test_a_group_is_appended_channel_by_channel(writer: Writer) -> None:
@@ -422,6 +423,21 @@ def test_a_compressed_segment_takes_the_place_of_the_plain_one(writer: Writer) -
     assert not writer.mark_compressed(row, 4)
     assert remove(writer) == ["1000.ndjson.zst"]
     assert files(writer) == {}
+
+
+def test_what_was_made_of_a_plain_segment_goes_with_it(writer: Writer) -> None:
+    """Compressed since it was chosen to go, or just before a kill; or only begun."""
+    for k in range(4):
+        writer.commit(Write([lines("a", 1000 + k, 1 + k)]))
+        writer.seal_old(2 * DAY_NS)
+    *rows, _ = writer.take_sealed()
+    for row, suffix in zip(rows, [".zst", ".zst", ".zst.tmp"], strict=True):
+        path = index.path_of(writer.directory, row)
+        path.with_name(path.name + suffix).write_bytes(b"zstd")
+    assert writer.mark_compressed(rows[0], 4)
+    writer.prune(rows)
+    remove(writer)
+    assert list(files(writer)) == [f"web/{DATE}/1003.ndjson"]
 
 
 def test_what_was_not_removed_is_at_the_end(tmp_path: Path) -> None:

@@ -64,6 +64,11 @@ class SegmentRow:
         form = ".zst" if self.compressed else ""
         return f"channels/{self.channel}/{self.date}/{self.first_id}.ndjson{form}"
 
+    @property
+    def files(self) -> list[str]:
+        """Paths of its file and, beside a plain one, of that which may be made of it already."""
+        return [self.file] if self.compressed else [self.file, f"{self.file}.zst"]
+
 
 @dataclass(frozen=True, slots=True)
 class OpenSegment:
