@@ -129,7 +129,7 @@ class _Opening:
             # A life that does not end by closing leaves the mark as it is now.
             told_id = max(self._stored.last_id, now_id + START_IDS)
             index.put_values(self._connection, {"last_id": told_id, "is_clean": 0})
-            index.checkpoint(self._connection, truncate=True)
+            index.checkpoint(self._connection, "TRUNCATE")
         except BaseException:
             self._connection.close()
             raise

@@ -36,6 +36,10 @@ CHECKPOINT_BYTES = 4 * 1024 * 1024
 CHECKPOINT_BYTES_UNSYNCED = 64 * 1024 * 1024
 """The same with ``fsync = "never"``."""
 
+MAX_WAL_BYTES = 64 * 1024 * 1024
+"""Commits that follow each other without a pause keep the WAL from beginning anew, and it would
+grow by 15 MB a second: beyond this they are held up for the end of a checkpoint."""
+
 
 class StateDirectory:
     """
@@ -186,7 +190,7 @@ class StateDirectory:
                 self._prepare = self._rebuild
             self.connect()
             self._identity = self._identify()
-            self._checkpoint(truncate=True)
+            self._checkpoint("TRUNCATE")
 
     def settle(self) -> None:
         """Take the new index as it is: all that it lacked was put into it."""
@@ -230,6 +234,8 @@ class StateDirectory:
                         self._synced_commits = commits
                 if commits != self._checkpointed_commits and self._is_checkpoint_due():
                     self._checkpoint()
+                    if self._wal_path.stat().st_size > MAX_WAL_BYTES:
+                        self._checkpoint("FULL")
                     self._checkpointed_commits = commits
             except (OSError, sqlite3.Error) as error:
                 self._drop_sync_connection()
@@ -252,13 +258,13 @@ class StateDirectory:
             sqlite3.Error: it could not be done.
         """
         with self._syncing:
-            self._checkpoint(truncate=True)
+            self._checkpoint("TRUNCATE")
 
-    def _checkpoint(self, *, truncate: bool = False) -> None:
+    def _checkpoint(self, mode: index.Checkpoint = "PASSIVE") -> None:
         if self._sync_connection is None:
             synchronous = "OFF" if self.fsync == "never" else "NORMAL"
             self._sync_connection = index.connect(self.index_path, synchronous=synchronous)
-        index.checkpoint(self._sync_connection, truncate=truncate)
+        index.checkpoint(self._sync_connection, mode)
         self._checkpointed = time.monotonic()
 
     def _drop_sync_connection(self) -> None:

@@ -279,7 +279,7 @@ async def test_a_disk_that_somebody_else_filled_heals(disk: Path) -> None:
     for _ in range(20):
         await kept.publish(text)
     # Room that the index has already would hide what is to be seen.
-    kept.durable._writer._state._checkpoint(truncate=True)
+    kept.durable._writer._state._checkpoint("TRUNCATE")
     fill(disk)
     await kept.publish(text)
     assert kept.store.is_failing

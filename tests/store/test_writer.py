@@ -528,7 +528,7 @@ def full(disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Writer, 
         writer.commit(Write([lines(["x" * 100_000], 1000 + number, 1 + number)]))
     rows = writer.take_sealed()
     (disk / "state" / rows[2].file).write_bytes(b"")
-    writer._state._checkpoint(truncate=True)
+    writer._state._checkpoint("TRUNCATE")
     fill(disk)
     yield writer, rows
     writer.close()

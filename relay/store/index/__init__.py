@@ -8,7 +8,7 @@ says is true; files follow it.
 """
 
 from relay.store.index.channel_table import channels, delete_channel, put_channels, trim_forgotten
-from relay.store.index.connection import checkpoint, connect, copy, transaction
+from relay.store.index.connection import Checkpoint, checkpoint, connect, copy, transaction
 from relay.store.index.meta import delete_values, put_values, values
 from relay.store.index.position_tables import forget_keys, next_number, positions, put_positions
 from relay.store.index.rows import (
@@ -44,6 +44,7 @@ __all__ = [
     "NO_OLDEST_NS",
     "VERSION",
     "ChannelRow",
+    "Checkpoint",
     "OpenSegment",
     "SegmentRow",
     "add_segments",

@@ -10,13 +10,19 @@ from contextlib import closing, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from relay.store.index.schema import version
 
-__all__ = ["checkpoint", "connect", "copy", "put", "transaction"]
+__all__ = ["Checkpoint", "checkpoint", "connect", "copy", "put", "transaction"]
+
+Checkpoint = Literal["PASSIVE", "FULL", "TRUNCATE"]
 
 BUSY_SECONDS = 10.0
 """How long one connection waits for another of ours."""
+
+HELD_UP_SECONDS = 0.1
+"""How long commits wait, at most, for a reader that keeps a checkpoint from being done."""
 
 WAL_KEPT_BYTES = 4 * 1024 * 1024
 """Of the WAL's file once it begins anew: what is there already is cheaper to write again."""
@@ -124,15 +130,22 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def checkpoint(connection: sqlite3.Connection, *, truncate: bool = False) -> None:
+def checkpoint(connection: sqlite3.Connection, mode: Checkpoint = "PASSIVE") -> None:
     """
     Put what stands in the WAL into the database, and sync both as the connection does.
 
     Args:
-        connection: of any thread; commits of another go on meanwhile.
-        truncate: wait until all is done, with commits held up, and let the WAL be empty.
+        connection: of any thread.
+        mode: ``PASSIVE``: commits go on meanwhile; where they follow each other without a pause
+            the WAL never begins anew. ``FULL``: they wait until all is done, which the
+            ``PASSIVE`` one before has made little; a reader is waited for only shortly.
+            ``TRUNCATE``: the same, however long, and the WAL is empty then.
+
+    Source: SQLite, "Write-Ahead Logging", "Avoiding Excessively Large WAL Files".
     """
-    connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if truncate else 'PASSIVE'})")
+    seconds = HELD_UP_SECONDS if mode == "FULL" else BUSY_SECONDS
+    connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
+    connection.execute(f"PRAGMA wal_checkpoint({mode})")
 
 
 def copy(connection: sqlite3.Connection, path: Path) -> None:
