@@ -24,7 +24,7 @@ from relay.storage import Stored, StoredChannel
 from relay.store import index
 from relay.store.files import lacks_room, problem_of, remove_files
 from relay.store.index import NO_NEWEST_NS, NO_OLDEST_NS, VERSION, ChannelRow, SegmentRow
-from relay.store.lock import take_lock
+from relay.store.lock import Lock, take_lock
 from relay.store.repair import mend, orphans, rebuild
 from relay.store.state_directory import Fsync
 from relay.store.writer import Write, Writer
@@ -72,17 +72,19 @@ def open_store(
     try:
         return _Opening(directory, fsync, lock, clock).open()
     except (OSError, sqlite3.Error) as error:
-        os.close(lock)
+        lock.close()
         raise _unwritten(directory, error) from error
     except BaseException:
-        os.close(lock)
+        lock.close()
         raise
 
 
 class _Opening:
     """One opening of a directory that is locked; see :func:`open_store`."""
 
-    def __init__(self, directory: Path, fsync: Fsync, lock: int, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, directory: Path, fsync: Fsync, lock: Lock, clock: Callable[[], int]
+    ) -> None:
         self._directory = directory
         self._fsync: Fsync = fsync
         self._lock = lock

@@ -20,7 +20,7 @@ from typing import Literal
 from relay.errors import StoreError
 from relay.store import index
 from relay.store.files import SegmentFiles, problem_of, sync_file
-from relay.store.lock import holds_lock, take_lock
+from relay.store.lock import Lock, take_lock
 
 __all__ = ["Fsync", "Prepare", "StateDirectory"]
 
@@ -48,7 +48,7 @@ class StateDirectory:
     Args:
         path: of a directory whose segments are as its index says.
         fsync: when the disk must have what is written.
-        lock: the descriptor that keeps other relays away; closed with this.
+        lock: keeps other relays away; closed with this.
         load: takes what the index says as the truth, with each new connection.
         prepare: mends the directory, where that is still to be done before anything is
             written; may fail, and be tried again.
@@ -59,7 +59,7 @@ class StateDirectory:
         self,
         path: Path,
         fsync: Fsync,
-        lock: int,
+        lock: Lock,
         load: Callable[[sqlite3.Connection], None],
         prepare: Prepare | None = None,
         rebuild: Prepare | None = None,
@@ -178,9 +178,9 @@ class StateDirectory:
             self.check()
             return
         with self._syncing:
-            if not holds_lock(self._lock, self.path):
-                lock, self._lock = self._lock, take_lock(self.path)
-                os.close(lock)
+            if not self._lock.holds(self.path):
+                lock, self._lock = self._lock, take_lock(self.path, self._lock)
+                lock.close()
             if self._connection is not None:
                 self._copy_deleted(self._connection)
             else:
@@ -279,4 +279,4 @@ class StateDirectory:
             with suppress(sqlite3.Error):
                 self._drop_sync_connection()
         self.disconnect()
-        os.close(self._lock)
+        self._lock.close()

@@ -23,6 +23,7 @@ from relay.storage import Positions, StoredChannel
 from relay.store import index
 from relay.store.files import lacks_room, remove_files
 from relay.store.index import ChannelRow, SegmentRow
+from relay.store.lock import Lock
 from relay.store.plan import Append, Now, Plan, is_old, plan_records
 from relay.store.runs import Runs, touches_runs
 from relay.store.segment import Record, Texts
@@ -69,7 +70,7 @@ class Writer:
     Args:
         directory: with an index whose segments are as it says.
         fsync: when the disk must have what is written.
-        lock: the descriptor that keeps other relays away; closed with the writer.
+        lock: keeps other relays away; closed with the writer.
         clock: nanoseconds since the epoch.
         prepare: mends the directory and returns a connection to its index, where that is still
             to be done before anything is written; may fail, and be tried again.
@@ -80,7 +81,7 @@ class Writer:
         self,
         directory: Path,
         fsync: Fsync,
-        lock: int,
+        lock: Lock,
         clock: Callable[[], int] = time.time_ns,
         prepare: Prepare | None = None,
         rebuild: Prepare | None = None,

@@ -59,7 +59,7 @@ def kill(writer: Writer) -> None:
     left = [file.read_bytes() for file in files]
     writer._state.disconnect()
     writer._state._drop_sync_connection()
-    os.close(writer._state._lock)
+    writer._state._lock.close()
     for file, data in zip(files, left, strict=True):
         file.write_bytes(data)
 

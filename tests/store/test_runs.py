@@ -1,7 +1,6 @@
 """Runs in the index against the hub's."""
 
 import asyncio
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -166,4 +165,4 @@ def test_all_runs_may_be_replaced(tmp_path: Path) -> None:
     writer.commit(Write(forgotten_runs=[("new", "b")]))
     assert runs_of(writer) == {}
     writer._state.disconnect()
-    os.close(writer._state._lock)
+    writer._state._lock.close()

@@ -18,6 +18,7 @@ from relay.span import Span
 from relay.storage import StoredChannel
 from relay.store import index, plan
 from relay.store.index import SegmentRow
+from relay.store.lock import take_lock
 from relay.store.recovery import open_store
 from relay.store.segment import render
 from relay.store.writer import Write, Writer
@@ -51,7 +52,7 @@ def writer(tmp_path: Path, clock: Clock) -> Iterator[Writer]:
     yield made
     made._state.disconnect()
     made._state._drop_sync_connection()
-    os.close(made._state._lock)
+    made._state._lock.close()
 
 
 def lines(text: str | list[str], first_id: int, first_seq: int, channel: str = "web") -> Span:
@@ -296,7 +297,7 @@ def test_a_segment_that_was_deleted_is_followed_by_a_new_one(writer: Writer) -> 
     assert list(files(writer)) == [f"web/{DATE}/1001.ndjson"]
 
 
-def test_a_directory_that_was_removed_is_made_again(writer: Writer) -> None:
+def test_a_directory_that_was_removed_is_made_again(writer: Writer, tmp_path: Path) -> None:
     """Seqs and positions go on: the index is still open, and is written anew."""
     writer.commit(Write([lines("a", 1000, 1)], {("app", ""): Position("1")}))
     writer.sync()
@@ -315,7 +316,7 @@ def test_a_directory_that_was_removed_is_made_again(writer: Writer) -> None:
     assert stored.news == []
     assert stored.positions == {("app", ""): Position("1")}
     assert [(one.name, one.last_id, one.last_seq) for one in stored.channels] == [("web", 1001, 2)]
-    writer._state._lock = os.open(os.devnull, os.O_RDONLY)
+    writer._state._lock = take_lock(tmp_path)
 
 
 def test_a_directory_that_was_replaced_is_not_written_to(writer: Writer, tmp_path: Path) -> None:
