@@ -90,14 +90,17 @@ class SegmentFiles:
             OSError: not all of it could be written.
         """
         descriptor = self._descriptor(name)
-        with self._lock:
-            self._unsynced.add(name)
-        written = os.pwritev(descriptor, pieces, offset)
-        left = sum(map(len, pieces)) - written
-        if left:
-            text = memoryview(b"".join(pieces))
-            while left:
-                left -= os.pwrite(descriptor, text[-left:], offset + len(text) - left)
+        try:
+            written = os.pwritev(descriptor, pieces, offset)
+            left = sum(map(len, pieces)) - written
+            if left:
+                text = memoryview(b"".join(pieces))
+                while left:
+                    left -= os.pwrite(descriptor, text[-left:], offset + len(text) - left)
+        finally:
+            # Behind it: one who syncs meanwhile would have taken note of it, and missed it.
+            with self._lock:
+                self._unsynced.add(name)
 
     def cut(self, name: str, length: int) -> None:
         """

@@ -3,6 +3,7 @@
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,23 @@ def test_what_could_not_be_synced_is_synced_next_time(files: SegmentFiles, tmp_p
         files.sync()
     web.unlink()
     (tmp_path / "away").rename(web)
+    assert files.sync()
+    assert not files.sync()
+
+
+def test_what_is_written_while_it_is_synced_is_synced_next_time(
+    files: SegmentFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who syncs between the beginning and the end of a write has not seen it."""
+    files.create(NAME)
+    write = os.pwritev
+
+    def synced_first(*arguments: Any) -> int:
+        files.sync()
+        return write(*arguments)
+
+    monkeypatch.setattr(os, "pwritev", synced_first)
+    files.write(NAME, 0, [b"text\n"])
     assert files.sync()
     assert not files.sync()
 
