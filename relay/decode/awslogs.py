@@ -28,6 +28,12 @@ GZIP_WINDOW = 31
 
 STEP_BYTES = 1 << 20
 
+MAX_RECORD_BYTES = 64 << 20
+"""Of one record once it is unpacked; packed it has a million, by Firehose's rule."""
+
+BETWEEN = b"\r\n"
+"""What may stand behind a gzip file: Firehose ends records with a newline where it is told to."""
+
 DATA, CONTROL = "DATA_MESSAGE", "CONTROL_MESSAGE"
 
 Payload = dict[str, Any] | bytes
@@ -50,6 +56,10 @@ class UnreadableError(RelayError):
     def __str__(self) -> str:
         return self.sentence
 
+    def at(self, place: str) -> "UnreadableError":
+        """Return the same of what stands at a place."""
+        return UnreadableError(f"{place}: {self.sentence}", too_large=self.too_large)
+
 
 class Budget:
     """
@@ -62,6 +72,11 @@ class Budget:
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self.left_bytes = most_bytes
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether more was asked for than there was: nothing else can be unpacked."""
+        return self.left_bytes < 0
 
     def spend(self, size: int) -> None:
         """
@@ -102,12 +117,18 @@ def unpack(data: bytes, budget: Budget) -> bytes:
         budget.spend(len(data))
         return data
     pieces: list[bytes] = []
+    left_bytes = MAX_RECORD_BYTES
     while data.startswith(GZIP):
         unpacker = zlib.decompressobj(GZIP_WINDOW)
         try:
             while not unpacker.eof and data:
                 # Never more than a step beyond what is allowed is in memory.
-                pieces.append(unpacker.decompress(data, min(STEP_BYTES, budget.left_bytes + 1)))
+                most = min(STEP_BYTES, left_bytes + 1, budget.left_bytes + 1)
+                pieces.append(unpacker.decompress(data, most))
+                left_bytes -= len(pieces[-1])
+                if left_bytes < 0:
+                    sentence = f"data: expected at most {MAX_RECORD_BYTES} bytes in a record"
+                    raise UnreadableError(f"{sentence} once unpacked, got more", too_large=True)
                 budget.spend(len(pieces[-1]))
                 data = unpacker.unconsumed_tail
         except zlib.error:
@@ -116,7 +137,9 @@ def unpack(data: bytes, budget: Budget) -> bytes:
             ) from None
         if not unpacker.eof:
             raise UnreadableError("data: expected all of a gzip file, got its beginning")
-        data = unpacker.unused_data
+        data = unpacker.unused_data.lstrip(BETWEEN)
+    if data:
+        raise UnreadableError("data: expected nothing else behind gzip, got something")
     return b"".join(pieces)
 
 

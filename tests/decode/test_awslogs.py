@@ -22,6 +22,19 @@ def test_gzip_files_behind_one_another_are_unpacked(pieces: list[bytes]) -> None
     assert unpack(data, Budget(PLENTY)) == b"".join(pieces)
 
 
+def test_newlines_behind_gzip_files_are_left_out() -> None:
+    """Firehose ends records with one where it is told to: what follows it is read, too."""
+    one, two = gzip.compress(b"one"), gzip.compress(b"two")
+    assert unpack(one + b"\n" + two + b"\r\n", Budget(PLENTY)) == b"onetwo"
+
+
+def test_anything_else_behind_a_gzip_file_is_told() -> None:
+    """Nothing that was sent is dropped without a word."""
+    with pytest.raises(UnreadableError) as caught:
+        unpack(gzip.compress(b"one") + b"\ntwo", Budget(PLENTY))
+    assert str(caught.value) == "data: expected nothing else behind gzip, got something"
+
+
 @given(st.binary(max_size=100))
 def test_what_is_not_packed_stays_as_it_is(data: bytes) -> None:
     """But for what begins like gzip."""
@@ -54,13 +67,26 @@ def test_a_bomb_takes_no_memory() -> None:
     assert peak < 4_000_000
 
 
+def test_a_record_has_a_bound_of_its_own() -> None:
+    """However much may be unpacked in all: a record is in memory as a whole."""
+    bomb = gzip.compress(bytes(64 << 20)) + gzip.compress(b"x")
+    with pytest.raises(UnreadableError) as caught:
+        unpack(bomb, Budget(PLENTY))
+    assert (str(caught.value), caught.value.too_large) == (
+        "data: expected at most 67108864 bytes in a record once unpacked, got more",
+        True,
+    )
+
+
 def test_a_budget_is_of_all_that_it_is_given_for() -> None:
     """Many small records are much, too."""
     budget = Budget(2500)
     unpack(gzip.compress(bytes(1000)), budget)
     unpack(bytes(1000), budget)
+    assert not budget.is_spent
     with pytest.raises(UnreadableError, match="at most 2500 bytes"):
         unpack(bytes(1000), budget)
+    assert budget.is_spent
 
 
 def test_objects_behind_one_another_are_told_apart() -> None:
