@@ -1,10 +1,12 @@
 """
 What a forwarding Lambda brings: a subscription's event as CloudWatch Logs gave it to the Lambda.
 
-The Lambda hands on what it is given and raises where the answer is no 200; Lambda tries again
-then, and CloudWatch Logs keeps what it could not deliver for a day.
+The Lambda hands on what it is given and raises where the answer is no 200. CloudWatch Logs calls
+it asynchronously and is never told: Lambda itself tries twice more, within three minutes, and then
+gives the event to the function's dead-letter queue, from which the Lambda is given it again.
 
-Source: Amazon CloudWatch Logs User Guide, "Log group-level subscription filters".
+Source: Amazon CloudWatch Logs User Guide, "Log group-level subscription filters"; AWS Lambda
+Developer Guide, "How Lambda handles errors and retries with asynchronous invocation".
 """
 
 import asyncio
@@ -43,6 +45,9 @@ MAX_NAME_CHARACTERS = 512
 """Of a log group's and a log stream's name, by AWS's rule."""
 
 MAX_ID_CHARACTERS = 256
+
+MAX_EVENTS = 500_000
+"""Of a record: each takes some hundred bytes while it is on its way."""
 
 
 class BodyTooLargeError(RelayError):
@@ -189,7 +194,10 @@ async def decoded(
 
 def _decoded(data: bytes, budget: Budget, name: str, text_too: bool) -> list[LogRecord]:
     records = []
-    for payload in payloads(unpack(data, budget)):
+    unpacked = unpack(data, budget)
+    # Before they are made of it: in a text of JSON a quote has a backslash before it.
+    _check_count(unpacked.count(b'"timestamp"'))
+    for payload in payloads(unpacked):
         if isinstance(payload, dict):
             records.append(_record(payload))
         elif text_too:
@@ -207,6 +215,12 @@ def _record(payload: dict[str, Any]) -> LogRecord:
     return LogRecord(str(group), str(stream), [_event(one) for one in payload["logEvents"]])
 
 
+def _check_count(count: int) -> None:
+    if count > MAX_EVENTS:
+        sentence = f"logEvents: expected at most {MAX_EVENTS} in a record, got {count}"
+        raise UnreadableError(sentence, too_large=True)
+
+
 def _event(said: Any) -> tuple[int, str, str]:
     if isinstance(said, dict):
         time_ms, name, text = said.get("timestamp"), said.get("id"), said.get("message")
@@ -222,6 +236,7 @@ def _event(said: Any) -> tuple[int, str, str]:
 
 
 def _text(data: bytes, name: str) -> LogRecord:
+    _check_count(data.count(b"\n"))
     lines = data.decode(errors="replace").removesuffix("\n").split("\n")
     texts = [line.removesuffix("\r") for line in lines]
     return LogRecord("", None, [(None, f"{name}:{n}", text) for n, text in enumerate(texts)])

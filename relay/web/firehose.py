@@ -68,7 +68,7 @@ class FirehoseError(RelayError):
 
 async def firehose(request: web.Request) -> web.Response:
     """Publish a delivery's records, and answer as Firehose wants it."""
-    request_id = request.headers.get(ID_HEADER, "")[:MAX_ID_CHARACTERS]
+    request_id = _told_id(request)
     try:
         request_id = await _take(request, request_id)
     except FirehoseError as error:
@@ -84,6 +84,12 @@ async def firehose(request: web.Request) -> web.Response:
     except BrokenBodyError as error:
         return await last_answer(request, _answer(400, request_id, str(error)))
     return _answer(200, request_id)
+
+
+def _told_id(request: web.Request) -> str:
+    """Return the header's; what is no text in it cannot be echoed."""
+    told = request.headers.get(ID_HEADER, "")[:MAX_ID_CHARACTERS]
+    return told.encode(errors="replace").decode()
 
 
 async def _take(request: web.Request, request_id: str) -> str:
@@ -135,18 +141,34 @@ def _records(said: dict[str, Any]) -> list[Any]:
 
 
 async def _publish(inlet: RecordInlet, channel: str, request_id: str, records: list[Any]) -> None:
-    """Publish records, some at a time: unpacked, all of them may be much."""
+    """
+    Publish records, some at a time: unpacked, all of them may be much.
+
+    A record that cannot be read keeps no other back: Firehose sends the delivery again, and hands
+    it to its bucket at last, but what could be read of it is here.
+
+    Raises:
+        UnreadableError: of the first record that cannot be read, when all others are visible.
+    """
     budget = Budget(4 * inlet.max_body_bytes)
     waiting: list[LogRecord] = []
     begun_at = budget.left_bytes
+    unreadable: UnreadableError | None = None
     for number, record in enumerate(records):
-        data = from_base64(record.get("data") if isinstance(record, dict) else None)
-        # What has no ids of its own has that of its place, which is the same when it is repeated.
-        waiting += await decoded(data, budget, f"{request_id}:{number}")
+        try:
+            data = from_base64(record.get("data") if isinstance(record, dict) else None)
+            # What has no ids of its own has that of its place: the same when it is repeated.
+            waiting += await decoded(data, budget, f"{request_id}:{number}")
+        except UnreadableError as error:
+            unreadable = unreadable or error.at(f"records[{number}]")
+            if budget.is_spent:
+                break
         if begun_at - budget.left_bytes >= TOGETHER_BYTES:
             await inlet.take(channel, waiting)
             waiting, begun_at = [], budget.left_bytes
     await inlet.take(channel, waiting)
+    if unreadable is not None:
+        raise unreadable
 
 
 def _shown(value: object) -> str:
@@ -157,7 +179,8 @@ def _shown(value: object) -> str:
 def _answer(status: int, request_id: str, message: str | None = None) -> web.Response:
     said: dict[str, Any] = {"requestId": request_id, "timestamp": time.time_ns() // 1_000_000}
     if message is not None:
-        log.warning("a delivery of Firehose is refused with %d: %s", status, message)
+        shown = _shown(request_id)
+        log.warning("delivery %s of Firehose is refused with %d: %s", shown, status, message)
         said["errorMessage"] = message[:MAX_MESSAGE_CHARACTERS]
     # Without a charset: Firehose wants this very type.
     body = orjson.dumps(said)

@@ -1,11 +1,13 @@
 """Firehose's HTTP endpoint protocol."""
 
+import asyncio
 import gzip
 import json
 import logging
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from relay.errors import ChannelLimitError
 from tests.fakes.subscription import KEY, Firehose, control, event, packed, payload
@@ -143,15 +145,18 @@ async def test_without_a_key_in_the_configuration_all_are_let_in(serve: Any) -> 
             "requestId: expected that of the header, 'id-1', got 'id-2'",
         ),
         (b'{"requestId":"id-1"}', "records: expected a list of at most 10000"),
-        (b'{"requestId":"id-1","records":[5]}', "data: expected base64"),
-        (b'{"requestId":"id-1","records":[{"data":"*"}]}', "data: expected base64"),
+        (b'{"requestId":"id-1","records":[5]}', "records[0]: data: expected base64"),
+        (
+            b'{"requestId":"id-1","records":[{"data":"*"}]}',
+            "records[0]: data: expected base64",
+        ),
         (
             b'{"requestId":"id-1","records":[{"data":"H4sI"}]}',
-            "data: expected all of a gzip file, got its beginning",
+            "records[0]: data: expected all of a gzip file, got its beginning",
         ),
         (
             b'{"requestId":"id-1","records":[{"data":"H4sIAAAAAAAC////////////"}]}',
-            "data: expected gzip as it was packed, got broken bytes",
+            "records[0]: data: expected gzip as it was packed, got broken bytes",
         ),
     ],
 )
@@ -163,6 +168,65 @@ async def test_a_body_that_is_none_of_firehoses_is_refused(
     async with pushed(served.hub):
         status, said = await Firehose(served.session, served.base + PATH).send(body, "id-1")
         assert (status, said["requestId"], said["errorMessage"]) == (400, "id-1", sentence)
+
+
+async def test_a_record_that_cannot_be_read_keeps_no_other_back(serve: Any) -> None:
+    """Firehose sends the whole again and again, and gives it up at last."""
+    served = await serve()
+    async with pushed(served.hub):
+        firehose = Firehose(served.session, served.base + PATH)
+        one, three = packed(payload(event(1, "one"))), packed(payload(event(3, "three")))
+        for _ in range(2):
+            status, said = await firehose.deliver("id-1", [one, b"\x1f\x8b", three, b"\x1f\x8b"])
+            assert (status, said["errorMessage"]) == (
+                400,
+                "records[1]: data: expected all of a gzip file, got its beginning",
+            )
+        assert messages(served.hub) == ["one", "three"]
+
+
+async def test_too_many_events_of_a_record_are_refused(serve: Any) -> None:
+    """They would take memory; of what else came none is kept back."""
+    served = await serve()
+    async with pushed(served.hub):
+        firehose = Firehose(served.session, served.base + PATH)
+        one = packed(payload(event(1, "one")))
+        many = gzip.compress(json.dumps(payload()).encode()[:-2] + b'{"timestamp":1},' * 500_001)
+        for record in (many, b"\n" * 500_001):
+            status, said = await firehose.deliver("id-1", [record, one])
+            assert (status, said["errorMessage"]) == (
+                413,
+                "records[0]: logEvents: expected at most 500000 in a record, got 500001",
+            )
+        assert messages(served.hub) == ["one"]
+
+
+async def test_a_refusal_is_logged_with_the_id_of_its_delivery(
+    serve: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Firehose's own log has it, too."""
+    served = await serve()
+    async with pushed(served.hub):
+        await Firehose(served.session, served.base + PATH).send(b"", "id-1")
+    sentence = "body: expected a JSON object with requestId and records"
+    assert [one.getMessage() for one in caplog.records] == [
+        f"delivery 'id-1' of Firehose is refused with 400: {sentence}"
+    ]
+
+
+async def test_an_id_that_is_no_text_is_echoed_as_far_as_it_can_be(serve: Any) -> None:
+    """JSON has no other bytes."""
+    served = await serve()
+    async with pushed(served.hub):
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(served.base).port)
+        writer.write(
+            f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode()
+            + b"X-Amz-Firehose-Request-Id: id-\xe9\r\n\r\n"
+        )
+        answered = await reader.read()
+        writer.close()
+    assert answered.startswith(b"HTTP/1.1 401 ")
+    assert json.loads(answered.partition(b"\r\n\r\n")[2])["requestId"] == "id-?"
 
 
 async def test_another_version_of_the_protocol_is_refused(serve: Any) -> None:
@@ -192,7 +256,7 @@ async def test_a_body_that_is_too_large_is_refused_for_good(serve: Any) -> None:
         status, said = await firehose.deliver("id-1", [gzip.compress(b"x" * 70_000)])
         assert (status, said["errorMessage"]) == (
             413,
-            "data: expected at most 65536 bytes once unpacked, got more",
+            "records[0]: data: expected at most 65536 bytes once unpacked, got more",
         )
 
 
