@@ -1,9 +1,9 @@
 """
 CloudWatch Logs, pushed: what subscriptions send through Firehose or a forwarding Lambda.
 
-A delivery that comes again, as AWS repeats what was not acknowledged in time, is dropped event by
-event: the ids of what came within a day are known, and with a state directory they are after a
-restart too. Deliveries to one channel are taken one after the other, so that the second of two
+A delivery that comes again, as AWS repeats what was not acknowledged in time, is dropped record by
+record and event by event: what came within a day is known, and with a state directory it is after
+a restart too. Deliveries to one channel are taken one after the other, so that the second of two
 equal ones is answered when the first is durable.
 """
 
@@ -11,11 +11,9 @@ import asyncio
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from fnmatch import fnmatchcase
-from functools import partial
 from typing import Literal
 from weakref import WeakValueDictionary
 
@@ -27,22 +25,17 @@ from relay.entry import Batch, Position
 from relay.hub import Hub
 from relay.inlet import LogRecord, RecordReceipt, RefusedPushError
 from relay.sources.base import TURN_BYTES, SourceState, SourceStatus
-from relay.sources.cloudwatch_events import (
-    KEY,
-    Event,
-    in_order,
-    key_of,
-    turns,
-)
+from relay.sources.cloudwatch_delivered import Delivered, in_pieces
+from relay.sources.cloudwatch_events import turns
 from relay.sources.cloudwatch_jobs import JobSource
 from relay.sources.cloudwatch_lines import LineOptions, LogLines
-from relay.sources.cloudwatch_repeats import MOST_KEPT, Repeats
+from relay.sources.cloudwatch_repeats import MOST_EVENTS, Known, record_key, restored
 from relay.sources.push import Globs, NoChannel
 
 __all__ = ["MOST_KEPT_IN_ALL", "CloudwatchPushOptions", "CloudwatchPushSource"]
 
-MOST_KEPT_IN_ALL = 4 * MOST_KEPT
-"""Events of all channels that are known: 100 MB."""
+MOST_KEPT_IN_ALL = 4 * MOST_EVENTS
+"""Events and records of all channels that are known: 120 MB."""
 
 MAX_LINES_KEPT = 1000
 """Log groups of which it is known how to read them: their names come from outside."""
@@ -105,7 +98,7 @@ class CloudwatchPushSource(JobSource):
         self._most_known = most_known
         key = options.access_key
         self._key = None if key is None else key.get_secret_value().encode()
-        self._repeats: OrderedDict[str, Repeats] = OrderedDict()
+        self._known: OrderedDict[str, Known] = OrderedDict()
         # Of the channels to which something is on its way.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._lines: dict[tuple[str, str], LogLines] = {}
@@ -121,8 +114,10 @@ class CloudwatchPushSource(JobSource):
         self, positions: Mapping[str, Position]
     ) -> AsyncGenerator[list[Batch], None]:
         """Hand on what is pushed, for ever."""
-        for channel, position in positions.items():
-            self._repeats.setdefault(channel, Repeats(position.record_keys))
+        if not self._is_open:
+            for channel, known in restored(positions):
+                self._known[channel] = known
+                self._forget(channel)
         self.handover.open()
         self._is_open = True
         self.status.enter(SourceState.RUNNING)
@@ -172,29 +167,46 @@ class CloudwatchPushSource(JobSource):
     async def _take(self, channel: str, records: Iterable[LogRecord]) -> RecordReceipt:
         receipt = RecordReceipt()
         async with self._locks.setdefault(channel, asyncio.Lock()):
-            delivery = _Delivery(self._repeats.setdefault(channel, Repeats()), _now_ms())
+            known = self._known.setdefault(channel, Known())
+            delivery = Delivered(self.name, channel, known, _now_ms())
             for record in records:
-                lines = self._lines_of(channel, record.log_group)
-                for turn in delivery.turns(record, receipt):
-                    delivery.add(turn, lines.batches(turn, None))
-                    if delivery.size >= TURN_BYTES:
-                        await self._publish(delivery)
+                await self._take_record(delivery, record, receipt)
             await self._publish(delivery)
             self._forget(channel)
         return receipt
 
+    async def _take_record(
+        self, delivery: Delivered, record: LogRecord, receipt: RecordReceipt
+    ) -> None:
+        key = record_key(record)
+        if delivery.has_record(key):
+            receipt.skipped += len(record.events)
+            return
+        lines = self._lines_of(delivery.channel, record.log_group)
+        for some in in_pieces(record, delivery.now_ms):
+            new = delivery.new(some)
+            receipt.accepted += len(new)
+            receipt.skipped += len(some) - len(new)
+            for events in turns(new, TURN_BYTES):
+                delivery.add(events, lines.batches(events, None))
+                if delivery.size >= TURN_BYTES:
+                    await self._publish(delivery)
+            # Where nothing is new, nothing is waited for.
+            await asyncio.sleep(0)
+        delivery.note_record(key)
+
     def _forget(self, newest: str) -> None:
         """Let go of channels that nothing came to for longest: for too long, or it is too much."""
-        self._repeats.move_to_end(newest)
-        count, now_ms = sum(map(len, self._repeats.values())), _now_ms()
-        for channel, repeats in [*self._repeats.items()][:-1]:
-            if count <= self._most_known and not repeats.is_over(now_ms):
+        self._known.move_to_end(newest)
+        count, now_ms = sum(map(len, self._known.values())), _now_ms()
+        for channel, known in [*self._known.items()][:-1]:
+            if count <= self._most_known and not known.is_over(now_ms):
                 return
             if channel not in self._locks:
-                count -= len(self._repeats.pop(channel))
+                count -= len(self._known.pop(channel))
 
-    async def _publish(self, delivery: "_Delivery") -> None:
-        if delivery.events:
+    async def _publish(self, delivery: Delivered) -> None:
+        if delivery.is_due:
             batches, then = delivery.pass_on()
             await self.handover.publish(batches, then)
 
@@ -209,57 +221,5 @@ class CloudwatchPushSource(JobSource):
         return lines
 
 
-class _Delivery:
-    """
-    Records on their way.
-
-    Args:
-        repeats: what came before.
-        now_ms: when these came.
-    """
-
-    def __init__(self, repeats: Repeats, now_ms: int) -> None:
-        self._repeats = repeats
-        self._now_ms = now_ms
-        self._batches: list[Batch] = []
-        self._keys: set[int] = set()
-        self.events: list[Event] = []
-        """What is to be published next."""
-        self.size = 0
-        """Characters of its text."""
-
-    def turns(self, record: LogRecord, receipt: RecordReceipt) -> Iterator[Sequence[Event]]:
-        """Give the events that are new, ordered by time, some at a time."""
-        known = self._keys
-        found = self._repeats.new(_events(record, self._now_ms))
-        new = in_order([event for event in found if event[KEY] not in known])
-        known.update(event[KEY] for event in new)
-        receipt.accepted += len(new)
-        receipt.skipped += len(record.events) - len(new)
-        return turns(new, TURN_BYTES)
-
-    def add(self, events: Sequence[Event], batches: Sequence[Batch]) -> None:
-        """Add events and what was made of them."""
-        self.events += events
-        self._batches += batches
-        self.size += sum(len(batch.lines.text) for batch in batches)
-
-    def pass_on(self) -> tuple[list[Batch], Callable[[], None]]:
-        """Return what was added, with its position, and what is to be done once it is visible."""
-        events, batches = self.events, self._batches
-        position = self._repeats.position(events, self._now_ms)
-        batches[-1] = replace(batches[-1], position=position)
-        self.events, self._batches, self.size = [], [], 0
-        return batches, partial(self._repeats.settle, events, self._now_ms)
-
-
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _events(record: LogRecord, now_ms: int) -> list[Event]:
-    stream = record.log_stream or ""
-    return [
-        (now_ms if time_ms is None else time_ms, 0, key_of(name), stream, text)
-        for time_ms, name, text in record.events
-    ]

@@ -1,6 +1,7 @@
 """AWS's pushes as the source takes them: repeated, at once, and over restarts."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from pydantic import ValidationError
 from relay.config.model import ChannelOptions
 from relay.hub import Hub
 from relay.inlet import LogRecord, RefusedPushError
+from relay.sources.cloudwatch_events import unpack_keys
 from relay.sources.cloudwatch_push import CloudwatchPushOptions, CloudwatchPushSource
-from relay.sources.cloudwatch_repeats import Repeats
+from relay.sources.cloudwatch_repeats import MOST_EVENTS, Known, record_key
 from relay.sources.supervisor import Supervisor
 from relay.status import SourceStatus
 from tests.slow_store import SlowStore
@@ -69,8 +71,7 @@ async def test_a_channel_of_its_own_for_what_is_known() -> None:
 
 async def test_what_an_earlier_life_took_is_known() -> None:
     """By the record keys that are kept beside the position."""
-    repeats = Repeats()
-    position = repeats.position([(NOW_MS, 0, 1, "a", "x")], NOW_MS)
+    position = Known().events.position([1], NOW_MS)
     table = {"type": "cloudwatch-push", "channels": "*"}
     hub = new_hub()
     source = CloudwatchPushSource(
@@ -83,6 +84,41 @@ async def test_what_an_earlier_life_took_is_known() -> None:
     assert (receipt.accepted, receipt.skipped) == (1, 1)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_more_events_than_are_known_are_dropped_when_they_come_again() -> None:
+    """By the records that they came in: a delivery may have more than any memory."""
+    hub = new_hub()
+    size = 10_000
+    records = [
+        record(*range(first, first + size)) for first in range(0, MOST_EVENTS + 2 * size, size)
+    ]
+    async with pushed(hub, channels="*") as source:
+        first = await source.take("web", records)
+        again = await source.take("web", records)
+        parts = await source.take("web", [record(*range(MOST_EVENTS, MOST_EVENTS + 100))])
+    assert (first.accepted, first.skipped) == (len(records) * size, 0)
+    assert (again.accepted, again.skipped) == (0, len(records) * size)
+    assert (parts.accepted, parts.skipped) == (0, 100)
+
+
+async def test_whole_records_are_kept_beside_their_events() -> None:
+    """In a position of their own, with the last of their events or after them."""
+    store = SlowStore()
+    store.let.set()
+    hub = new_hub(store)
+    async with pushed(hub, channels="*") as source:
+        big = [(NOW_MS, str(n), "x" * 1000) for n in range(1000)]
+        records = [LogRecord("/app", "a", big), record(2000), record(2001)]
+        await source.take("web", records)
+        kept: dict[str, list[int]] = {}
+        for group in store.groups:
+            for (name, reader), position in group.positions.items():
+                assert name == "aws"
+                kept.setdefault(reader, []).extend(unpack_keys(position.record_keys))
+    assert sorted(kept) == ["records/web", "web"]
+    assert sorted(kept["web"]) == [*range(1000), 2000, 2001]
+    assert kept["records/web"] == [record_key(one) for one in records]
 
 
 async def test_before_it_runs_nothing_is_taken() -> None:
@@ -108,11 +144,24 @@ async def test_events_of_a_record_are_in_the_order_of_time() -> None:
 async def test_what_came_to_the_newest_channels_is_known_however_many_there_are() -> None:
     """Their names come from outside: memory is bounded over all of them."""
     hub = new_hub()
-    async with pushed(hub, most_known=4, channels="*") as source:
+    async with pushed(hub, most_known=6, channels="*") as source:
         for channel in ("a", "b", "c", "b"):
             await source.take(channel, [record(1, 2)])
         skipped = [(await source.take(one, [record(1, 2)])).skipped for one in ("c", "b", "a")]
         assert skipped == [2, 2, 0]
+
+
+async def test_of_what_an_earlier_life_knew_the_newest_is_known() -> None:
+    """Memory is bounded from the start, too."""
+    now_ms = time.time_ns() // 1_000_000
+    positions = {
+        channel: Known().events.position([1, 2, 3], now_ms + age)
+        for age, channel in enumerate(("web", "other"))
+    }
+    hub = new_hub()
+    async with pushed(hub, most_known=4, positions=positions, channels="*") as source:
+        skipped = [(await source.take(one, [record(1)])).skipped for one in ("other", "web")]
+        assert skipped == [1, 0]
 
 
 @pytest.mark.parametrize(
