@@ -19,18 +19,14 @@ Rules of this file:
 
 import os
 import time
-from collections.abc import Iterable, Iterator
 
-from relay.sources.file_generations import added_by_rotation
+from relay.sources.file_copies import Copies
 from relay.sources.file_identity import (
     HEAD_BYTES,
     NO_FILE,
     OpenFile,
-    directories_of,
-    find_copy,
     is_beginning,
     is_same_start,
-    open_quietly,
 )
 from relay.sources.file_reader import FORGOTTEN, FileReader
 from relay.sources.file_set import FileSet, Place
@@ -50,11 +46,13 @@ class Lives:
 
     Args:
         files: which there are.
+        copies: which of them may be copies.
     """
 
-    def __init__(self, files: FileSet) -> None:
+    def __init__(self, files: FileSet, copies: Copies) -> None:
         self._files = files
         self._turns = files.turns
+        self._copies = copies
         self._renewed: set[FileReader] = set()
         """Files whose new life is just begun."""
         self._is_listening = False
@@ -78,7 +76,7 @@ class Lives:
         finally:
             self._renewed.discard(reader)
         self._read_copies(reader)
-        copy = self._copy_of(reader)
+        copy = self._copies.holding(reader)
         reader.lossy |= _may_have_lost(reader, copy, now)
         self._begin_again(reader, head, copy)
         reader.left_at, reader.grace_seconds = now, 0.0
@@ -87,12 +85,6 @@ class Lives:
         if reader.announced:
             self._turns.restate(reader)
         return copy is not None
-
-    def _copy_of(self, reader: FileReader) -> OpenFile | None:
-        known = self._files.known.items()
-        others = {key for key, other in known if other.offset or not other.appeared}
-        directories = directories_of(reader.path)
-        return find_copy(directories, reader.content(), {*others, reader.key}, reader.seen_ns)
 
     def _begin_again(self, reader: FileReader, head: bytes, copy: OpenFile | None) -> None:
         """Give the file, which is empty or another now, to a reader of its own."""
@@ -173,7 +165,7 @@ class Lives:
         self._files.see(reader)
         if (place := self._files.places.get(reader.path)) is None:
             return
-        copies = list(self._copies(reader, since))
+        copies = list(self._copies.of(reader, since))
         # After the copies were listed: of a file that is whole still they hold earlier lives.
         is_intact = _is_intact(reader)
         is_later = False
@@ -201,7 +193,7 @@ class Lives:
         """
         missed: list[OpenFile] = []
         later: float | None = None
-        for found, start in list(self._copies(reader, reader.looked_at)):
+        for found, start in list(self._copies.of(reader, reader.looked_at)):
             is_copy = copy is not None and found.key == copy.key
             # One of what the file held just now: those behind it are of later lives still.
             if later is None and is_same_start(start, head):
@@ -211,36 +203,6 @@ class Lives:
             else:
                 missed.append(found)
         return missed, later
-
-    def _copies(self, reader: FileReader, since: float) -> Iterator[tuple[OpenFile, bytes]]:
-        """Open what may be copies of a file and was created since, in that order; with heads."""
-        for path in self._names_of_copies(reader, since):
-            if (file := open_quietly(path)) is None:
-                continue
-            other = self._files.known.get(file.key)
-            is_known = other is not None and (other.offset or not other.appeared)
-            start = _start_of(file)
-            if is_known or file.key == reader.key or not start or b"\0" in start:
-                file.close()
-            else:
-                yield file, start
-
-    def _names_of_copies(self, reader: FileReader, since: float) -> Iterable[str]:
-        born, directory = self._files.born, os.path.dirname(reader.path)
-        # Thousands of files may come at once: most are told apart by their first letters.
-        stem = os.path.splitext(reader.path)[0]
-        alike = [path for path in born if path.startswith(stem)]
-        for path in sorted(alike, key=lambda path: born[path].when):
-            # What has had the path itself is no copy but a file that came after it; what came
-            # after it had left its path is a copy of another.
-            one = born[path]
-            is_others = reader.path in one.paths or one.told > reader.left_told
-            if is_others or one.when < since or os.path.dirname(path) != directory:
-                continue
-            rest = added_by_rotation(self._files.patterns, path, reader.path)
-            is_numbered = rest is not None and any(one.isdigit() for one in rest)
-            if is_numbered and not self._files.patterns.excludes(path):
-                yield path
 
     def _read_missed(self, place: Place, copy: OpenFile, younger: FileReader | None) -> None:
         """Read a copy of a life that nobody saw; what was written behind it is gone."""
@@ -274,41 +236,8 @@ class Lives:
             self._turns.put(other.batch(position=FORGOTTEN))
         self._files.forget(other)
 
-    # Copies in the making
-
-    def may_be_copy(self, reader: FileReader, data: bytes) -> bool:
-        """
-        Tell whether a file that appeared and begins with ``data`` may be a copy in the making.
-
-        Files of one program often begin alike: a copy is the same as far as it goes.
-        """
-        directory, head = os.path.dirname(reader.path), data[:HEAD_BYTES]
-        for other in self._files.known.values():
-            if (
-                other is reader
-                or other.left_at is not None
-                or not is_same_start(other.head, head)
-                or os.path.dirname(other.path) != directory
-                or (other.fd < 0 and not self._files.descriptors.reopen(other))
-            ):
-                continue
-            if not other.is_intact():
-                # Truncated already: this is found out, with the copy, before we are asked again.
-                self._turns.mark(other)
-                return True
-            if os.pread(other.fd, len(data), 0) == data:
-                return True
-        return False
-
 
 # What cannot be read is no copy, and keeps no other file from being read.
-
-
-def _start_of(file: OpenFile) -> bytes:
-    try:
-        return os.pread(file.fd, HEAD_BYTES, 0)
-    except OSError:
-        return b""
 
 
 def _holds_nothing_else(copy: OpenFile, reader: FileReader) -> bool:

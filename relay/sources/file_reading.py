@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 from relay.entry import Batch
 from relay.sources.base import TURN_BYTES
+from relay.sources.file_copies import Copies
 from relay.sources.file_identity import (
     FileKey,
     directories_of,
@@ -52,7 +53,8 @@ class Reading:
     def __init__(self, files: FileSet) -> None:
         self._files = files
         self._turns = files.turns
-        self.lives = Lives(files)
+        self._copies = Copies(files)
+        self.lives = Lives(files, self._copies)
         self._listed: dict[str, dict[FileKey, str]] = {}
         """By directory, where files were when it was listed in this turn."""
 
@@ -138,7 +140,7 @@ class Reading:
         if data[0] == 0 and reader.skip_hole():
             self._turns.mark(reader)
             return True
-        if not reader.appeared or not self.lives.may_be_copy(reader, data):
+        if not reader.appeared or not self._copies.may_be_in_the_making(reader, data):
             return False
         # A copy grows until it is whole, and the truncation follows at once.
         quiet_seconds = now - reader.grown_at

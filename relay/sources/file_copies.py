@@ -1,0 +1,116 @@
+"""
+Which files may be copies of which, as a rotation that copies and truncates makes them.
+
+A copy is known by its name, which goes on that of its original, and by when it was created:
+after its original was last looked at. What is found is opened: it is the caller's to read or to
+close. What cannot be read is no copy, and keeps no other file from being read.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+
+from relay.sources.file_generations import added_by_rotation
+from relay.sources.file_identity import (
+    HEAD_BYTES,
+    OpenFile,
+    directories_of,
+    find_copy,
+    is_same_start,
+    open_quietly,
+)
+from relay.sources.file_reader import FileReader
+from relay.sources.file_set import FileSet
+
+__all__ = ["Copies"]
+
+
+class Copies:
+    """
+    Find copies among the files of a set, and beside them.
+
+    Args:
+        files: which there are.
+    """
+
+    def __init__(self, files: FileSet) -> None:
+        self._files = files
+
+    def holding(self, reader: FileReader) -> OpenFile | None:
+        """Find the copy in which a truncated file goes on; see ``find_copy``."""
+        known = self._files.known.items()
+        others = {key for key, other in known if other.offset or not other.appeared}
+        directories = directories_of(reader.path)
+        return find_copy(directories, reader.content(), {*others, reader.key}, reader.seen_ns)
+
+    def of(self, reader: FileReader, since: float) -> Iterator[tuple[OpenFile, bytes]]:
+        """
+        Open what may be copies of a file and is not read yet, in their order.
+
+        Args:
+            reader: of the file.
+            since: when they were created at the earliest, by the monotonic clock.
+
+        Returns:
+            Each with its head.
+        """
+        for path in self._names(reader, since):
+            if (file := open_quietly(path)) is None:
+                continue
+            other = self._files.known.get(file.key)
+            is_known = other is not None and (other.offset or not other.appeared)
+            start = _start_of(file)
+            if is_known or file.key == reader.key or not start or b"\0" in start:
+                file.close()
+            else:
+                yield file, start
+
+    def _names(self, reader: FileReader, since: float) -> Iterable[str]:
+        born, directory = self._files.born, os.path.dirname(reader.path)
+        # Thousands of files may come at once: most are told apart by their first letters.
+        stem = os.path.splitext(reader.path)[0]
+        alike = [path for path in born if path.startswith(stem)]
+        for path in sorted(alike, key=lambda path: born[path].when):
+            # What has had the path itself is no copy but a file that came after it; what came
+            # after it had left its path is a copy of another.
+            one = born[path]
+            is_others = reader.path in one.paths or one.told > reader.left_told
+            if is_others or one.when < since or os.path.dirname(path) != directory:
+                continue
+            if self._is_rotated(path, reader.path) and not self._files.patterns.excludes(path):
+                yield path
+
+    def _is_rotated(self, path: str, of: str) -> bool:
+        """Tell whether a path is the other one with a number, or a date."""
+        rest = added_by_rotation(self._files.patterns, path, of)
+        return rest is not None and any(one.isdigit() for one in rest)
+
+    def may_be_in_the_making(self, reader: FileReader, data: bytes) -> bool:
+        """
+        Tell whether a file that appeared and begins with ``data`` may be a growing copy.
+
+        Files of one program often begin alike: a copy is the same as far as it goes.
+        """
+        directory, head = os.path.dirname(reader.path), data[:HEAD_BYTES]
+        for other in self._files.known.values():
+            if (
+                other is reader
+                or other.left_at is not None
+                or not is_same_start(other.head, head)
+                or os.path.dirname(other.path) != directory
+                or (other.fd < 0 and not self._files.descriptors.reopen(other))
+            ):
+                continue
+            if not other.is_intact():
+                # Truncated already: this is found out, with the copy, before we are asked again.
+                self._files.turns.mark(other)
+                return True
+            if os.pread(other.fd, len(data), 0) == data:
+                return True
+        return False
+
+
+def _start_of(file: OpenFile) -> bytes:
+    try:
+        return os.pread(file.fd, HEAD_BYTES, 0)
+    except OSError:
+        return b""
