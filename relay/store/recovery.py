@@ -112,7 +112,17 @@ class _Opening:
         return writer, self._stored
 
     def _prepare(self) -> sqlite3.Connection:
-        """Mend the index and what belongs to it; return a connection to it."""
+        """Mend the index, or begin a new one, and what belongs to it; return a connection."""
+        try:
+            return self._mended_index()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if not _is_damage(error):
+                raise
+            self._stored.news.clear()
+            self._put_aside(str(error))
+            return self._mended_index()
+
+    def _mended_index(self) -> sqlite3.Connection:
         self._is_new = self._open_index()
         try:
             values = index.values(self._connection)
@@ -181,15 +191,6 @@ class _Opening:
 
     def _open_index(self) -> bool:
         """Open the index; tell whether it is a new one."""
-        try:
-            return self._try_index()
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError as error:
-            self._put_aside(str(error))
-            return self._try_index()
-
-    def _try_index(self) -> bool:
         if self._path.exists():
             # Opening it for writing changes it already, and it may be somebody else's.
             with closing(index.connect(self._path, readonly=True)) as connection:
@@ -375,6 +376,14 @@ def _unwritten(directory: Path, error: Exception) -> StoreError:
 def _may_pass(directory: Path, error: Exception) -> bool:
     """Tell whether what cannot be written may be some time: the disk is full or read-only."""
     return lacks_room(error) or bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+
+
+def _is_damage(error: Exception) -> bool:
+    """Tell whether the index itself is at fault, not the system or who uses it."""
+    if isinstance(error, sqlite3.OperationalError):
+        # It is no text: SQLite itself does not look whether one is, and gives no code.
+        return not hasattr(error, "sqlite_errorcode")
+    return isinstance(error, UnicodeDecodeError) or type(error) is sqlite3.DatabaseError
 
 
 def _counted(number: int, noun: str) -> str:

@@ -441,7 +441,7 @@ def test_a_lost_wal_and_a_cut_tail_together(
     writer.close()
 
 
-@pytest.mark.parametrize("damage", ["missing", "no database", "malformed"])
+@pytest.mark.parametrize("damage", ["missing", "no database", "malformed", "no text"])
 def test_an_index_that_cannot_be_used_is_made_from_the_segments(
     tmp_path: Path, damage: str
 ) -> None:
@@ -459,6 +459,9 @@ def test_an_index_that_cannot_be_used_is_made_from_the_segments(
         (directory / "index.db").unlink()
     elif damage == "no database":
         (directory / "index.db").write_bytes(b"not a database" * 1000)
+    elif damage == "no text":
+        data = (directory / "index.db").read_bytes()
+        (directory / "index.db").write_bytes(data.replace(b"api", b"ap\xff"))
     else:
         data = bytearray((directory / "index.db").read_bytes())
         data[4096 : len(data)] = b"\x55" * (len(data) - 4096)
