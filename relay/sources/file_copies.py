@@ -2,8 +2,9 @@
 Which files may be copies of which, as a rotation that copies and truncates makes them.
 
 A copy is known by its name, which goes on that of its original, and by when it was created:
-after its original was last looked at. What is found is opened: it is the caller's to read or to
-close. What cannot be read is no copy, and keeps no other file from being read.
+while its original had its path, after it was last looked at. What is found is opened: it is the
+caller's to read or to close. What cannot be read is no copy, and keeps no other file from being
+read.
 """
 
 import os
@@ -71,9 +72,10 @@ class Copies:
         alike = [path for path in born if path.startswith(stem)]
         for path in sorted(alike, key=lambda path: born[path].when):
             # What has had the path itself is no copy but a file that came after it; what came
-            # after it had left its path is a copy of another.
+            # while another file had the path is a copy of that.
             one = born[path]
-            is_others = reader.path in one.paths or one.told > reader.left_told
+            is_in_time = reader.came_told <= one.told < reader.left_told
+            is_others = reader.path in one.paths or not is_in_time
             if is_others or one.when < since or os.path.dirname(path) != directory:
                 continue
             if self._is_rotated(path, reader.path) and not self._files.patterns.excludes(path):

@@ -184,8 +184,7 @@ class Names:
             self._adopt(path, tenants)
             self._declare(path, tenants)
             for tenant in tenants:
-                if tenant.reader is not None and tenant.path != path:
-                    tenant.reader.left_told = tenant.moved
+                tenant.say_when()
             # What cannot be opened is nobody's: if it goes it is lost.
             is_unread = (one for one in tenants if one.path == path and one.reader is None)
             kept += [one for one in is_unread if os.path.isfile(path)]

@@ -79,6 +79,7 @@ class FileReader:
         "appeared",
         "before",
         "birth_ns",
+        "came_told",
         "changed_ns",
         "channel",
         "decoder",
@@ -161,6 +162,8 @@ class FileReader:
         self.after: Self | None = None
         self.left_at: float | None = None
         """When it was noticed that its path leads elsewhere."""
+        self.came_told = 0
+        """Number of the change of names by which its path came to lead to it; 0: unknown."""
         self.left_told: float = inf
         """Number of the change of names by which its path came to lead elsewhere."""
         self.grace_seconds = IDLE_SECONDS

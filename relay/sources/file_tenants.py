@@ -25,6 +25,7 @@ class Tenant:
         path: its name now; ``None``: it was deleted, or is out of sight.
         is_new: whether it came to a path of ours by these events; else it was at one before.
         was: who read it before these events.
+        came: number of the change by which it came to its home; 0: before these events.
         left: number of the change by which it lost its last name.
         moved: number of the change by which it lost its home.
         reader: who reads it, once that is known.
@@ -35,10 +36,18 @@ class Tenant:
     path: str | None
     is_new: bool = True
     was: FileReader | None = None
+    came: int = 0
     left: int = 0
     moved: int = 0
     reader: FileReader | None = None
     file: OpenFile | None = None
+
+    def say_when(self) -> None:
+        """Let its reader know when it had its home."""
+        if self.reader is not None:
+            self.reader.came_told = self.came or self.reader.came_told
+            if self.path != self.home:
+                self.reader.left_told = self.moved
 
     def close(self) -> None:
         """Close the file where it was opened, and nobody reads it."""
@@ -112,7 +121,7 @@ class Tenants:
 
     def _come(self, path: str) -> None:
         if self._is_ours(path):
-            self._put(Tenant(path, path))
+            self._put(Tenant(path, path, came=self._number))
 
     def _leave(self, path: str) -> Tenant | None:
         tenant = self._at.pop(path, None)
@@ -137,7 +146,7 @@ class Tenants:
         if is_other and self._is_ours(path):
             # It was another path's only on the way to this one.
             self.of[tenant.home].remove(tenant)
-            tenant.home = path
+            tenant.home, tenant.came = path, self._number
             self._put(tenant)
 
     def _put(self, tenant: Tenant) -> None:

@@ -354,6 +354,27 @@ def test_a_copy_of_the_file_that_came_next(tmp_path: Path) -> None:
     late.files.close()
 
 
+def test_a_copy_of_a_file_that_was_renamed_while_it_was_empty(tmp_path: Path) -> None:
+    """It is of the file that had the path when it was created, not of the one after it."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(old[1])
+    log.write_text("two\n")
+    copy_and_truncate(log, old[2], "")
+    log.rename(old[3])
+    log.write_text("three\n")
+    log.rename(old[0])
+    log.write_text("four\n")
+    late.tell(
+        *rotated(log, old[1], 1),
+        then=lambda: [(CREATED, old[2], 0), *rotated(log, old[3], 2), *rotated(log, old[0], 3)],
+    )
+    late.read()
+    assert late.given == ["one", "two", None, "three", "four"]
+    late.files.close()
+
+
 def test_a_copy_that_was_moved_on_before_it_was_opened(tmp_path: Path) -> None:
     """Copies are known by their creation whatever their name is now; the oldest comes first."""
     log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]
