@@ -6,10 +6,11 @@ import urllib.request
 
 
 def handler(event, context):
-    """Whatever is no success raises, and Lambda tries again: the relay drops what it has."""
+    """Whatever is no success raises and is tried again: the relay drops what it has."""
+    # What Lambda gave up comes from the queue, as text.
+    body = event["Records"][0]["body"] if "Records" in event else json.dumps(event)
     key = os.environ["RELAY_KEY"]
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
-    body = json.dumps(event).encode()
-    request = urllib.request.Request(os.environ["RELAY_URL"], body, headers)
+    request = urllib.request.Request(os.environ["RELAY_URL"], body.encode(), headers)
     with urllib.request.urlopen(request, timeout=60) as response:
         return json.load(response)

@@ -34,7 +34,7 @@ def forward(event: Any) -> Any:
 def test_the_lambda_hands_on_what_it_is_given(
     start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Twice, as AWS may; with a wrong key it fails, so that Lambda tries again."""
+    """Twice, as AWS may, and from its queue; with a wrong key it fails, and is called again."""
     relay = start_relay(
         '[sources.aws]\ntype = "cloudwatch-push"\nchannels = "pushed-*"\naccess_key = "the key"\n'
     )
@@ -42,8 +42,11 @@ def test_the_lambda_hands_on_what_it_is_given(
     monkeypatch.setenv("RELAY_KEY", "the key")
     given = awslogs_event(payload(event(1, "one"), event(2, "two")))
     assert [forward(given)["accepted"] for _ in range(2)] == [2, 0]
+    given = awslogs_event(payload(event(2, "two"), event(3, "three")))
+    queued = {"Records": [{"eventSource": "aws:sqs", "body": json.dumps(given)}]}
+    assert forward(queued)["accepted"] == 1
     logs = relay.get("/api/v1/channels/pushed-worker/logs")["logs"]
-    assert [one["message"] for one in logs] == ["one", "two"]
+    assert [one["message"] for one in logs] == ["one", "two", "three"]
     monkeypatch.setenv("RELAY_KEY", "another")
     with pytest.raises(urllib.error.HTTPError, match="401"):
         forward(given)
@@ -65,8 +68,27 @@ def test_the_template_refers_to_what_is_in_it() -> None:
     assert {name for found in referred for name in found if name} <= names
     assert names == {
         *("LogGroup", "FilterPattern", "RelayUrl", "RelayKey"),
-        *("Role", "Function", "Retries", "Permission", "Subscription"),
+        *("Role", "Function", "Queue", "Again", "Permission", "Subscription"),
     }
+
+
+def resource(name: str) -> str:
+    """Return the text of a resource, in one line."""
+    text = TEMPLATE.split(f"\n  {name}:\n")[1]
+    return " ".join(re.split(r"\n(?=  [\w#])", text)[0].split())
+
+
+def test_what_lambda_gives_up_is_given_to_it_again() -> None:
+    """By its dead-letter queue, one event at a time, and never while it may still be at work."""
+    queue = "Fn::GetAtt: [Queue, Arn]"
+    assert f"DeadLetterConfig: TargetArn: {queue}" in resource("Function")
+    again = "FunctionName: Ref: Function EventSourceArn: " + queue
+    assert f"{again} BatchSize: 1 " in resource("Again")
+    # Six times as long as the function may take, by AWS's advice.
+    assert " Timeout: 90 " in resource("Function")
+    assert "VisibilityTimeout: 540" in resource("Queue")
+    allowed = "sqs:SendMessage - sqs:ReceiveMessage - sqs:DeleteMessage - sqs:GetQueueAttributes"
+    assert f"Action: - {allowed} Resource: {queue}" in resource("Role")
 
 
 def test_the_template_is_deployed() -> None:
@@ -91,7 +113,7 @@ def test_the_template_is_deployed() -> None:
     finally:
         moto.close()
     logical = re.findall(r"<LogicalResourceId>(\w+)</LogicalResourceId>", made)
-    assert {"Role", "Function", "Permission"} <= set(logical)
+    assert {"Role", "Function", "Queue", "Again", "Permission"} <= set(logical)
 
 
 def cloudformation(moto: Moto, action: str, **asked: str) -> str:
