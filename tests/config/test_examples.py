@@ -11,6 +11,7 @@ import pytest
 from relay.config.loader import build, load
 from relay.config.model import Config
 from relay.config.schema import schema
+from relay.errors import ConfigError
 from relay.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]
@@ -74,5 +75,13 @@ def test_the_example_has_every_key_and_its_default() -> None:
     "path", sorted((ROOT / "config").glob("*.toml")), ids=lambda path: path.name
 )
 def test_each_file_for_a_usual_case_can_be_used(path: Path) -> None:
-    """Without anything in the environment."""
-    assert load(path, MODELS, {}).sources
+    """Without anything in the environment, but for a key that must not be known to others."""
+    environment = {"RELAY_KEY": "key"} if path.name == "cloudwatch.toml" else {}
+    assert load(path, MODELS, environment).sources
+
+
+def test_no_key_is_known_to_those_who_have_the_files() -> None:
+    """Where none is told, nothing starts with one that everybody can read."""
+    with pytest.raises(ConfigError) as caught:
+        load(ROOT / "config" / "cloudwatch.toml", MODELS, {})
+    assert "RELAY_KEY" in str(caught.value)
