@@ -77,8 +77,12 @@ class Lives:
             self._renewed.discard(reader)
         self._read_copies(reader)
         copy = self._copies.holding(reader)
+        # What is lost behind the file is lost behind its last life.
+        is_followed_by_loss = reader.lossy
         reader.lossy |= _may_have_lost(reader, copy, now)
-        self._begin_again(reader, head, copy)
+        live = self._begin_again(reader, head, copy)
+        if live is not None:
+            live.lossy = is_followed_by_loss
         reader.left_at, reader.grace_seconds = now, 0.0
         if copy is not None:
             self._move_to_copy(reader, copy)
@@ -86,20 +90,24 @@ class Lives:
             self._turns.restate(reader)
         return copy is not None
 
-    def _begin_again(self, reader: FileReader, head: bytes, copy: OpenFile | None) -> None:
+    def _begin_again(
+        self, reader: FileReader, head: bytes, copy: OpenFile | None
+    ) -> FileReader | None:
         """Give the file, which is empty or another now, to a reader of its own."""
         places = [place for place in self._files.places.values() if place.current is reader]
-        if not places or reader.fd < 0:
+        home, younger = self._where_it_goes_on(reader, places)
+        if home is None or reader.fd < 0:
             self._files.descriptors.close(reader)
             self._files.unlink(reader)
             reader.key = NO_FILE
-            return
-        places.sort(key=lambda place: place.path != reader.path)
+            return None
         missed, later = self._missed_between(reader, head, copy)
         for one in missed:
-            self._read_missed(places[0], one, None)
-        live = self._files.new_life(places[0], self._files.descriptors.detach(reader))
+            self._read_missed(home, one, younger)
+        live = self._files.insert(home, self._files.descriptors.detach(reader), younger)
         reader.key = NO_FILE
+        live.came_told, live.left_told = reader.came_told, reader.left_told
+        live.left_at = reader.left_at
         # As it was before copies were looked for: if it is another again by now, its first turn
         # finds that out.
         live.head, live.seen_ns = head, reader.seen_ns
@@ -114,6 +122,19 @@ class Lives:
         for place in places:
             place.current = live
         live.places, reader.places = reader.places, 0
+        return live
+
+    def _where_it_goes_on(
+        self, reader: FileReader, places: list[Place]
+    ) -> tuple[Place | None, FileReader | None]:
+        """Return the place of a truncated file, and before whom its new life stands there."""
+        home = self._files.places.get(reader.path)
+        is_queued = home is not None and reader in self._files.queued(reader.path)
+        if is_queued and home not in places:
+            # It was renamed or deleted since: what came to its path comes behind both lives.
+            return home, reader.after
+        places.sort(key=lambda place: place.path != reader.path)
+        return (places[0] if places else None), None
 
     def _move_to_copy(self, reader: FileReader, copy: OpenFile) -> None:
         if (other := self._files.known.get(copy.key)) is not None:

@@ -375,6 +375,45 @@ def test_a_copy_of_a_file_that_was_renamed_while_it_was_empty(tmp_path: Path) ->
     late.files.close()
 
 
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+def test_a_file_that_was_truncated_and_renamed_between_two_looks(
+    tmp_path: Path, glob: str
+) -> None:
+    """It goes on in its copy, then under its new name, then comes the next file of its path."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(2)]
+    log.write_text("one\n")
+    late = Late(tmp_path / glob)
+    late.write_unseen("two\n")
+    copy_and_truncate(log, old[0], "three\n")
+    log.rename(old[1])
+    log.write_text("four\n")
+    first = late.reader
+    late.tell((CREATED, old[0], 0), *rotated(log, old[1], 1))
+    late.names.file_changed(first)
+    late.read()
+    assert late.given == ["one", "two", None, "three", "four"]
+    assert {reader.path for reader in late.files.known.values()} == {str(log)}
+    late.files.close()
+
+
+def test_files_that_are_lost_behind_one_that_was_truncated(tmp_path: Path) -> None:
+    """Their loss stands behind its last life, not behind the one that its copy holds."""
+    log, old = tmp_path / "a.log", tmp_path / "a.log.1"
+    log.write_text("one\n")
+    late = Late(log)
+    first = late.reader
+    copy_and_truncate(log, old, "two\n")
+    log.unlink()
+    log.write_text("three\n")
+    log.unlink()
+    log.write_text("four\n")
+    late.tell((CREATED, old, 0), *[(DELETED, log, 0), (CREATED, log, 0)] * 2)
+    late.names.file_changed(first)
+    late.read()
+    assert late.given == ["one", None, "two", None, "four"]
+    late.files.close()
+
+
 def test_a_copy_that_was_moved_on_before_it_was_opened(tmp_path: Path) -> None:
     """Copies are known by their creation whatever their name is now; the oldest comes first."""
     log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]
