@@ -460,8 +460,8 @@ def test_an_index_that_cannot_be_used_is_made_from_the_segments(
     elif damage == "no database":
         (directory / "index.db").write_bytes(b"not a database" * 1000)
     elif damage == "no text":
-        data = (directory / "index.db").read_bytes()
-        (directory / "index.db").write_bytes(data.replace(b"api", b"ap\xff"))
+        whole = (directory / "index.db").read_bytes()
+        (directory / "index.db").write_bytes(whole.replace(b"api", b"ap\xff"))
     else:
         data = bytearray((directory / "index.db").read_bytes())
         data[4096 : len(data)] = b"\x55" * (len(data) - 4096)
