@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from relay.block import Block
 from relay.marks import Missing
-from relay.store.compression import CompressedText, FrameError
+from relay.store.compression import SUFFIX, CompressedText, FrameError
 from relay.store.index import SegmentRow, path_of
 from relay.store.parsing import Item, first_id, pieces
 from relay.store.plain import PlainText
@@ -220,9 +220,21 @@ def open_segment(directory: Path, row: SegmentRow, cache: ChunkCache) -> Segment
     Raises:
         OSError: it cannot be opened.
     """
+    return SegmentFile(row, _opened(directory, row), cache)
+
+
+def _opened(directory: Path, row: SegmentRow) -> Text:
     path = path_of(directory, row)
-    text = CompressedText(path) if row.compressed else PlainText(path, row.length)
-    return SegmentFile(row, text, cache)
+    if row.compressed:
+        return CompressedText(path)
+    try:
+        return PlainText(path, row.length)
+    except FileNotFoundError:
+        # After a power cut the index may not know yet that the other took its place.
+        made = path.with_name(path.name + SUFFIX)
+        if not made.exists():
+            raise
+        return CompressedText(made)
 
 
 def _size_bytes(item: Item) -> int:

@@ -20,7 +20,7 @@ from relay.hub import Hub
 from relay.marks import Missing
 from relay.storage import Wanted
 from relay.store import index
-from relay.store.compression import compress
+from relay.store.compression import SUFFIX, compress
 from relay.store.files import problem_of
 from relay.store.index import SegmentRow
 from relay.store.retention import AgeClock, Keeping, Retention, free_bytes
@@ -301,5 +301,10 @@ class Upkeep:
 
     def _write_compressed(self, row: SegmentRow) -> int:
         path = index.path_of(self._directory, row)
-        text = path.read_bytes()[: row.length]
-        return compress(chunks(text), path.with_name(path.name + ".zst"))
+        made = path.with_name(path.name + SUFFIX)
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            # It was compressed before a power cut, of which the index knows nothing.
+            return made.stat().st_size
+        return compress(chunks(text[: row.length]), made)

@@ -586,6 +586,17 @@ def test_a_segment_on_a_bad_disk_is_waited_for_once(disk: Disk) -> None:
     archive.close()
 
 
+def test_a_segment_that_the_index_takes_for_plain(disk: Disk) -> None:
+    """After a power cut it may say less than the disk: what was compressed is read."""
+    disk.seal(lines(1, 10, 1))
+    path = index.path_of(disk.directory, disk.seal(lines(3, 20, 2)))
+    disk.seal(lines(1, 30, 5))
+    compress([path.read_bytes()], path.with_name(path.name + ".zst"))
+    path.unlink()
+    assert told(disk.archive.read(Wanted("web", 10, ALL)).items) == ["2", "3", "4"]
+    disk.archive.close()
+
+
 def test_segments_are_compressed_while_they_are_read(disk: Disk) -> None:
     """The file that is gone is found under its new name."""
     for number in range(40):

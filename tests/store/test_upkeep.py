@@ -13,7 +13,8 @@ from typing import TypeVar
 import pytest
 
 from relay.entry import Gap, Reason
-from relay.store import plan, upkeep
+from relay.store import index, plan, upkeep
+from relay.store.compression import compress
 from relay.store.retention import Keeping
 from tests.kept import Kept
 from tests.small_disk import fill, remount
@@ -105,6 +106,32 @@ async def test_a_segment_that_cannot_be_compressed_stays_as_it_is(
     assert first.exists()
     assert await kept.lines() == ["a", "b"]
     await kept.close()
+
+
+async def test_what_was_compressed_before_a_power_cut_is_taken_for_that(tmp_path: Path) -> None:
+    """The disk had the removal of the plain file, and not what the index said of it."""
+    directory = tmp_path / "state"
+    kept = Kept.begin(directory)
+    await kept.publish("a b c d")
+    cut = kept.after_a_kill()
+    for file in files(cut.directory):
+        compress([file.read_bytes()], file.with_name(file.name + ".zst"))
+        file.unlink()
+    assert await cut.lines() == list("abcd")
+    async with looked_after(cut):
+        await until(lambda: cut.status.segments == 4)
+        await until(lambda: are_compressed(cut.directory))
+    assert await cut.lines() == list("abcd")
+    await cut.close()
+    await kept.close()
+
+
+def are_compressed(directory: Path) -> bool:
+    """Tell whether the index takes all sealed segments for compressed."""
+    connection = index.connect(directory / "index.db", readonly=True)
+    rows = index.oldest_segments(connection, "web", 9)
+    connection.close()
+    return all(row.compressed for row in rows)
 
 
 async def test_quiet_channels_are_sealed_when_their_segment_is_old(
