@@ -39,6 +39,9 @@ TICK_SECONDS = 1.0
 SEAL_SECONDS = 10.0
 """How often segments that are open for long are looked for."""
 
+AGAIN_SECONDS = 600.0
+"""How often it is tried to compress what could not be, say since the disk was full."""
+
 PRUNED_AT_ONCE = 4
 """What goes in one transaction, for which commits wait."""
 
@@ -89,6 +92,10 @@ class Upkeep:
         """The keys under which that is kept."""
         self._renewed = 0
         self._to_compress: list[SegmentRow] = []
+        self._left_over: list[SegmentRow] = []
+        """What could not be compressed."""
+        self._compressed_at = 0.0
+        """When that was last tried, by the monotonic clock."""
         self._sealed = asyncio.Event()
 
     async def run(self) -> None:
@@ -168,6 +175,7 @@ class Upkeep:
                 if self._keeping(row.channel).archive:
                     self._to_compress.append(row)
                     self._sealed.set()
+            self._compress_again()
             may_be_more = await self._prune_some()
             await self._remove()
             await asyncio.sleep(0.01 if may_be_more else TICK_SECONDS)
@@ -260,6 +268,14 @@ class Upkeep:
             self._sealed.clear()
             rows, self._to_compress = self._to_compress, []
 
+    def _compress_again(self) -> None:
+        """Let what could not be compressed be tried again, now and then."""
+        is_time = time.monotonic() - self._compressed_at >= AGAIN_SECONDS
+        if self._left_over and is_time and not self._store.is_failing:
+            self._to_compress += self._left_over
+            self._left_over = []
+            self._sealed.set()
+
     async def _left_plain(self) -> list[SegmentRow]:
         """Return what an earlier life has sealed and not compressed."""
         while True:
@@ -291,13 +307,19 @@ class Upkeep:
             return  # It went while it waited, or was sealed just before all were looked at.
         except (OSError, RelayError) as error:
             log.warning("store: a segment of %s stays as it is: %s", row.channel, error)
+            self._leave(row)
             return
         except Exception:
             log.exception("store: a segment of %s stays as it is", row.channel)
             return
-        await self._attempt(partial(self._writer.mark_compressed, row, size))
+        if not await self._attempt(partial(self._writer.mark_compressed, row, size)):
+            self._leave(row)
         await self._remove()
         self._retention.touch(row.channel)
+
+    def _leave(self, row: SegmentRow) -> None:
+        self._left_over.append(row)
+        self._compressed_at = time.monotonic()
 
     def _write_compressed(self, row: SegmentRow) -> int:
         path = index.path_of(self._directory, row)

@@ -108,6 +108,25 @@ async def test_a_segment_that_cannot_be_compressed_stays_as_it_is(
     await kept.close()
 
 
+async def test_what_could_not_be_compressed_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once what was in the way is gone, though nothing else is sealed."""
+    monkeypatch.setattr(upkeep, "AGAIN_SECONDS", 0.1)
+    kept = Kept.begin(tmp_path)
+    await kept.publish("a b")
+    first = files(tmp_path)[0]
+    in_the_way = first.with_name(first.name + ".zst.tmp")
+    in_the_way.mkdir()
+    async with looked_after(kept):
+        # What is sealed as it begins is tried twice: it is left, and it is new.
+        await until(lambda: sum("stays" in one for one in caplog.messages) >= 2)
+        in_the_way.rmdir()
+        await until(lambda: names(tmp_path) == ["ndjson.zst"] * 2)
+    assert await kept.lines() == ["a", "b"]
+    await kept.close()
+
+
 async def test_what_was_compressed_before_a_power_cut_is_taken_for_that(tmp_path: Path) -> None:
     """The disk had the removal of the plain file, and not what the index said of it."""
     directory = tmp_path / "state"
