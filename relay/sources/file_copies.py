@@ -86,6 +86,25 @@ class Copies:
         rest = added_by_rotation(self._files.patterns, path, of)
         return rest is not None and any(one.isdigit() for one in rest)
 
+    def originals(self, reader: FileReader) -> list[FileReader]:
+        """Return the readers of the files of which one that has appeared may be a copy."""
+        birth = self._files.born.get(reader.path)
+        if birth is None or not reader.appeared:
+            return []
+        return [
+            other
+            for path in self._homes(reader.path)
+            for other in self._files.queued(path)
+            if other is not reader and other.came_told <= birth.told < other.left_told
+        ]
+
+    def _homes(self, path: str) -> list[str]:
+        """Return the source's paths from which a rotation may have made this one."""
+        directory, name = os.path.split(path)
+        shorter = (os.path.join(directory, name[:end]) for end in range(1, len(name)))
+        places = self._files.places
+        return [home for home in shorter if home in places and self._is_rotated(path, home)]
+
     def may_be_in_the_making(self, reader: FileReader, data: bytes) -> bool:
         """
         Tell whether a file that appeared and begins with ``data`` may be a growing copy.
@@ -102,11 +121,13 @@ class Copies:
                 or (other.fd < 0 and not self._files.descriptors.reopen(other))
             ):
                 continue
+            is_alike = os.pread(other.fd, len(data), 0) == data
+            # After that: it may be truncated at any moment.
             if not other.is_intact():
-                # Truncated already: this is found out, with the copy, before we are asked again.
+                # This is found out, with the copy, before we are asked again.
                 self._files.turns.mark(other)
                 return True
-            if os.pread(other.fd, len(data), 0) == data:
+            if is_alike:
                 return True
         return False
 

@@ -174,6 +174,24 @@ class Lives:
         if not self._files.is_behind:
             self._read_copies(reader)
 
+    def is_claimed(self, reader: FileReader) -> bool:
+        """
+        Tell whether a file that has appeared is a copy of what a file held that it is beside.
+
+        Call it before its first byte is read. That the other file was truncated, perhaps more
+        than once, may not be noticed yet.
+        """
+        for original in self._copies.originals(reader):
+            if original.fd < 0 or original.ended:
+                continue
+            if not original.is_intact():
+                self.renew(original)
+            elif original.head:
+                self.look_before(original)
+            elif _was_truncated_since(original, reader):
+                self._read_copies(original)
+        return self._files.known.get(reader.key) is not reader
+
     def was_missed(self, reader: FileReader) -> bool:
         """Tell whether a file at its end had an earlier life, which is to be read before."""
         self._read_copies(reader)
@@ -183,7 +201,11 @@ class Lives:
         since = reader.unseen_since
         if since is None or reader.fd < 0:
             return
-        self._files.see(reader)
+        if reader.head:
+            self._files.see(reader)
+        else:
+            # The copies that are known by now are read; others may come.
+            self._files.wait_for(reader, time.monotonic())
         if (place := self._files.places.get(reader.path)) is None:
             return
         copies = list(self._copies.of(reader, since))
@@ -259,6 +281,11 @@ class Lives:
 
 
 # What cannot be read is no copy, and keeps no other file from being read.
+
+
+def _was_truncated_since(empty: FileReader, copy: FileReader) -> bool:
+    """Tell whether a file that is empty may have been truncated after another was written."""
+    return os.fstat(empty.fd).st_mtime_ns >= os.fstat(copy.fd).st_mtime_ns
 
 
 def _holds_nothing_else(copy: OpenFile, reader: FileReader) -> bool:

@@ -137,6 +137,8 @@ class Reading:
             # It came just now: what it held before is looked for first.
             self._turns.mark(reader)
             return True
+        if self.lives.is_claimed(reader):
+            return True
         if data[0] == 0 and reader.skip_hole():
             self._turns.mark(reader)
             return True

@@ -414,6 +414,52 @@ def test_files_that_are_lost_behind_one_that_was_truncated(tmp_path: Path) -> No
     late.files.close()
 
 
+def test_a_copy_of_a_file_that_is_still_empty(tmp_path: Path) -> None:
+    """Under a glob that takes it in too it is not read as a log of its own meanwhile."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(2)]
+    log.touch()
+    late = Late(tmp_path / "a.log*")
+    for number, text in enumerate(["one\n", "two\n"]):
+        late.write_unseen(text)
+        copy_and_truncate(log, old[number], "")
+        late.tell((CREATED, old[number], 0))
+        late.names.file_changed(late.reader)
+    late.read()
+    assert {reader.path for reader in late.files.known.values()} == {str(log)}
+    late.write("three\n")
+    late.read()
+    assert late.given == ["one", None, "two", None, "three"]
+    late.files.close()
+
+
+def test_a_copy_that_comes_first_whose_turn_it_is(tmp_path: Path) -> None:
+    """Before it is read its original is looked at, which has been truncated."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(2)]
+    log.write_text("one\n")
+    late = Late(tmp_path / "a.log*")
+    late.write_unseen("two\n")
+    copy_and_truncate(log, old[0], "three\n")
+    copy_and_truncate(log, old[1], "four\n")
+    late.tell(*[(CREATED, path, 0) for path in old])
+    late.read()
+    assert late.given == ["one", "two", None, "three", None, "four"]
+    late.files.close()
+
+
+def test_a_numbered_log_beside_one_that_is_empty(tmp_path: Path) -> None:
+    """What is written beside a file that is never truncated is a log of its own."""
+    log, other = tmp_path / "a.log", tmp_path / "a.log.1"
+    log.touch()
+    os.utime(log, (1, 1))
+    late = Late(tmp_path / "a.log*")
+    other.write_text("one\n")
+    late.tell((CREATED, other, 0))
+    late.read()
+    assert late.given == ["one"]
+    assert {reader.path for reader in late.files.known.values()} == {str(log), str(other)}
+    late.files.close()
+
+
 def test_a_copy_that_was_moved_on_before_it_was_opened(tmp_path: Path) -> None:
     """Copies are known by their creation whatever their name is now; the oldest comes first."""
     log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]
