@@ -62,7 +62,8 @@ class CloudwatchPushOptions(LineOptions):
     max_body: Size = Field(
         64 * 1024 * 1024,
         ge=1024,
-        description="A body may have so many bytes, and four times as many once unpacked.",
+        description="A body may have so many bytes, and four times as many once unpacked; all "
+        "that are on their way at once have four times as many, too: more is to come again.",
     )
 
     @property

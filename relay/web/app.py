@@ -9,6 +9,7 @@ from relay.matcher import MatchCache
 from relay.names import ROUTE_WORDS
 from relay.render import Renderer
 from relay.web.awslogs import awslogs
+from relay.web.bodies import BODIES, Bodies
 from relay.web.channels import all_channels, one_channel
 from relay.web.connections import Connections
 from relay.web.download import download
@@ -45,6 +46,7 @@ def create_app(hub: Hub, settings: Settings) -> web.Application:
     app[RENDERER] = Renderer(matches)
     app[SETTINGS] = settings
     app[CONNECTIONS] = Connections(settings.heartbeat_seconds)
+    app[BODIES] = Bodies()
     app[STATUS_FEED] = StatusFeed(hub, app[CONNECTIONS])
     app.on_response_prepare.append(add_headers)
     _add_routes(app, settings.base_path)

@@ -14,25 +14,27 @@ from typing import Any
 
 import orjson
 from aiohttp import web
-from aiohttp.http_exceptions import PayloadEncodingError
 
 from relay.decode.awslogs import Budget, UnreadableError, from_base64, payloads, unpack
-from relay.errors import QueryError, RelayError
+from relay.errors import QueryError
 from relay.hub import Hub
 from relay.inlet import LogRecord, RecordInlet, RecordReceipt, RefusedPushError
 from relay.names import ALLOWED_NAME, is_channel_name
 from relay.web.answers import answer, refuse
+from relay.web.bodies import (
+    BodyTooLargeError,
+    BrokenBodyError,
+    TooManyBodiesError,
+    body_of,
+    last_answer,
+)
 from relay.web.keys import HUB
 
 __all__ = [
-    "BodyTooLargeError",
-    "BrokenBodyError",
     "awslogs",
     "decoded",
     "find_inlet",
-    "last_answer",
     "not_accepted",
-    "read_body",
 ]
 
 LARGE_BYTES = 16 * 1024
@@ -48,36 +50,6 @@ MAX_ID_CHARACTERS = 256
 
 MAX_EVENTS = 500_000
 """Of a record: each takes some hundred bytes while it is on its way."""
-
-
-class BodyTooLargeError(RelayError):
-    """
-    A body that is longer than it may be.
-
-    Args:
-        most_bytes: what it may be.
-    """
-
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-
-    def __str__(self) -> str:
-        return f"body: expected at most {self.most_bytes} bytes, got more"
-
-
-class BrokenBodyError(RelayError):
-    """A body that cannot be read to its end."""
-
-    def __str__(self) -> str:
-        return "body: cannot be read to its end: broken off, or not packed as its header says"
-
-
-async def last_answer(request: web.Request, response: web.Response) -> web.Response:
-    """Answer and close: aiohttp must not look for the rest of a body that cannot be read."""
-    await response.prepare(request)
-    await response.write_eof()
-    request.protocol.force_close()
-    return response
 
 
 async def awslogs(request: web.Request) -> web.Response:
@@ -98,18 +70,21 @@ async def awslogs(request: web.Request) -> web.Response:
         return refuse(413, "too_large", str(error))
     except UnreadableError as error:
         return refuse(413 if error.too_large else 400, "unreadable", str(error))
+    except TooManyBodiesError as error:
+        return refuse(503, "busy", str(error))
     except RefusedPushError as error:
         return refuse(503, error.code, str(error))
 
 
 async def _take(request: web.Request, inlet: RecordInlet, channel: str) -> RecordReceipt:
-    body = await read_body(request, inlet.max_body_bytes)
-    budget = Budget(4 * inlet.max_body_bytes)
-    records = await decoded(_data(body), budget, "", text_too=False)
-    return await inlet.take(channel, records)
+    async with body_of(request, inlet.max_body_bytes) as body:
+        budget = Budget(4 * inlet.max_body_bytes)
+        records = await decoded(_data(body), budget, "", text_too=False)
+        body.clear()
+        return await inlet.take(channel, records)
 
 
-def _data(body: bytes) -> bytes:
+def _data(body: bytearray) -> bytes:
     try:
         said = orjson.loads(body)
         return from_base64(said["awslogs"]["data"])
@@ -148,28 +123,6 @@ def not_accepted(hub: Hub, channel: str) -> str:
         "no source takes pushes of CloudWatch Logs; add [sources.aws] with "
         f'type = "cloudwatch-push" and channels = ["{channel}"] to the configuration'
     )
-
-
-async def read_body(request: web.Request, most_bytes: int) -> bytes:
-    """
-    Return a body, unpacked where its header says that it is packed.
-
-    Raises:
-        BodyTooLargeError: it is longer than it may be, packed or not; the rest is not read.
-        BrokenBodyError: it is not what its header says.
-    """
-    if (request.content_length or 0) > most_bytes:
-        raise BodyTooLargeError(most_bytes)
-    pieces, size = [], 0
-    try:
-        while data := await request.content.readany():
-            size += len(data)
-            if size > most_bytes:
-                raise BodyTooLargeError(most_bytes)
-            pieces.append(data)
-    except (web.RequestPayloadError, PayloadEncodingError):
-        raise BrokenBodyError from None
-    return b"".join(pieces)
 
 
 async def decoded(

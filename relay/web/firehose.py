@@ -20,14 +20,13 @@ from relay.decode.awslogs import Budget, UnreadableError, from_base64
 from relay.errors import ChannelLimitError, RelayError
 from relay.inlet import LogRecord, RecordInlet, RefusedPushError
 from relay.names import ALLOWED_NAME, is_channel_name
-from relay.web.awslogs import (
+from relay.web.awslogs import decoded, find_inlet, not_accepted
+from relay.web.bodies import (
     BodyTooLargeError,
     BrokenBodyError,
-    decoded,
-    find_inlet,
+    TooManyBodiesError,
+    body_of,
     last_answer,
-    not_accepted,
-    read_body,
 )
 from relay.web.keys import HUB
 
@@ -79,7 +78,7 @@ async def firehose(request: web.Request) -> web.Response:
         return _answer(413, request_id, str(error))
     except ChannelLimitError as error:
         return _answer(429, request_id, str(error))
-    except RefusedPushError as error:
+    except (TooManyBodiesError, RefusedPushError) as error:
         return _answer(503, request_id, str(error))
     except BrokenBodyError as error:
         return await last_answer(request, _answer(400, request_id, str(error)))
@@ -107,13 +106,15 @@ async def _take(request: web.Request, request_id: str) -> str:
     if version != VERSION:
         sentence = f"{VERSION_HEADER.lower()}: expected {VERSION}, got {version[:100]!r}"
         raise FirehoseError(400, sentence)
-    said = _parsed(await read_body(request, inlet.max_body_bytes))
-    request_id = _same_id(request_id, said)
-    await _publish(inlet, channel, request_id, _records(said))
+    async with body_of(request, inlet.max_body_bytes) as body:
+        said = _parsed(body)
+        body.clear()
+        request_id = _same_id(request_id, said)
+        await _publish(inlet, channel, request_id, _records(said))
     return request_id
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def _parsed(body: bytearray) -> dict[str, Any]:
     try:
         said = orjson.loads(body)
     except orjson.JSONDecodeError:

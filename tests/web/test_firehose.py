@@ -7,7 +7,6 @@ import logging
 from typing import Any
 
 import pytest
-from yarl import URL
 
 from relay.errors import ChannelLimitError
 from tests.fakes.subscription import KEY, Firehose, control, event, packed, payload
@@ -218,7 +217,7 @@ async def test_an_id_that_is_no_text_is_echoed_as_far_as_it_can_be(serve: Any) -
     """JSON has no other bytes."""
     served = await serve()
     async with pushed(served.hub):
-        reader, writer = await asyncio.open_connection("127.0.0.1", URL(served.base).port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
         writer.write(
             f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".encode()
             + b"X-Amz-Firehose-Request-Id: id-\xe9\r\n\r\n"
