@@ -16,6 +16,7 @@ from relay.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "relay.toml.example"
+SECRETS = {"RELAY_KEY": "key"}
 MODELS = {kind: source.Options for kind, source in SOURCES.items()}
 
 
@@ -41,7 +42,7 @@ def test_the_example_is_all_defaults() -> None:
 
 def test_the_example_can_be_used_with_all_that_is_commented_out() -> None:
     """Every line of it is right by itself."""
-    build(whole_example(), "relay.toml.example", MODELS, {})
+    build(whole_example(), "relay.toml.example", MODELS, SECRETS)
 
 
 def test_the_example_has_every_key_and_its_default() -> None:
@@ -76,7 +77,7 @@ def test_the_example_has_every_key_and_its_default() -> None:
 )
 def test_each_file_for_a_usual_case_can_be_used(path: Path) -> None:
     """Without anything in the environment, but for a key that must not be known to others."""
-    environment = {"RELAY_KEY": "key"} if path.name == "cloudwatch.toml" else {}
+    environment = SECRETS if path.name == "cloudwatch.toml" else {}
     assert load(path, MODELS, environment).sources
 
 
