@@ -12,7 +12,7 @@ from relay.hub import Hub
 from relay.inlet import LogRecord, RefusedPushError
 from relay.sources.cloudwatch_events import unpack_keys
 from relay.sources.cloudwatch_push import CloudwatchPushOptions, CloudwatchPushSource
-from relay.sources.cloudwatch_repeats import MOST_EVENTS, Known, record_key
+from relay.sources.cloudwatch_repeats import MOST_EVENTS, RECORDS, Known, record_key
 from relay.sources.supervisor import Supervisor
 from relay.status import SourceStatus
 from tests.slow_store import SlowStore
@@ -119,6 +119,18 @@ async def test_whole_records_are_kept_beside_their_events() -> None:
     assert sorted(kept) == ["records/web", "web"]
     assert sorted(kept["web"]) == [*range(1000), 2000, 2001]
     assert kept["records/web"] == [record_key(one) for one in records]
+
+
+async def test_records_that_an_earlier_life_took_whole_are_known() -> None:
+    """Also where their events are not any more."""
+    taken = record_key(record(1, 2))
+    positions = {
+        "web": Known().events.position([3], NOW_MS),
+        RECORDS + "web": Known().records.position([taken], NOW_MS),
+    }
+    async with pushed(new_hub(), positions=positions, channels="*") as source:
+        receipt = await source.take("web", [record(1, 2), record(3, 4)])
+        assert (receipt.accepted, receipt.skipped) == (1, 3)
 
 
 async def test_before_it_runs_nothing_is_taken() -> None:

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from relay.config.model import ChannelOptions
+from relay.hub import Hub
+from tests.building import batch
 from tests.fakes.subscription import KEY, awslogs_event, control, event, payload
 from tests.web.cloudwatch_pushed import messages, pushed
 
@@ -139,3 +142,55 @@ async def test_a_wrong_channel_is_refused(serve: Any) -> None:
         async with served.session.post(base + "a%20b", headers=BEARER) as response:
             assert response.status == 400
             assert (await response.json())["error"]["code"] == "invalid_parameter"
+
+
+async def test_while_the_relay_stops_the_lambda_is_to_come_again(serve: Any) -> None:
+    """A 503: the Lambda fails, and is called again."""
+    served = await serve()
+    async with pushed(served.hub) as source:
+        await source.stop()
+        status, said = await post(served, awslogs_event(payload(event(1, "one"))))
+        assert (status, said["error"]) == (
+            503,
+            {"code": "stopping", "message": "the relay is stopping"},
+        )
+
+
+async def test_no_room_for_a_channel_is_told(serve: Any) -> None:
+    """A 429, as for other pushes."""
+    served = await serve(hub=Hub(lambda name: ChannelOptions(), max_channels=1))
+    await served.publish(batch("web", "x"))
+    async with pushed(served.hub):
+        status, said = await post(served, awslogs_event(payload(event(1, "one"))))
+        assert (status, said["error"]["code"]) == (429, "channel_limit")
+        assert said["error"]["message"] == "channel limit of 1 reached: 'lambda-a' not made"
+
+
+async def test_jobs_that_lines_name_are_runs_here_too(serve: Any) -> None:
+    """They end by a line, or when somebody says so."""
+    served = await serve()
+    named = r"job=(?P<run>\S+)"
+    ends = named + r" exited with (?P<exit_code>\d+)"
+    lines = ["job=j1 begins", "job=j2 begins", "nobody's", "job=j1 exited with 3"]
+    async with pushed(served.hub, run_pattern=named, run_end_pattern=ends):
+        events = [event(number, text) for number, text in enumerate(lines)]
+        await post(served, awslogs_event(payload(*events, group="/app")))
+        runs = served.hub.runs
+        assert [(run.id, run.status, run.lines) for run in runs.values()] == [
+            ("j1", "failed", 2),
+            ("j2", "running", 1),
+        ]
+        path = served.base + "/api/v1/runs/j2/complete"
+        async with served.session.post(path, json={"status": "succeeded"}) as response:
+            assert (await response.json())["status"] == "succeeded"
+
+
+async def test_a_name_of_its_own_makes_each_log_stream_a_run(serve: Any) -> None:
+    """By a template, as where log groups are pulled."""
+    served = await serve()
+    async with pushed(served.hub, run="{name}.{log_stream}"):
+        for stream in ("a", "b/1"):
+            one = payload(event(1, "x"), group="/ecs/worker", stream=stream)
+            one["logEvents"][0]["id"] += stream
+            await post(served, awslogs_event(one))
+        assert [*served.hub.runs] == ["worker.a", "worker.b-1"]
