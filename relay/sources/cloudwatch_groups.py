@@ -3,13 +3,12 @@ Which log groups a source reads: by name, by glob, or by ARN, which tells region
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from relay.sources.cloudwatch_client import Client, Clients
 
-__all__ = ["Group", "Wanted", "find_groups", "parse_group"]
+__all__ = ["Group", "Listing", "Wanted", "find_groups", "parse_group"]
 
 _NAME = re.compile(r"[A-Za-z0-9_/.#*?\[\]!-]{1,512}", re.ASCII)
 _ARN = re.compile(r"arn:[a-z-]+:logs:([a-z0-9-]+):(\d{12}):log-group:(.+)", re.ASCII)
@@ -90,27 +89,41 @@ def parse_group(text: str) -> Wanted:
     return Wanted(name) if found is None else Wanted(name, found[1], found[2])
 
 
-async def find_groups(wanted: Iterable[Wanted], clients: Clients) -> dict[Group, Client]:
+@dataclass(frozen=True, slots=True)
+class Listing:
     """
-    Return the log groups that are there now, and who is to be asked for each.
+    The log groups that a name or a glob stands for.
 
-    One that is named is taken as it is, whether it is there or not.
+    Args:
+        client: whom to ask for them.
+        groups: those that are there; one that is named is taken as it is, there or not.
+        glob: what it is kept under when they were listed; ``None``: it is a name.
+    """
+
+    client: Client
+    groups: tuple[Group, ...]
+    glob: str | None = None
+
+
+async def find_groups(wanted: Wanted, clients: Clients) -> Listing:
+    """
+    Return the log groups that are there now, and who is to be asked for them.
 
     Raises:
         SourceError: the libraries, the profile or the region cannot be used.
         AwsError: AWS did not answer.
     """
-    found: dict[Group, Client] = {}
-    for one in wanted:
-        client = await clients.of(one.region)
-        account = None if one.account == client.account else one.account
-        if not one.is_glob:
-            found[Group(one.name, client.region, account)] = client
-            continue
-        async for name in client.log_groups(one.prefix, account):
-            if fnmatchcase(name, one.name):
-                found[Group(name, client.region, account)] = client
-    return found
+    client = await clients.of(wanted.region)
+    account = None if wanted.account == client.account else wanted.account
+    named = Group(wanted.name, client.region, account)
+    if not wanted.is_glob:
+        return Listing(client, (named,))
+    names = [name async for name in client.log_groups(wanted.prefix, account)]
+    groups = [
+        Group(name, client.region, account) for name in names if fnmatchcase(name, wanted.name)
+    ]
+    # No log group is called like a glob, so that what is kept under it is no other reader's.
+    return Listing(client, tuple(groups), named.reader)
 
 
 def _partition(region: str) -> str:

@@ -26,7 +26,7 @@ from relay.sources.cloudwatch_groups import Group
 from relay.sources.cloudwatch_window import Poll, Window
 from relay.status import ReaderStatus
 
-__all__ = ["Backoff", "Interval", "Poller", "Reporter", "sentence_of"]
+__all__ = ["POSITION_SECONDS", "Backoff", "Interval", "Poller", "Reporter", "sentence_of"]
 
 log = logging.getLogger(__name__)
 
@@ -70,9 +70,9 @@ class Backoff:
         """Begin with a short wait again: it works."""
         self._seconds = FIRST_WAIT_SECONDS
 
-    def wait(self) -> float:
-        """Return how many seconds to wait now."""
-        seconds = self._seconds * (0.5 + self._jitter() / 2)
+    def wait(self, longest: float = LONGEST_WAIT_SECONDS) -> float:
+        """Return how many seconds to wait now, at most ``longest``."""
+        seconds = min(self._seconds, longest) * (0.5 + self._jitter() / 2)
         self._seconds = min(self._seconds * 2, LONGEST_WAIT_SECONDS)
         return seconds
 
@@ -148,7 +148,6 @@ class Poller:
         interval: how often to poll.
         publish: takes what came.
         reporter: is told how it goes.
-        is_new: whether its position is not kept yet.
     """
 
     def __init__(
@@ -160,10 +159,7 @@ class Poller:
         interval: Interval,
         publish: Publish,
         reporter: Reporter,
-        *,
-        is_new: bool,
     ) -> None:
-        self._is_new = is_new
         self._group = group
         self._client = client
         # AWS takes `interleaved` for granted; other servers give one stream after another.
@@ -174,20 +170,17 @@ class Poller:
         self._reporter = reporter
         self._backoff = Backoff()
         self._newest_ms: int | None = None
-        self._noted_at = time.monotonic()
+        self._noted_at = self._looked_at = time.monotonic()
         self._has_news = False
         self._lost_tokens = 0
 
     async def run(self) -> None:
         """
-        Poll for ever.
+        Poll for ever; where reading stands is kept already.
 
         Raises:
             SourceError: there are no credentials that could be used.
         """
-        if self._is_new:
-            # A position before the first line: a crash must not begin elsewhere.
-            await self._note_position()
         while True:
             began = time.monotonic()
             try:
@@ -204,7 +197,10 @@ class Poller:
         sentence = sentence_of(self._group.name, error)
         if error.kind is Kind.CREDENTIALS:
             raise SourceError(sentence) from error
-        seconds = self._backoff.wait()
+        # Asking for what is missing costs what asking for the silent does: when it comes, its
+        # first lines are a job's.
+        is_missing = error.kind is Kind.MISSING
+        seconds = self._backoff.wait(self._interval.most if is_missing else LONGEST_WAIT_SECONDS)
         if error.kind is Kind.TOKEN and self._lost_tokens < MAX_LOST_TOKENS:
             # Reading goes on where it has come to, with a list of its own.
             self._lost_tokens += 1
@@ -217,10 +213,15 @@ class Poller:
 
     async def _poll(self) -> None:
         """Read from where the window begins up to the newest event."""
-        window = self._window
-        ahead_ms = self._client.ahead_ms
-        poll, token = window.begin(_now_ms() - ahead_ms), None
         self._has_news = False
+        await self._read(self._window.begin(self._now_ms()))
+        if time.monotonic() - self._noted_at >= POSITION_SECONDS:
+            await self._note_position()
+
+    async def _read(self, poll: Poll) -> None:
+        """Read page after page."""
+        window, token = self._window, None
+        ahead_ms = self._client.ahead_ms
         held: list[Event] = []
         began = time.monotonic()
         try:
@@ -232,14 +233,26 @@ class Poller:
                 last, token = token, page.get("nextToken")
                 if not token or token == last:
                     break
-                if len(held) >= HELD_EVENTS or time.monotonic() - began >= HELD_SECONDS:
+                now = time.monotonic()
+                if len(held) >= HELD_EVENTS or now - began >= HELD_SECONDS:
                     await self._pass_on(poll, held)
+                if now - self._looked_at >= self._interval.least:
+                    await self._look_ahead(poll)
             await self._pass_on(poll, held)
         finally:
             window.unread(held)
-        window.end(poll, _now_ms() - self._client.ahead_ms)
-        if time.monotonic() - self._noted_at >= POSITION_SECONDS:
-            await self._note_position()
+        window.end(poll, self._now_ms())
+        self._looked_at = time.monotonic()
+
+    async def _look_ahead(self, sweep: Poll) -> None:
+        """Read the newest events between the pages of a sweep: there may be many of them."""
+        poll = self._window.meanwhile(sweep, self._now_ms())
+        if poll is not None:
+            await self._read(poll)
+
+    def _now_ms(self) -> int:
+        """Return the present by our clock, or by AWS's where ours is ahead of it."""
+        return _now_ms() - self._client.ahead_ms
 
     async def _page(self, poll: Poll, token: str | None) -> Mapping[str, Any]:
         request = {**self._request, "startTime": poll.start_ms}

@@ -11,7 +11,8 @@ Pure: the time comes in. Events arrive late, so each time is asked for again unt
   ``lookback`` counts from it, for ``slack`` at most. Nor must a clock that runs ahead: a poll
   began when it did by AWS's clock.
 * While a sweep needs one page, every poll is one. Where it needs more, short polls of the last
-  seconds stand between sweeps, so that new events need not wait for old ones to be read again.
+  seconds stand between sweeps and between their pages, so that new events need not wait for old
+  ones to be read again.
 * Keys are kept from ``from_ms`` on; older events are not asked for. They lie in slots of an
   eighth of the lookback, by their events' time, so that forgetting costs nothing.
 """
@@ -105,6 +106,20 @@ class Window:
         """Return what to ask for now."""
         if not self._is_long or now_ms >= self._next_sweep_ms:
             return Poll(self.from_ms, now_ms, is_sweep=True)
+        return self._short(now_ms)
+
+    def meanwhile(self, poll: Poll, now_ms: int) -> Poll | None:
+        """
+        Return what to ask for between the pages of a poll; ``None``: for nothing.
+
+        A sweep that catches up is not to be torn apart: it gives the newest at its end.
+        """
+        is_catching_up = poll.begun_ms - self._last_begun_ms > SHORT_MS
+        if not poll.is_sweep or not self._next_sweep_ms or is_catching_up:
+            return None
+        return self._short(now_ms)
+
+    def _short(self, now_ms: int) -> Poll:
         last_ms = self._reference(self._last_begun_ms)
         return Poll(max(self.from_ms, last_ms - SHORT_MS), now_ms, is_sweep=False)
 

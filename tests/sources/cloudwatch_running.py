@@ -13,20 +13,31 @@ from relay.sources.supervisor import Supervisor
 from relay.status import SourceStatus
 from tests.fakes.aws_logs import until
 from tests.fakes.moto import ACCESS_KEY
+from tests.sources.committed import Committed
 
 __all__ = ["Running", "environment"]
 
 
 class Running:
-    """A hub and the sources that run on it."""
+    """
+    A hub and the sources that run on it.
 
-    def __init__(self, url: str) -> None:
-        self.hub = Hub(lambda name: ChannelOptions.model_validate({"lines": 100_000}))
+    Args:
+        url: that they ask.
+        store: what outlives them.
+    """
+
+    def __init__(self, url: str, store: Committed | None = None) -> None:
+        bounds = ChannelOptions.model_validate({"lines": 100_000})
+        self.hub = Hub(lambda name: bounds) if store is None else store.new_hub()
         self.url = url
+        self._positions = {} if store is None else store.positions
         self.statuses: dict[str, SourceStatus] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, name: str = "aws", **keys: Any) -> CloudwatchSource:
+    def start(
+        self, name: str = "aws", *, list_seconds: float = 0.2, **keys: Any
+    ) -> CloudwatchSource:
         """Start a source."""
         table = {
             "type": "cloudwatch",
@@ -41,10 +52,11 @@ class Running:
         }
         options = CloudwatchOptions.model_validate(table)
         status = self.statuses[name] = SourceStatus(name, "cloudwatch")
-        source = CloudwatchSource(name, options, status, list_seconds=0.2)
+        source = CloudwatchSource(name, options, status, list_seconds)
         source.connect(self.hub)
-        run = Supervisor(source, self.hub, jitter=lambda: 0.0).run()
-        self._tasks.append(asyncio.create_task(run))
+        positions = {reader: kept for (of, reader), kept in self._positions.items() if of == name}
+        supervisor = Supervisor(source, self.hub, lambda: 0.0, positions)
+        self._tasks.append(asyncio.create_task(supervisor.run()))
         return source
 
     def entries(self, channel: str = "aws") -> list[Entry]:

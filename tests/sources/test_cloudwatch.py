@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from relay.status import SourceState
 from tests.fakes.aws_logs import FakeLogs, Refusal, until
 from tests.fakes.moto import ACCESS_KEY, ACCOUNT
 from tests.sources.cloudwatch_running import Running, environment
+from tests.sources.committed import Committed
 
 EXPIRED = Refusal("ExpiredTokenException", "The security token included in the request is expired")
 TOO_MUCH = Refusal("ThrottlingException", "Rate exceeded")
@@ -192,6 +194,17 @@ async def test_a_source_that_is_refused_hurts_no_other(fake: FakeLogs) -> None:
         await until(lambda: status.state is SourceState.RUNNING)
         fake.put("/gone", "a", (now_ms(), "two"))
         await running.until_texts(["one", "two"])
+
+
+async def test_what_is_missing_is_asked_for_as_often_as_what_is_silent(fake: FakeLogs) -> None:
+    """Its first lines must not wait for half a minute when it comes."""
+    async with Running(fake.url) as running:
+        running.start(log_group="/gone", poll_interval_max="400ms")
+        await until(lambda: len(fake.asked) >= 9)
+    gaps = [b.at - a.at for a, b in zip(fake.asked, fake.asked[1:], strict=False)]
+    # It was a wait of half a second at first, doubled with each.
+    assert min(gaps) >= 0.15
+    assert sum(gaps) < 8 * 1.5
 
 
 async def test_credentials_that_expire_are_looked_for_anew(
@@ -381,6 +394,51 @@ async def test_a_glob_takes_in_groups_that_appear_later(fake: FakeLogs) -> None:
         assert "other" not in running.hub.channels
 
 
+async def test_a_group_that_appeared_while_the_relay_was_away_is_new(fake: FakeLogs) -> None:
+    """All of it is read; one that is there when its glob is new begins where `start` says."""
+    store = Committed()
+    fake.put("/jobs/a", "s", (now_ms() - 10_000, "old"))
+    fake.put("/other/a", "s", (now_ms() - 10_000, "old"))
+    keys: dict[str, Any] = {"start": "now", "channel": "{log_group}"}
+    async with Running(fake.url, store) as running:
+        running.start(log_group="/jobs/*", **keys)
+        await until(lambda: ("aws", "eu-central-1:/jobs/*") in store.positions)
+        await until(lambda: fake.pages())
+    fake.put("/jobs/b", "s", (now_ms(), "first"))
+    async with Running(fake.url, store) as running:
+        running.start(log_group=["/jobs/*", "/other/*"], **keys)
+        await running.until_texts(["first"], "jobs-b")
+        await until(lambda: len(running.statuses["aws"].readers) == 3)
+        fake.put("/other/a", "s", (now_ms() + 1, "new"))
+        await running.until_texts(["new"], "other-a")
+        assert running.texts("jobs-a") == []
+
+
+async def test_log_groups_are_listed_as_often_as_polled_where_that_takes_little(
+    fake: FakeLogs,
+) -> None:
+    """The first lines of a job may be those of its log group."""
+    async with Running(fake.url) as running:
+        running.start(log_group="/jobs/*", list_seconds=30.0)
+        await until(lambda: len(fake.asked) >= 2)
+        fake.put("/jobs/a", "s", (now_ms(), "one"))
+        began = time.monotonic()
+        await running.until_texts(["one"])
+        assert time.monotonic() - began < 2.0
+
+
+async def test_a_list_that_takes_long_is_not_soon_asked_for_again(fake: FakeLogs) -> None:
+    """Requests are needed for polling."""
+    for n in range(8):
+        fake.put(f"/jobs/a{n}", "s", (now_ms(), "one"))
+    async with Running(fake.url) as running:
+        running.start(log_group="/jobs/*", list_seconds=30.0, max_requests_per_second=20)
+        await until(lambda: sum(one.action == "DescribeLogGroups" for one in fake.asked) > 4)
+    listed = [one.at for one in fake.asked if one.action == "DescribeLogGroups"]
+    # Four pages, the last three of which had to wait.
+    assert listed[4] - listed[3] >= 4 * 0.13
+
+
 async def test_an_arn_tells_region_and_account(fake: FakeLogs) -> None:
     """A group of another account is asked for by its ARN, one of our own by its name."""
     fake.put("/app", "a", (now_ms(), "one"))
@@ -437,6 +495,26 @@ async def test_a_clock_that_is_ahead_costs_no_event(fake: FakeLogs) -> None:
         await until(lambda: len(fake.asked) >= count + 3)
         fake.put("/app", "a", (theirs - 500, "two"))
         await running.until_texts(["one", "two"])
+
+
+async def test_new_events_need_not_wait_until_old_ones_are_read_again(fake: FakeLogs) -> None:
+    """Between the pages of a sweep the newest are asked for."""
+    fake.page_size = 5
+    at = now_ms() - 60_000
+    fake.put("/app", "a", *[(at + n, f"{n}") for n in range(100)], (now_ms(), "last"))
+    async with Running(fake.url) as running:
+        running.start(max_requests_per_second=20)
+        await until(lambda: len(running.texts()) == 101)
+
+        def sweeps() -> int:
+            return sum(one.body["startTime"] < at and "nextToken" not in one.body for one in pages)
+
+        pages = fake.asked
+        await until(lambda: sweeps() == 2)
+        count = len(pages)
+        fake.put("/app", "a", (now_ms(), "new"))
+        await until(lambda: len(running.texts()) == 102)
+        assert len(pages) - count < 15  # A sweep takes 21.
 
 
 async def test_the_interval_stretches_while_nothing_comes(fake: FakeLogs) -> None:

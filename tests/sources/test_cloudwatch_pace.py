@@ -80,6 +80,7 @@ def test_a_wait_grows_up_to_a_bound_and_has_jitter() -> None:
     least, most = Backoff(lambda: 0.0), Backoff(lambda: 1.0)
     assert [least.wait() for _ in range(9)] == [0.25, 0.5, 1, 2, 4, 8, 15, 15, 15]
     assert [most.wait() for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+    assert [most.wait(2.0), least.wait(2.0)] == [2.0, 1.0]
     least.reset()
     assert least.wait() == 0.25
 

@@ -53,10 +53,27 @@ class Kept:
 
 
 def run_poll(
-    window: Window, group: Group, kept: Kept, now_ms: int, size: int, cut: int | None = None
+    window: Window,
+    group: Group,
+    kept: Kept,
+    now_ms: int,
+    size: int,
+    cut: int | None = None,
+    poll: Poll | None = None,
 ) -> Poll | None:
-    """Read page after page as a poller does; ``cut``: nothing is committed after so many."""
-    poll = window.begin(now_ms)
+    """
+    Read page after page as a poller does, with short polls between the pages of a sweep.
+
+    Args:
+        window: what was read.
+        group: what there is.
+        kept: what is durable.
+        now_ms: the present.
+        size: of a page.
+        cut: nothing is committed after so many pages.
+        poll: ``None``: what the window says.
+    """
+    poll = poll or window.begin(now_ms)
     for number, page in enumerate(group.pages(poll.start_ms, now_ms, size)):
         poll = poll.turned()
         new = in_order(window.new(page))
@@ -67,6 +84,9 @@ def run_poll(
             position = window.position(poll, new)
             kept.commit(new, position)
             window.settle(position, new)
+        short = window.meanwhile(poll, now_ms + number)
+        if short is not None and number % 3 == 1:
+            run_poll(window, group, kept, now_ms + number, size, poll=short)
     window.end(poll, now_ms + 5)
     return poll
 
@@ -159,6 +179,21 @@ def test_between_sweeps_of_many_pages_only_the_last_seconds_are_asked_for() -> N
     short = window.begin(now_ms + 1000)
     assert short == Poll(now_ms - 10_000, now_ms + 1000, False)
     assert window.begin(now_ms + 6000).is_sweep
+
+
+def test_so_they_are_between_the_pages_of_a_sweep() -> None:
+    """But for one that catches up, first or after a while: it gives the newest at its end."""
+    window, kept = started()
+    group = Group([(0, event(n, NOW_MS + n * 100)) for n in range(1000)])
+    now_ms = NOW_MS + 100_000
+    assert window.meanwhile(window.begin(now_ms), now_ms) is None
+    run_poll(window, group, kept, now_ms, 100)
+    sweep = window.begin(now_ms + 6000)
+    assert window.meanwhile(sweep, now_ms + 7000) == Poll(now_ms - 10_000, now_ms + 7000, False)
+    assert window.meanwhile(window.begin(now_ms + 1000), now_ms + 1000) is None
+    late = window.begin(now_ms + 20_000)
+    assert late.is_sweep
+    assert window.meanwhile(late, now_ms + 21_000) is None
 
 
 def test_a_sweep_that_breaks_off_is_gone_on_with() -> None:
