@@ -68,7 +68,8 @@ class Client:
         self.region = region
         self.account = account
         self.ahead_ms = 0
-        """How far our clock is ahead of AWS's, as the last page told; 0 where it is behind."""
+        """How far our clock is ahead of AWS's at most, as the last page told; 0 where it is
+        behind."""
 
     async def filter_log_events(self, **request: Any) -> Mapping[str, Any]:
         """
@@ -260,5 +261,6 @@ def _ahead_ms(date: str, now: float) -> int:
         theirs = parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError):
         return 0
-    # It has no fraction of a second, and took its time to come.
-    return max(0, int((now - theirs - 1) * 1000))
+    # It has no fraction of a second, and took its time to come: so far at most. What is asked for
+    # from a little too early on is known; what is not asked for is lost.
+    return max(0, int((now - theirs) * 1000))

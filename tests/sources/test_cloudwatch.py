@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from relay.entry import Level
+from relay.sources.cloudwatch_client import Clients, Connection
 from relay.sources.cloudwatch_options import CloudwatchOptions
 from relay.status import SourceState
 from tests.fakes.aws_logs import FakeLogs, Refusal, until
@@ -489,12 +490,23 @@ async def test_a_clock_that_is_ahead_costs_no_event(fake: FakeLogs) -> None:
     theirs = now_ms() - 240_000
     fake.put("/app", "a", (theirs, "one"))
     async with Running(fake.url) as running:
-        running.start(filter_pattern="x", lookback="2s")
+        running.start(filter_pattern="x", lookback="30s")
         await running.until_texts(["one"])
         count = len(fake.asked)
         await until(lambda: len(fake.asked) >= count + 3)
         fake.put("/app", "a", (theirs - 500, "two"))
         await running.until_texts(["one", "two"])
+
+
+async def test_a_clock_is_taken_to_be_ahead_by_as_much_as_it_may_be(fake: FakeLogs) -> None:
+    """An answer's date has no fraction of a second: what it leaves out must not be lost."""
+    fake.behind_seconds = 2.0
+    fake.put("/app", "a", (now_ms(), "one"))
+    clients = Clients(Connection("eu-central-1", endpoint_url=fake.url), None)
+    client = await clients.of(None)
+    await client.filter_log_events(logGroupName="/app", startTime=0)
+    await clients.close()
+    assert 2000 <= client.ahead_ms < 8000
 
 
 async def test_new_events_need_not_wait_until_old_ones_are_read_again(fake: FakeLogs) -> None:
