@@ -203,7 +203,7 @@ class RecordInlet(Protocol):
 
     @property
     def max_body_bytes(self) -> int:
-        """Most bytes of a body; unpacked, four times as many."""
+        """Most bytes of a body; what it is once unpacked depends on it."""
 
     def accepts(self, channel: str) -> bool:
         """Tell whether pushes to the channel are allowed."""

@@ -19,7 +19,7 @@ import orjson
 
 from relay.errors import RelayError
 
-__all__ = ["Budget", "Payload", "UnreadableError", "from_base64", "payloads", "unpack"]
+__all__ = ["UNPACKED", "Budget", "Payload", "UnreadableError", "from_base64", "payloads", "unpack"]
 
 GZIP = b"\x1f\x8b"
 
@@ -30,6 +30,9 @@ STEP_BYTES = 1 << 20
 
 MAX_RECORD_BYTES = 64 << 20
 """Of one record once it is unpacked; packed it has a million, by Firehose's rule."""
+
+UNPACKED = 32
+"""How many times as large a delivery may be once unpacked. Logs are some ten times as large."""
 
 BETWEEN = b"\r\n"
 """What may stand behind a gzip file: Firehose ends records with a newline where it is told to."""

@@ -62,8 +62,9 @@ class CloudwatchPushOptions(LineOptions):
     max_body: Size = Field(
         64 * 1024 * 1024,
         ge=1024,
-        description="A body may have so many bytes, and four times as many once unpacked; all "
-        "that are on their way at once have four times as many, too: more is to come again.",
+        description="A body may have so many bytes, and 32 times as many once its records are "
+        "unpacked. All that are on their way at once may have four times as many: more is to come "
+        "again.",
     )
 
     @property

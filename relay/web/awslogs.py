@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from relay.decode.awslogs import Budget, UnreadableError, from_base64, payloads, unpack
+from relay.decode.awslogs import UNPACKED, Budget, UnreadableError, from_base64, payloads, unpack
 from relay.errors import QueryError
 from relay.hub import Hub
 from relay.inlet import LogRecord, RecordInlet, RecordReceipt, RefusedPushError
@@ -78,7 +78,7 @@ async def awslogs(request: web.Request) -> web.Response:
 
 async def _take(request: web.Request, inlet: RecordInlet, channel: str) -> RecordReceipt:
     async with body_of(request, inlet.max_body_bytes) as body:
-        budget = Budget(4 * inlet.max_body_bytes)
+        budget = Budget(UNPACKED * inlet.max_body_bytes)
         records = await decoded(_data(body), budget, "", text_too=False)
         body.clear()
         return await inlet.take(channel, records)

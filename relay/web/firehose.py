@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from relay.decode.awslogs import Budget, UnreadableError, from_base64
+from relay.decode.awslogs import UNPACKED, Budget, UnreadableError, from_base64
 from relay.errors import ChannelLimitError, RelayError
 from relay.inlet import LogRecord, RecordInlet, RefusedPushError
 from relay.names import ALLOWED_NAME, is_channel_name
@@ -151,7 +151,7 @@ async def _publish(inlet: RecordInlet, channel: str, request_id: str, records: l
     Raises:
         UnreadableError: of the first record that cannot be read, when all others are visible.
     """
-    budget = Budget(4 * inlet.max_body_bytes)
+    budget = Budget(UNPACKED * inlet.max_body_bytes)
     waiting: list[LogRecord] = []
     begun_at = budget.left_bytes
     unreadable: UnreadableError | None = None

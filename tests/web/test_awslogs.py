@@ -127,7 +127,7 @@ async def test_a_body_that_is_too_large_is_refused(serve: Any) -> None:
         status, said = await post(served, {"awslogs": {"data": bomb}})
         assert (status, said["error"]["message"]) == (
             413,
-            "data: expected at most 16384 bytes once unpacked, got more",
+            "data: expected at most 131072 bytes once unpacked, got more",
         )
 
 

@@ -169,6 +169,20 @@ async def test_a_body_that_is_none_of_firehoses_is_refused(
         assert (status, said["requestId"], said["errorMessage"]) == (400, "id-1", sentence)
 
 
+async def test_a_delivery_may_be_many_times_as_large_once_unpacked(serve: Any) -> None:
+    """Lines that are much alike are packed well; what is refused for its size is lost."""
+    served = await serve()
+    async with pushed(served.hub, max_body="16KiB"):
+        firehose = Firehose(served.session, served.base + PATH)
+        texts = [
+            event(n, f"INFO handled request {n} of /api/v1/items in {n} ms") for n in range(1000)
+        ]
+        records = [packed(payload(*texts[n : n + 500])) for n in (0, 500)]
+        assert sum(map(len, records)) * 10 < 1000 * 150
+        assert (await firehose.deliver("id-1", records))[0] == 200
+        assert len(messages(served.hub)) == 1000
+
+
 async def test_a_record_that_cannot_be_read_keeps_no_other_back(serve: Any) -> None:
     """Firehose sends the whole again and again, and gives it up at last."""
     served = await serve()
@@ -252,10 +266,10 @@ async def test_a_body_that_is_too_large_is_refused_for_good(serve: Any) -> None:
                 "id-1",
                 "body: expected at most 16384 bytes, got more",
             )
-        status, said = await firehose.deliver("id-1", [gzip.compress(b"x" * 70_000)])
+        status, said = await firehose.deliver("id-1", [gzip.compress(b"x" * 600_000)])
         assert (status, said["errorMessage"]) == (
             413,
-            "records[0]: data: expected at most 65536 bytes once unpacked, got more",
+            "records[0]: data: expected at most 524288 bytes once unpacked, got more",
         )
 
 
