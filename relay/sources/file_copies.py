@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from relay.sources.file_generations import added_by_rotation
 from relay.sources.file_identity import (
     HEAD_BYTES,
+    NO_FILE,
+    FileKey,
     OpenFile,
     directories_of,
     find_copy,
@@ -54,31 +56,38 @@ class Copies:
         Returns:
             Each with its head.
         """
-        for path in self._names(reader, since):
+        names = self._names(reader.path, since, reader.came_told, reader.left_told)
+        return self._opened(names, reader.key)
+
+    def of_lost(self, path: str, came: int, left: int) -> Iterator[tuple[OpenFile, bytes]]:
+        """Open those of a file that nobody reads, which had a path between two changes."""
+        return self._opened(self._names(path, 0.0, came, left), NO_FILE)
+
+    def _opened(self, paths: Iterable[str], of: FileKey) -> Iterator[tuple[OpenFile, bytes]]:
+        for path in paths:
             if (file := open_quietly(path)) is None:
                 continue
             other = self._files.known.get(file.key)
             is_known = other is not None and (other.offset or not other.appeared)
             start = _start_of(file)
-            if is_known or file.key == reader.key or not start or b"\0" in start:
+            if is_known or file.key == of or not start or b"\0" in start:
                 file.close()
             else:
                 yield file, start
 
-    def _names(self, reader: FileReader, since: float) -> Iterable[str]:
-        born, directory = self._files.born, os.path.dirname(reader.path)
+    def _names(self, of: str, since: float, came: int, left: float) -> Iterable[str]:
+        born, directory = self._files.born, os.path.dirname(of)
         # Thousands of files may come at once: most are told apart by their first letters.
-        stem = os.path.splitext(reader.path)[0]
+        stem = os.path.splitext(of)[0]
         alike = [path for path in born if path.startswith(stem)]
         for path in sorted(alike, key=lambda path: born[path].when):
             # What has had the path itself is no copy but a file that came after it; what came
             # while another file had the path is a copy of that.
             one = born[path]
-            is_in_time = reader.came_told <= one.told < reader.left_told
-            is_others = reader.path in one.paths or not is_in_time
+            is_others = of in one.paths or not came <= one.told < left
             if is_others or one.when < since or os.path.dirname(path) != directory:
                 continue
-            if self._is_rotated(path, reader.path) and not self._files.patterns.excludes(path):
+            if self._is_rotated(path, of) and not self._files.patterns.excludes(path):
                 yield path
 
     def _is_rotated(self, path: str, of: str) -> bool:

@@ -247,7 +247,26 @@ class Lives:
                 missed.append(found)
         return missed, later
 
-    def _read_missed(self, place: Place, copy: OpenFile, younger: FileReader | None) -> None:
+    def read_lost(
+        self, path: str, came: int, left: int, younger: FileReader | None
+    ) -> list[FileReader]:
+        """
+        Read the copies of a file that had a path and can be read no more.
+
+        Args:
+            path: of the source.
+            came: number of the change by which the file came to it.
+            left: number of the change by which it left it.
+            younger: before whom they stand; ``None``: they are the newest.
+
+        Returns:
+            Who reads them, in their order.
+        """
+        place = self._files.place(path)
+        copies = self._copies.of_lost(path, came, left)
+        return [self._read_missed(place, copy, younger) for copy, _ in list(copies)]
+
+    def _read_missed(self, place: Place, copy: OpenFile, younger: FileReader | None) -> FileReader:
         """Read a copy of a life that nobody saw; what was written behind it is gone."""
         other = self._files.known.get(copy.key)
         missed = self._files.insert(place, copy, younger)
@@ -256,6 +275,7 @@ class Lives:
         if other is not None:
             self.take_over(missed, other)
         self._know(copy)
+        return missed
 
     def _know(self, copy: OpenFile) -> None:
         """Know a copy under its name too: else it would be found and read as a new file."""

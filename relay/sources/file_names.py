@@ -221,13 +221,13 @@ class Names:
             may_be = [one for one in gone if one.left > self._files.ahead[reader]]
             if not may_be:
                 continue
-            is_next_lost = len(may_be) > len(ahead) - number
-            is_doubtful |= is_next_lost
+            is_doubtful |= len(may_be) > len(ahead) - number
             if is_doubtful:
                 # Nobody can tell which of them it was: others may be lost before and behind it.
                 self._mark_lossy(reader)
-            tenant = may_be[1 if is_next_lost else 0]
-            tenant.reader = reader
+            # Likely nothing has happened between what was told and its opening.
+            tenant = may_be[0]
+            tenant.reader, tenant.is_doubtful = reader, is_doubtful
             gone = gone[gone.index(tenant) + 1 :]
 
     def _mark_lossy(self, reader: FileReader) -> None:
@@ -240,7 +240,7 @@ class Names:
         return is_unread and reader is not None and reader.path != home
 
     def _adopt(self, path: str, tenants: Sequence[Tenant]) -> None:
-        """Read files that had a path of ours and lost it before they were ever opened."""
+        """Read files that had a path of ours and lost it before they were opened, or copies."""
         younger: FileReader | None = None
         queued: set[FileReader | None] = set(self._files.queued(path))
         for tenant in reversed(tenants):
@@ -252,6 +252,11 @@ class Names:
                 file.close()
             if tenant.reader is not None and tenant.reader in queued:
                 younger = tenant.reader
+            elif tenant.is_lost and (copies := self._read_copies(tenant, younger)):
+                tenant.reader, younger = copies[-1], copies[0]
+
+    def _read_copies(self, tenant: Tenant, younger: FileReader | None) -> list[FileReader]:
+        return self._lives.read_lost(tenant.home, tenant.came, tenant.moved, younger)
 
     def _insert(self, path: str, file: OpenFile, younger: FileReader | None) -> FileReader | None:
         stray = self._files.known.get(file.key)
@@ -267,7 +272,7 @@ class Names:
 
     def _declare(self, path: str, tenants: Sequence[Tenant]) -> None:
         """Declare those that nobody has read, and nobody can, where their lines would stand."""
-        lost = {one for one in tenants if one.is_new and one.reader is None and one.path != path}
+        lost = {one for one in tenants if one.is_lost or one.is_doubtful}
         if not lost:
             return
         queued = self._files.queued(path)
@@ -276,12 +281,12 @@ class Names:
         before = queued if first is None else queued[: queued.index(first)]
         older = before[-1] if before else None
         for tenant in tenants:
-            if tenant.reader in known:
-                older = tenant.reader
-            elif tenant in lost and older is not None:
+            if tenant in lost and older is not None:
                 self._mark_lossy(older)
             elif tenant in lost:
                 self._files.turns.put(self._files.loss(path))
+            if tenant.reader in known:
+                older = tenant.reader
 
     def events_lost(self) -> None:
         """Settle what was told, and look at everything; between the two is a loss."""

@@ -24,11 +24,12 @@ class Tenant:
         home: the path among whose lines its own stand.
         path: its name now; ``None``: it was deleted, or is out of sight.
         is_new: whether it came to a path of ours by these events; else it was at one before.
-        was: who read it before these events.
+        was: who read it before these events, or until it was deleted.
         came: number of the change by which it came to its home; 0: before these events.
         left: number of the change by which it lost its last name.
         moved: number of the change by which it lost its home.
         reader: who reads it, once that is known.
+        is_doubtful: whether that may be the reader of another.
         file: the file itself, where it was opened for that.
     """
 
@@ -40,7 +41,13 @@ class Tenant:
     left: int = 0
     moved: int = 0
     reader: FileReader | None = None
+    is_doubtful: bool = False
     file: OpenFile | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it came and went, and nobody reads it."""
+        return self.is_new and self.reader is None and self.path != self.home
 
     def say_when(self) -> None:
         """Let its reader know when it had its home."""
@@ -90,7 +97,9 @@ class Tenants:
             case NameChange.CREATED:
                 self._come(event.path)
             case NameChange.DELETED:
-                self._leave(event.path)
+                tenant = self._leave(event.path)
+                if tenant is not None and event.reader is not None:
+                    tenant.was = event.reader
             case NameChange.MOVED_FROM:
                 if (tenant := self._leave(event.path)) is not None:
                     self._moving = {event.cookie: tenant}

@@ -59,12 +59,14 @@ class NameEvent:
         change: what happened.
         cookie: the same for the two halves of a move.
         is_directory: whether it is the name of a directory.
+        reader: who reads the file that was deleted, where that is known.
     """
 
     path: str
     change: NameChange
     cookie: int
     is_directory: bool = False
+    reader: FileReader | None = None
 
 
 class FileEvents(Protocol):
@@ -197,11 +199,15 @@ class Watch:
     def gather(self) -> list[NameEvent]:
         """Return what has happened to names; :meth:`read` tells what has to files."""
         names: list[NameEvent] = []
+        unlinked: FileReader | None = None
         for watch, mask, cookie, name in self._inotify.read(timeout=0):
             if watch in self._paths:
-                names.extend(self._names(watch, mask, cookie, name))
+                names.extend(self._names(watch, mask, cookie, name, unlinked))
+                unlinked = None
             else:
                 self._untold.append((watch, mask))
+                # That a file is deleted is told of itself, then of its name.
+                unlinked = self._readers.get(watch) if mask & ATTRIB else None
         return names
 
     async def calm(self) -> None:
@@ -266,7 +272,9 @@ class Watch:
         if mask & (MOVE_SELF | ATTRIB):
             self._events.file_moved(reader)
 
-    def _names(self, watch: int, mask: int, cookie: int, name: str) -> list[NameEvent]:
+    def _names(
+        self, watch: int, mask: int, cookie: int, name: str, unlinked: FileReader | None
+    ) -> list[NameEvent]:
         if mask & IGNORED:
             for path in self._paths.pop(watch):
                 del self._directories[path]
@@ -274,5 +282,15 @@ class Watch:
         change = next((change for change in NameChange if mask & change.value), None)
         if change is None or not name:
             return []
+        if change is not NameChange.DELETED or unlinked is None or not _is_nameless(unlinked):
+            unlinked = None
+        is_directory = bool(mask & ISDIR)
         names = [os.path.join(path, name) for path in self._paths[watch]]
-        return [NameEvent(path, change, cookie, bool(mask & ISDIR)) for path in names]
+        return [NameEvent(path, change, cookie, is_directory, unlinked) for path in names]
+
+
+def _is_nameless(reader: FileReader) -> bool:
+    try:
+        return reader.fd >= 0 and os.fstat(reader.fd).st_nlink == 0
+    except OSError:
+        return False

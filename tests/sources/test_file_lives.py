@@ -333,6 +333,28 @@ def test_a_copy_of_a_file_that_was_opened_while_it_was_empty(tmp_path: Path, glo
     late.files.close()
 
 
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+def test_a_copy_of_a_file_that_was_deleted_unopened(tmp_path: Path, glob: str) -> None:
+    """What it holds stands where the deleted file would, and the loss behind it."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(2)]
+    log.write_text("one\n")
+    late = Late(tmp_path / glob)
+    log.unlink()
+    for number, text in enumerate(["two\n", "three\n"]):
+        with log.open("a") as file:
+            file.write(text)
+        copy_and_truncate(log, old[number], "")
+    log.unlink()
+    log.write_text("five\n")
+    copied = [(CREATED, path, 0) for path in old]
+    late.tell(
+        *[(DELETED, log, 0), (CREATED, log, 0), *copied], (DELETED, log, 0), (CREATED, log, 0)
+    )
+    late.read()
+    assert late.given == ["one", "two", None, "three", None, "five"]
+    late.files.close()
+
+
 def test_a_copy_of_the_file_that_came_next(tmp_path: Path) -> None:
     """What was copied after a file had left its path is none of what that held."""
     log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(4)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from relay.sources.base import SourceState
 from relay.sources.file_names import LOOK_SECONDS
-from relay.sources.file_watch import NameChange
+from relay.sources.file_watch import NameChange, NameEvent
 from tests.sources.file_follower import Follower, append
 from tests.sources.file_late import Late, Told, moved, rotated
 
@@ -146,6 +146,56 @@ def test_one_of_two_deleted_files_was_opened(tmp_path: Path) -> None:
     late.tell((DELETED, log, 0), *[(CREATED, log, 0), (DELETED, log, 0)] * 2, (CREATED, log, 0))
     late.read()
     assert late.given == ["one", None, "two", None, "four"]
+    late.files.close()
+
+
+def test_a_deleted_file_among_others_of_which_one_was_opened(tmp_path: Path) -> None:
+    """Where nobody can tell which it was, there is a loss on either side."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(2)]
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(old[0])
+    log.write_text("two\n")
+    log.unlink()
+    log.write_text("three\n")
+    log.rename(old[1])
+    log.write_text("four\n")
+    late.files.look(str(log))
+    log.unlink()
+    log.write_text("five\n")
+    gone = [(CREATED, log, 0), (DELETED, log, 0)]
+    late.tell(
+        *moved(log, old[0], 1),
+        *gone,
+        *[(CREATED, log, 0), *moved(log, old[1], 2)],
+        *gone,
+        (CREATED, log, 0),
+    )
+    late.read()
+    # It passes for the one of which is told first: likely nothing had happened in between.
+    assert late.given == ["one", None, "four", None, "three", None, "five"]
+    late.files.close()
+
+
+def test_a_deleted_file_that_the_kernel_tells_of(tmp_path: Path) -> None:
+    """Which of them was opened is known where its watch told of it too."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(2)]
+    log.write_text("one\n")
+    late = Late(log)
+    log.rename(old[0])
+    log.write_text("two\n")
+    log.unlink()
+    log.write_text("three\n")
+    late.files.look(str(log))
+    opened = late.reader
+    log.unlink()
+    log.write_text("four\n")
+    told = [*moved(log, old[0], 1), (CREATED, log, 0), (DELETED, log, 0), (CREATED, log, 0)]
+    events = [NameEvent(str(path), change, cookie) for change, path, cookie in told]
+    events.append(NameEvent(str(log), DELETED, 0, reader=opened))
+    late.names.names_changed([*events, NameEvent(str(log), CREATED, 0)])
+    late.read()
+    assert late.given == ["one", None, "three", "four"]
     late.files.close()
 
 

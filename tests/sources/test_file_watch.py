@@ -10,7 +10,7 @@ from relay.entry import Origin
 from relay.sources.base import ReaderStatus, SourceStatus
 from relay.sources.file_identity import key_of, open_file
 from relay.sources.file_reader import FileReader, ReaderSettings
-from relay.sources.file_watch import COALESCE_WAKES, TELL_SECONDS, NameEvent, Watch
+from relay.sources.file_watch import COALESCE_WAKES, TELL_SECONDS, NameChange, NameEvent, Watch
 from tests.sources.file_follower import TIMEOUT_SECONDS
 
 
@@ -89,6 +89,32 @@ async def test_a_file_is_watched_under_any_name(tmp_path: Path, watch: Watch, to
         file.flush()
         await told.until("changed a")
     reader.close()
+
+
+async def test_which_file_was_deleted(tmp_path: Path, watch: Watch) -> None:
+    """A name that goes tells who reads its file, if that is open, and no other's reader."""
+    first, second = reader_of(tmp_path / "a"), reader_of(tmp_path / "b")
+    watch.follow_directories({str(tmp_path): key_of(os.stat(tmp_path))})
+    watch.follow(first)
+    watch.follow(second)
+    for name in ("c", "d"):
+        (tmp_path / name).touch()
+    os.unlink(tmp_path / "c")
+    os.unlink(tmp_path / "a")
+    # This one goes on.
+    os.chmod(tmp_path / "b", 0o600)
+    os.unlink(tmp_path / "d")
+    (tmp_path / "a").touch()
+    os.unlink(tmp_path / "a")
+    gone = [event for event in watch.gather() if event.change is NameChange.DELETED]
+    assert [(Path(event.path).name, event.reader) for event in gone] == [
+        ("c", None),
+        ("a", first),
+        ("d", None),
+        ("a", None),
+    ]
+    first.close()
+    second.close()
 
 
 async def test_a_reader_takes_over_a_watch(tmp_path: Path, watch: Watch, told: Told) -> None:
