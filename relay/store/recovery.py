@@ -91,7 +91,9 @@ class _Opening:
         self._clock = clock
         self._stored = Stored()
         self._path = directory / "index.db"
-        self._had_wal = (directory / "index.db-wal").exists()
+        self._behind = directory / "index.behind"
+        """Is there while an index that has lost its WAL is not mended: opening it makes a WAL."""
+        self._had_wal = (directory / "index.db-wal").exists() and not self._behind.exists()
         self._connection: sqlite3.Connection
         self._is_new = False
         self._rebuilt: list[str] = []
@@ -142,6 +144,7 @@ class _Opening:
             told_id = max(self._stored.last_id, now_id + START_IDS)
             index.put_values(self._connection, {"last_id": told_id, "is_clean": 0})
             index.checkpoint(self._connection, "TRUNCATE")
+            self._behind.unlink(missing_ok=True)
         except BaseException:
             self._connection.close()
             raise
@@ -195,6 +198,8 @@ class _Opening:
             # Opening it for writing changes it already, and it may be somebody else's.
             with closing(index.connect(self._path, readonly=True)) as connection:
                 self._has_version(connection)
+            if not self._had_wal:
+                self._behind.touch(mode=0o600)
         self._connection = index.connect(self._path, create=True, synchronous=self._synchronous)
         try:
             if self._has_version(self._connection):

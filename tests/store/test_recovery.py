@@ -29,6 +29,7 @@ from relay.store.segment import render
 from relay.store.state_directory import Fsync
 from relay.store.writer import Write, Writer
 from tests.building import block
+from tests.small_disk import fill
 
 NOW_NS = 1_795_255_350_123_456_789
 DATE = "2026-11-21"
@@ -419,6 +420,29 @@ def test_a_lost_wal_costs_no_line_that_is_in_a_segment(
     assert stored.news == []
     assert held(writer) == [*ENTRIES, ("loss", next_id, -1), ("entry", next_id + 5, 7)]
     writer.close()
+
+
+def test_a_start_after_a_lost_wal_that_comes_to_nothing(
+    disk: Path, two_groups: dict[Fsync, Path]
+) -> None:
+    """It has made a WAL, and the next takes the segments in all the same; once."""
+    directory = disk / "state"
+    shutil.copytree(two_groups["1s"], directory)
+    (directory / "index.db-wal").unlink()
+    fill(disk)
+    with pytest.raises(StoreError) as caught:
+        opened(directory)
+    assert str(caught.value).startswith(f"state.directory {directory} cannot be written: ")
+    (disk / "ballast").unlink()
+    writer, stored = opened(directory)
+    assert held(writer)[:-1] == ENTRIES
+    assert stored.news[-1] == TAKEN_IN.format("6 lines of 1 channel", "1 segment")
+    kill(writer)
+    writer, stored = opened(directory)
+    assert held(writer)[:-1] == ENTRIES
+    assert stored.news == []
+    writer.close()
+    assert not (directory / "index.behind").exists()
 
 
 @settings(max_examples=30, deadline=None)
