@@ -45,6 +45,7 @@ class SegmentFiles:
         self._open: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
         self._unsynced: set[str] = set()
+        self._syncing = threading.Lock()
         self._new_in: set[Path] = set()
         self._directories = threading.Lock()
         """Held while a file is made in one, and while those that are empty are removed."""
@@ -138,6 +139,11 @@ class SegmentFiles:
         Raises:
             OSError: it could not have it; the next call tries again.
         """
+        # What somebody else has taken up meanwhile is not on the disk before that is done.
+        with self._syncing:
+            return self._sync()
+
+    def _sync(self) -> bool:
         with self._lock:
             names, self._unsynced = self._unsynced, set()
             directories, self._new_in = self._new_in, set()

@@ -9,6 +9,8 @@ import pytest
 
 from relay.store.files import SegmentFiles, problem_of, remove_files
 
+TIMEOUT_SECONDS = 20.0
+
 NAME = "channels/web/2026-11-21/1000.ndjson"
 
 
@@ -113,6 +115,40 @@ def test_what_is_written_while_it_is_synced_is_synced_next_time(
     files.write(NAME, 0, [b"text\n"])
     assert files.sync()
     assert not files.sync()
+
+
+def test_two_that_sync_wait_for_each_other(
+    files: SegmentFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one has taken up is not on the disk before it is done; the other relies on it."""
+    files.create(NAME)
+    files.write(NAME, 0, [b"text\n"])
+    begun, goes_on, done = threading.Event(), threading.Event(), threading.Event()
+    sync = os.fdatasync
+
+    def slow(descriptor: int) -> None:
+        begun.set()
+        assert goes_on.wait(TIMEOUT_SECONDS)
+        sync(descriptor)
+        done.set()
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+    first = threading.Thread(target=files.sync)
+    first.start()
+    assert begun.wait(TIMEOUT_SECONDS)
+    seen: list[bool] = []
+
+    def second() -> None:
+        files.sync()
+        seen.append(done.is_set())
+
+    other = threading.Thread(target=second)
+    other.start()
+    other.join(0.1)
+    goes_on.set()
+    other.join(TIMEOUT_SECONDS)
+    first.join(TIMEOUT_SECONDS)
+    assert seen == [True]
 
 
 def test_a_file_that_is_gone_needs_no_sync(files: SegmentFiles, tmp_path: Path) -> None:
