@@ -82,6 +82,8 @@ class StateDirectory:
         self._commits = self._synced_commits = self._checkpointed_commits = 0
         self._checkpointed = time.monotonic()
         self._identity = self._identify()
+        self._wal_identity: tuple[int, int] | None = None
+        """Of the connection's WAL; ``None``: there is no connection."""
 
     @property
     def index_path(self) -> Path:
@@ -118,6 +120,7 @@ class StateDirectory:
                     prepared.close()
             self._prepare = None
             self._load(connection)
+            self._wal_identity = _identity_of(self._wal_path)
         return self._connection
 
     def disconnect(self) -> None:
@@ -126,7 +129,7 @@ class StateDirectory:
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()
-            self._connection = None
+            self._connection = self._wal_identity = None
 
     def _refuse_closed(self) -> None:
         """Leave the directory alone that may be another relay's by now."""
@@ -144,6 +147,8 @@ class StateDirectory:
         """
         self.files.close_deleted()
         self.look()
+        if self._has_lost_wal():
+            raise StoreError(str(self.path), "has lost its index.db-wal")
 
     def look(self) -> None:
         """Do as :meth:`check`, but for the segments; cheap enough for every commit."""
@@ -158,6 +163,11 @@ class StateDirectory:
         """Return what tells the index from all others: with the directory it would go too."""
         found = os.stat(self._looked_at)
         return found.st_dev, found.st_ino
+
+    def _has_lost_wal(self) -> bool:
+        """Tell whether what is written to the index of this path is found by nobody else."""
+        known = self._wal_identity
+        return known is not None and known != _identity_of(self._wal_path)
 
     def restore(self) -> None:
         """
@@ -174,6 +184,8 @@ class StateDirectory:
         if self.path.stat().st_dev != self._device:
             raise StoreError(str(self.path), "is on another disk than before")
         is_there = self.index_path.exists() and not self.is_new
+        if is_there and self._identify() == self._identity and self._has_lost_wal():
+            is_there = False
         if is_there or (self._connection is None and self._rebuild is None):
             self.check()
             return
@@ -280,3 +292,12 @@ class StateDirectory:
                 self._drop_sync_connection()
         self.disconnect()
         self._lock.close()
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others; ``None``: it is not there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

@@ -181,6 +181,24 @@ async def test_what_a_ring_holds_is_not_missing_with_its_segment(kept: Kept) -> 
     assert (gap.after, gap.count, gap.reason) == (0, 3, Reason.STORAGE)
 
 
+async def test_a_wal_that_is_removed_is_made_again(kept: Kept) -> None:
+    """Nobody else would find what is written to it, nor would the next life."""
+    await kept.publish("f", position="6")
+    (kept.directory / "index.db-wal").unlink()
+    await kept.store.check()
+    assert kept.status.reason == f"state.directory {kept.directory} has lost its index.db-wal"
+    await kept.publish("g", position="7")
+    await kept.store.check()
+    assert not kept.store.is_failing
+    await kept.publish("h i j", position="8")
+    assert await kept.told() == list("abcdefghij")
+    again = kept.after_a_kill()
+    assert again.durable.stored.news == []
+    assert again.durable.stored.positions["app", "f"] == Position("8")
+    assert await again.told() == list("abcdefghij")
+    await again.close()
+
+
 async def test_a_segment_that_is_written_again_stays(kept: Kept) -> None:
     """One that was cut is begun anew with what a ring holds, under the name that it had."""
     await kept.publish("f g", channel="api")
