@@ -76,17 +76,12 @@ class Budget:
         self._most_bytes = most_bytes
         self.left_bytes = most_bytes
 
-    @property
-    def is_spent(self) -> bool:
-        """Whether more was asked for than there was: nothing else can be unpacked."""
-        return self.left_bytes < 0
-
     def spend(self, size: int) -> None:
         """
         Take bytes.
 
         Raises:
-            UnreadableError: there are not as many left.
+            UnreadableError: there are not as many left, or were not before.
         """
         self.left_bytes -= size
         if self.left_bytes < 0:
@@ -116,6 +111,8 @@ def unpack(data: bytes, budget: Budget) -> bytes:
     Raises:
         UnreadableError: it is broken, or too much.
     """
+    # Of nothing nothing can be unpacked: to zlib no bytes at most are as many as there are.
+    budget.spend(0)
     if not data.startswith(GZIP):
         budget.spend(len(data))
         return data

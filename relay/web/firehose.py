@@ -162,8 +162,6 @@ async def _publish(inlet: RecordInlet, channel: str, request_id: str, records: l
             waiting += await decoded(data, budget, f"{request_id}:{number}")
         except UnreadableError as error:
             unreadable = unreadable or error.at(f"records[{number}]")
-            if budget.is_spent:
-                break
         if begun_at - budget.left_bytes >= TOGETHER_BYTES:
             await inlet.take(channel, waiting)
             waiting, begun_at = [], budget.left_bytes

@@ -83,10 +83,11 @@ def test_a_budget_is_of_all_that_it_is_given_for() -> None:
     budget = Budget(2500)
     unpack(gzip.compress(bytes(1000)), budget)
     unpack(bytes(1000), budget)
-    assert not budget.is_spent
     with pytest.raises(UnreadableError, match="at most 2500 bytes"):
         unpack(bytes(1000), budget)
-    assert budget.is_spent
+    for data in (b"", gzip.compress(bytes(1000))):
+        with pytest.raises(UnreadableError, match="at most 2500 bytes"):
+            unpack(data, budget)
 
 
 def test_objects_behind_one_another_are_told_apart() -> None:

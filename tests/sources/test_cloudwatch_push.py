@@ -102,6 +102,19 @@ async def test_more_events_than_are_known_are_dropped_when_they_come_again() -> 
     assert (parts.accepted, parts.skipped) == (0, 100)
 
 
+async def test_others_have_their_turn_while_a_large_record_is_looked_at() -> None:
+    """Also where nothing of it is new, and nothing is waited for."""
+    async with pushed(new_hub(), channels="*") as source:
+        await source.take("web", [record(*range(20_000))])
+        again = asyncio.create_task(source.take("web", [record(*reversed(range(20_000)))]))
+        turns = 0
+        while not again.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert again.result().skipped == 20_000
+        assert turns >= 20
+
+
 async def test_whole_records_are_kept_beside_their_events() -> None:
     """In a position of their own, with the last of their events or after them."""
     store = SlowStore()
@@ -171,9 +184,9 @@ async def test_of_what_an_earlier_life_knew_the_newest_is_known() -> None:
         for age, channel in enumerate(("web", "other"))
     }
     hub = new_hub()
-    async with pushed(hub, most_known=4, positions=positions, channels="*") as source:
-        skipped = [(await source.take(one, [record(1)])).skipped for one in ("other", "web")]
-        assert skipped == [1, 0]
+    async with pushed(hub, most_known=5, positions=positions, channels="*") as source:
+        skipped = [(await source.take(one, [record(1)])).skipped for one in ("web", "other")]
+        assert skipped == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,8 @@ async def test_who_sends_nothing_any_more_holds_no_room(serve: Any) -> None:
     served.app[BODIES].silent_seconds = 0.05
     async with pushed(served.hub, max_body="1KiB"):
         reader, writer = await unfinished(served.port, 1000)
-        answered = await reader.read()
+        async with asyncio.timeout(5):
+            answered = await reader.read()
         writer.close()
         assert answered.startswith(b"HTTP/1.1 400 ")
         assert served.app[BODIES].held_bytes == 0
