@@ -244,8 +244,9 @@ class CloudwatchSource(JobSource):
         if listed_ms is not None:
             # It was not there when the groups were listed last: all of it is new.
             return Window(listed_ms - lookback_ms, lookback_ms, slack_ms)
-        now_ns = time.time_ns()
-        begin_ns = now_ns if self.options.start == NOW else parse_time(self.options.start, now_ns)
+        if self.options.start == NOW:
+            return Window(_now_ms(), lookback_ms, slack_ms, is_now=True)
+        begin_ns = parse_time(self.options.start, time.time_ns())
         return Window(begin_ns // 1_000_000, lookback_ms, slack_ms)
 
     def _last_listed_ms(self, glob: str | None, positions: Mapping[str, Position]) -> int | None:

@@ -228,6 +228,7 @@ class Poller:
             while True:
                 page = await self._page(poll, token)
                 poll = poll.turned(max(0, self._client.ahead_ms - ahead_ms))
+                window.note_clock(self._client.ahead_ms)
                 held += window.new(of_page(page))
                 # The same token again leads nowhere; it ends other lists of AWS's.
                 last, token = token, page.get("nextToken")

@@ -4,7 +4,8 @@ What has been read of one log group, and from when on it must be asked for again
 Pure: the time comes in. Events arrive late, so each time is asked for again until it is
 ``lookback`` old, and events that come again are known by their keys. The rules:
 
-* ``from_ms`` is where asking begins: nothing before it is still to come. It never goes back.
+* ``from_ms`` is where asking begins: nothing before it is still to come. It never goes back, but
+  once where reading begins now: the first answer tells what is now by AWS's clock.
   It moves on only with a *sweep*, a poll that asked for everything from it on, and then to
   ``lookback`` before the sweep began: what arrived behind the sweep's back is later than that.
 * A log group that AWS is late with must not cost events: where the newest event is older than now,
@@ -73,12 +74,20 @@ class Window:
         lookback_ms: how late an event may be.
         slack_ms: how far behind our clock the newest event may lie and still count as now.
         packed_keys: record keys of what was read before.
+        is_now: whether ``from_ms`` is the present by our clock, which may be ahead of AWS's.
     """
 
     def __init__(
-        self, from_ms: int, lookback_ms: int, slack_ms: int = 0, packed_keys: bytes = b""
+        self,
+        from_ms: int,
+        lookback_ms: int,
+        slack_ms: int = 0,
+        packed_keys: bytes = b"",
+        *,
+        is_now: bool = False,
     ) -> None:
         self.from_ms = from_ms
+        self._is_now = is_now
         self._lookback_ms = lookback_ms
         self._slack_ms = slack_ms
         self._slot_ms = max(1, lookback_ms // SLOTS)
@@ -122,6 +131,12 @@ class Window:
     def _short(self, now_ms: int) -> Poll:
         last_ms = self._reference(self._last_begun_ms)
         return Poll(max(self.from_ms, last_ms - SHORT_MS), now_ms, is_sweep=False)
+
+    def note_clock(self, ahead_ms: int) -> None:
+        """Take note of an answer, which told how far our clock is ahead of AWS's."""
+        if self._is_now:
+            self.from_ms -= ahead_ms
+            self._is_now = False
 
     def _reference(self, begun_ms: int) -> int:
         """Return what counts as now for a poll that began at some time."""

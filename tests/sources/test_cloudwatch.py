@@ -484,6 +484,17 @@ async def test_it_begins_now_where_nothing_else_is_said(fake: FakeLogs) -> None:
         await running.until_texts(["new"])
 
 
+async def test_now_is_by_awss_clock(fake: FakeLogs) -> None:
+    """Ours is four minutes ahead: what is written from now on is read, nothing older."""
+    fake.behind_seconds = 240
+    fake.put("/app", "a", (now_ms() - 250_000, "old"))
+    async with Running(fake.url) as running:
+        running.start(start="now")
+        await until(lambda: fake.asked)
+        fake.put("/app", "a", (now_ms() - 240_000, "new"))
+        await running.until_texts(["new"])
+
+
 async def test_a_clock_that_is_ahead_costs_no_event(fake: FakeLogs) -> None:
     """AWS takes requests of a clock that is five minutes wrong; its answers tell the time."""
     fake.behind_seconds = 240

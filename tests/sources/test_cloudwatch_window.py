@@ -150,6 +150,19 @@ def test_a_poll_began_when_it_did_by_awss_clock() -> None:
     assert poll == Poll(NOW_MS, NOW_MS + 2000, True, 2)
 
 
+def test_now_is_when_it_is_by_awss_clock() -> None:
+    """Ours is five minutes ahead, as the first answer tells; what happened before is not read."""
+    window = Window(NOW_MS + 300_000, LOOKBACK_MS, is_now=True)
+    poll = window.begin(NOW_MS + 300_050).turned(300_000)
+    window.note_clock(300_000)
+    window.end(poll, NOW_MS + 100)
+    window.note_clock(400_000)
+    assert window.begin(NOW_MS + 1000).start_ms == NOW_MS
+    at_a_time = Window(NOW_MS, LOOKBACK_MS)
+    at_a_time.note_clock(300_000)
+    assert at_a_time.from_ms == NOW_MS
+
+
 def test_an_event_from_the_future_costs_no_other() -> None:
     """A writer's clock is an hour ahead: what others write now is still read."""
     window, kept = started(slack_ms=3_600_000)
