@@ -368,7 +368,8 @@ class DurableStore:
         behind = self._behind()
         self.status.behind_lines = sum(one.last_seq - one.stored_seq for one in behind)
         self.status.behind_bytes = self._backlog_bytes() if behind else 0
-        if not behind:
+        if not self.status.behind_lines and not self.status.behind_bytes:
+            # The end of a run, which its other channels have too, stands in one of them.
             self.status.unsaved_ns = None
         elif self.status.unsaved_ns is None:
             self.status.unsaved_ns = time.time_ns()

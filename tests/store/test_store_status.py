@@ -4,12 +4,14 @@ import time
 from pathlib import Path
 
 from relay.config.model import ChannelOptions
+from relay.entry import Batch, Origin, RunEnded
 from relay.hub import Hub
 from relay.status import StoreState, StoreStatus
 from relay.store.archive import Archive
 from relay.store.recovery import open_store
 from relay.store.store import DurableStore
 from tests.building import batch
+from tests.kept import Kept
 
 
 async def test_how_far_behind_it_is_until_it_has_caught_up(tmp_path: Path) -> None:
@@ -42,3 +44,15 @@ async def test_how_far_behind_it_is_until_it_has_caught_up(tmp_path: Path) -> No
     assert (status.state, status.reason) == (StoreState.OK, None)
     assert (status.behind_lines, status.behind_bytes, status.unsaved_ns) == (0, 0, None)
     await store.close()
+
+
+async def test_nothing_is_unsaved_where_a_run_of_two_channels_has_ended(tmp_path: Path) -> None:
+    """Its end is news of both, and is stored with one of them."""
+    kept = Kept.begin(tmp_path)
+    for channel in ("web", "api"):
+        await kept.hub.publish([batch(channel, "a", Origin("app", run="job-1"))])
+    ended = RunEnded("job-1", 5, "succeeded", 0)
+    await kept.hub.publish([Batch("app", "web", runs=(ended,))])
+    kept.store.measure()
+    assert (kept.status.behind_lines, kept.status.unsaved_ns) == (0, None)
+    await kept.close()
