@@ -36,6 +36,7 @@ __all__ = [
     "is_beginning",
     "is_same_start",
     "key_of",
+    "open_copy",
     "open_file",
     "open_key",
     "open_quietly",
@@ -314,9 +315,10 @@ def find_copy(
         file = open_quietly(path)
         if file is None:
             continue
-        if not content.starts(file.fd) or file.key in skip:
+        is_alike, is_whole = _compare(file, content)
+        if not is_alike or file.key in skip:
             file.close()
-        elif _is_since(modified_ns, since_ns) and content.reaches(file.fd):
+        elif is_whole and _is_since(modified_ns, since_ns):
             if shorter is not None:
                 shorter.close()
             return file
@@ -325,6 +327,29 @@ def find_copy(
         else:
             file.close()
     return shorter
+
+
+def open_copy(
+    path: str, content: Content, skip: Container[FileKey], since_ns: int = 0
+) -> OpenFile | None:
+    """Open a file that holds what was read; ``None`` for any other. See :func:`find_copy`."""
+    file = open_quietly(path) if content.head_bytes else None
+    if file is None:
+        return None
+    _, is_whole = _compare(file, content)
+    if is_whole and file.key not in skip and _is_since(file.modified_ns, since_ns):
+        return file
+    file.close()
+    return None
+
+
+def _compare(file: OpenFile, content: Content) -> tuple[bool, bool]:
+    """Tell whether a file begins alike, and holds all; what cannot be read does neither."""
+    try:
+        is_alike = content.starts(file.fd)
+        return is_alike, is_alike and content.reaches(file.fd)
+    except OSError:
+        return False, False
 
 
 def _is_since(modified_ns: int, since_ns: int) -> bool:

@@ -3,7 +3,9 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from hypothesis import given
+import pytest
 from hypothesis import strategies as st
 
 from relay.sources.file_identity import (
@@ -40,6 +42,21 @@ def found(
 def write(path: Path, data: bytes, when: int) -> None:
     path.write_bytes(data)
     os.utime(path, (when, when))
+
+
+UNREADABLE = Path("/sys/devices/software/power")
+"""Among its files is one that can be opened, and not be read: an input/output error."""
+
+
+@pytest.mark.skipif(not UNREADABLE.exists(), reason="there is no such directory here")
+def test_a_file_that_cannot_be_read_is_no_copy(tmp_path: Path) -> None:
+    """It keeps no other from being found."""
+    write(tmp_path / "a.log.1", b"one\ntwo\n", 1)
+    directories = [str(UNREADABLE), str(tmp_path)]
+    file = find_copy(directories, content(b"one\n", 4), set())
+    assert file is not None
+    assert file.path == str(tmp_path / "a.log.1")
+    file.close()
 
 
 @given(
