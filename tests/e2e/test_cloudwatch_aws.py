@@ -4,6 +4,8 @@ import http.client
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 import time
 import tomllib
 import urllib.error
@@ -89,6 +91,19 @@ def test_what_lambda_gives_up_is_given_to_it_again() -> None:
     assert "VisibilityTimeout: 540" in resource("Queue")
     allowed = "sqs:SendMessage - sqs:ReceiveMessage - sqs:DeleteMessage - sqs:GetQueueAttributes"
     assert f"Action: - {allowed} Resource: {queue}" in resource("Role")
+
+
+def test_the_template_is_as_aws_specifies_it() -> None:
+    """By AWS's own linter, which comes with moto: every resource, property and reference."""
+    command = Path(sys.executable).with_name("cfn-lint")
+    linted = subprocess.run(
+        [command, FOLDER / "subscription.yaml"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (linted.returncode, linted.stdout) == (0, "")
 
 
 def test_the_template_is_deployed() -> None:
