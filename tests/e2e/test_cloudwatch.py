@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import threading
 import time
 import urllib.request
@@ -44,12 +45,12 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def table(moto: Moto, group: str, more: str = "") -> str:
+def table(moto: Moto, group: str | list[str], more: str = "") -> str:
     """Return a source's table."""
     return f"""
 [sources.aws]
 type = "cloudwatch"
-log_group = "{group}"
+log_group = {json.dumps(group)}
 region = "eu-central-1"
 endpoint_url = "{moto.url}"
 max_requests_per_second = 100
@@ -136,17 +137,24 @@ archive = true
 def test_the_first_line_of_a_job_appears_within_two_seconds(
     moto: Moto, start_relay: StartRelay
 ) -> None:
-    """After a silence, in which the interval has stretched to what it may."""
+    """
+    After a silence, in which the interval has stretched to what it may.
+
+    The first lines come from a log stream that is there, the last from a new log group.
+    """
     moto.create("/quiet", "a")
-    relay = start_relay(table(moto, "/quiet"))
+    relay = start_relay(table(moto, ["/quiet", "/fresh/*"]))
     relay.wait(
         lambda: "eu-central-1:/quiet" in relay.get("/api/v1/status")["sources"][0]["readers"]
     )
     delays = []
-    for number in range(3):
+    for number in range(4):
         time.sleep(2.5 + 0.3 * number)
+        group = "/quiet" if number < 3 else "/fresh/a"
+        if number == 3:
+            moto.create(group, "a")
         began = time.monotonic()
-        moto.put("/quiet", "a", [(time.time_ns() // 1_000_000, f"line {number}")])
+        moto.put(group, "a", [(time.time_ns() // 1_000_000, f"line {number}")])
         while seq(relay) <= number:
             time.sleep(0.02)
             assert time.monotonic() < began + 20
@@ -180,6 +188,36 @@ def test_an_invocation_is_a_run_that_ends_with_its_report(
     assert [one["level"] for one in logs] == ["info", "info", "error", "info", "info"]
     assert [one["instance"] for one in logs] == ["2026/11/21/[$LATEST]aa"] * 5
     assert (objects[-1]["type"], objects[-1]["status"]) == ("complete", "timeout")
+
+
+def test_an_invocation_goes_on_though_the_relay_is_killed(
+    moto: Moto, start_relay: StartRelay, tmp_path: Path
+) -> None:
+    """Lines that name no request are of the one that was under way before; it ends once."""
+    group, stream = "/aws/lambda/killed", "2026/11/21/[$LATEST]aa"
+    moto.create(group, stream)
+    state = f'[state]\ndirectory = "{tmp_path / "state"}"\n'
+    config = state + table(moto, group, 'start = "1m"')
+    request = "5f1e7c4a-7a10-4d57-9c1f-2f6f6c1f8a02"
+    at = time.time_ns() // 1_000_000
+    moto.put(group, stream, [(at, f"START RequestId: {request} Version: 1"), (at + 1, "before")])
+    relay = start_relay(config)
+    relay.wait(lambda: seq(relay) == 2)
+    relay.stop(signal.SIGKILL)
+    moto.put(group, stream, [(at + 2, "meanwhile")])
+    relay = start_relay(config)
+    relay.wait(lambda: seq(relay) == 3)
+    moto.put(group, stream, [(at + 3, f"REPORT RequestId: {request}\tStatus: error")])
+    url = f"{relay.url}api/v1/runs/{request}/logs/stream?format=ndjson&tail=10"
+    with urllib.request.urlopen(url, timeout=20) as response:
+        objects = [json.loads(line) for line in response]
+    assert [(one["type"], one.get("message", one.get("status"))) for one in objects[1:]] == [
+        ("log", f"START RequestId: {request} Version: 1"),
+        ("log", "before"),
+        ("log", "meanwhile"),
+        ("log", f"REPORT RequestId: {request}\tStatus: error"),
+        ("complete", "failed"),
+    ]
 
 
 def test_jobs_that_lines_name_are_runs_in_channels_of_their_tenants(
