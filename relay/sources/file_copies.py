@@ -18,6 +18,7 @@ from relay.sources.file_identity import (
     OpenFile,
     directories_of,
     find_copy,
+    is_copy,
     is_same_start,
     open_quietly,
 )
@@ -39,11 +40,22 @@ class Copies:
         self._files = files
 
     def holding(self, reader: FileReader) -> OpenFile | None:
-        """Find the copy in which a truncated file goes on; see ``find_copy``."""
+        """
+        Find the copy in which a truncated file goes on; see :func:`find_copy`.
+
+        A directory is listed only where no copy was lately created beside the file: a thousand
+        files may be truncated at once.
+        """
+        content = reader.content()
+        names = self._names(reader.path, 0.0, reader.came_told, reader.left_told)
+        for copy, _ in self._opened(reversed(list(names)), reader.key):
+            if is_copy(copy, content, reader.seen_ns):
+                return copy
+            copy.close()
         known = self._files.known.items()
-        others = {key for key, other in known if other.offset or not other.appeared}
+        others = {key for key, other in known if not _may_be_copy(other)}
         directories = directories_of(reader.path)
-        return find_copy(directories, reader.content(), {*others, reader.key}, reader.seen_ns)
+        return find_copy(directories, content, {*others, reader.key}, reader.seen_ns)
 
     def of(self, reader: FileReader, since: float) -> Iterator[tuple[OpenFile, bytes]]:
         """
@@ -68,7 +80,7 @@ class Copies:
             if (file := open_quietly(path)) is None:
                 continue
             other = self._files.known.get(file.key)
-            is_known = other is not None and (other.offset or not other.appeared)
+            is_known = other is not None and not _may_be_copy(other)
             start = _start_of(file)
             if is_known or file.key == of or not start or b"\0" in start:
                 file.close()
@@ -139,6 +151,11 @@ class Copies:
             if is_alike:
                 return True
         return False
+
+
+def _may_be_copy(reader: FileReader) -> bool:
+    """Tell whether a file that is known has come lately, and is not yet read."""
+    return reader.appeared and not reader.offset
 
 
 def _start_of(file: OpenFile) -> bytes:

@@ -34,9 +34,9 @@ __all__ = [
     "find_key",
     "head_hash",
     "is_beginning",
+    "is_copy",
     "is_same_start",
     "key_of",
-    "open_copy",
     "open_file",
     "open_key",
     "open_quietly",
@@ -329,18 +329,10 @@ def find_copy(
     return shorter
 
 
-def open_copy(
-    path: str, content: Content, skip: Container[FileKey], since_ns: int = 0
-) -> OpenFile | None:
-    """Open a file that holds what was read; ``None`` for any other. See :func:`find_copy`."""
-    file = open_quietly(path) if content.head_bytes else None
-    if file is None:
-        return None
+def is_copy(file: OpenFile, content: Content, since_ns: int = 0) -> bool:
+    """Tell whether a file holds all that was read, since when it may; see :func:`find_copy`."""
     _, is_whole = _compare(file, content)
-    if is_whole and file.key not in skip and _is_since(file.modified_ns, since_ns):
-        return file
-    file.close()
-    return None
+    return content.head_bytes > 0 and is_whole and _is_since(file.modified_ns, since_ns)
 
 
 def _compare(file: OpenFile, content: Content) -> tuple[bool, bool]:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-import pytest
 from hypothesis import strategies as st
 
 from relay.sources.file_identity import (

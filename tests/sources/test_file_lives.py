@@ -518,6 +518,29 @@ def test_other_logs_that_are_created_beside_a_new_one(tmp_path: Path) -> None:
     late.files.close()
 
 
+def test_many_files_that_are_truncated_at_once(tmp_path: Path) -> None:
+    """The copy of each is known by its name: the directory is not listed for every one."""
+    logs = [tmp_path / f"{number}.log" for number in range(600)]
+    for log in logs:
+        log.write_text(f"{log.name} one\n")
+    late = Late(tmp_path / "*.log")
+    readers = list(late.files.known.values())
+    for log in logs:
+        with log.open("a") as file:
+            file.write(f"{log.name} two\n")
+        copy_and_truncate(log, Path(f"{log}.1"), f"{log.name} three\n")
+    started = time.process_time()
+    late.tell(*[(CREATED, Path(f"{log}.1"), 0) for log in logs])
+    for reader in readers:
+        late.names.file_changed(reader)
+    late.read()
+    assert time.process_time() - started < 1.5
+    of_first = [line for line in late.lines if line.startswith("0.log ")]
+    assert of_first == ["0.log one", "0.log two", "0.log three"]
+    assert len(late.lines) == 3 * len(logs)
+    late.files.close()
+
+
 def test_a_copy_that_cannot_be_read(tmp_path: Path) -> None:
     """It keeps nothing else from being read."""
     log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(3)]
