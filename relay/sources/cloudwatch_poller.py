@@ -248,8 +248,15 @@ class Poller:
     async def _look_ahead(self, sweep: Poll) -> None:
         """Read the newest events between the pages of a sweep: there may be many of them."""
         poll = self._window.meanwhile(sweep, self._now_ms())
-        if poll is not None:
+        if poll is None:
+            return
+        try:
             await self._read(poll)
+        except AwsError as error:
+            if error.kind not in (*_PASSING, Kind.TOKEN):
+                raise
+            # The pages of the sweep need not be read again.
+            await self._wait_after(error)
 
     def _now_ms(self) -> int:
         """Return the present by our clock, or by AWS's where ours is ahead of it."""
@@ -263,7 +270,7 @@ class Poller:
             try:
                 page = await self._client.filter_log_events(**request)
             except AwsError as error:
-                if error.kind not in (Kind.THROTTLED, Kind.UNREACHABLE) or token is None:
+                if error.kind not in _PASSING or token is None:
                     raise
                 # The pages before need not be read again.
                 await self._wait_after(error)
@@ -290,6 +297,9 @@ class Poller:
         self._noted_at = time.monotonic()
         await self._publish((), self._window.here(), _nothing)
 
+
+_PASSING = (Kind.THROTTLED, Kind.UNREACHABLE)
+"""What is not to be said of one log group, nor of what was asked."""
 
 _STATES = {Kind.THROTTLED: "throttled", Kind.MISSING: "missing", Kind.UNREACHABLE: "unreachable"}
 

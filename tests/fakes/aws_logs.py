@@ -52,6 +52,8 @@ class FakeLogs:
     """So many pages without events stand before each list's first."""
     lost_tokens: int = 0
     """So many requests with a token are told that it is not known."""
+    refused_lists: int = 0
+    """So many requests for events without a token are too much."""
     groups: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     behind_seconds: float = 0.0
     """How far its clock is behind ours."""
@@ -128,6 +130,9 @@ class FakeLogs:
             missing = "The specified log group does not exist."
             return _refusal(Refusal("ResourceNotFoundException", missing))
         token = body.get("nextToken")
+        if token is None and self.refused_lists:
+            self.refused_lists -= 1
+            return _refusal(Refusal("ThrottlingException", "Rate exceeded"))
         if token is not None and self.lost_tokens:
             self.lost_tokens -= 1
             sentence = "The specified nextToken is invalid."

@@ -520,8 +520,11 @@ async def test_a_clock_is_taken_to_be_ahead_by_as_much_as_it_may_be(fake: FakeLo
     assert 2000 <= client.ahead_ms < 8000
 
 
-async def test_new_events_need_not_wait_until_old_ones_are_read_again(fake: FakeLogs) -> None:
-    """Between the pages of a sweep the newest are asked for."""
+@pytest.mark.parametrize("refused", [0, 1])
+async def test_new_events_need_not_wait_until_old_ones_are_read_again(
+    fake: FakeLogs, refused: int
+) -> None:
+    """Between the pages of a sweep the newest are asked for; if that is too much, it goes on."""
     fake.page_size = 5
     at = now_ms() - 60_000
     fake.put("/app", "a", *[(at + n, f"{n}") for n in range(100)], (now_ms(), "last"))
@@ -535,9 +538,12 @@ async def test_new_events_need_not_wait_until_old_ones_are_read_again(fake: Fake
         pages = fake.asked
         await until(lambda: sweeps() == 2)
         count = len(pages)
+        fake.refused_lists = refused
         fake.put("/app", "a", (now_ms(), "new"))
         await until(lambda: len(running.texts()) == 102)
         assert len(pages) - count < 15  # A sweep takes 21.
+        await until(lambda: len(pages) - count > 25)
+        assert (fake.refused_lists, sweeps()) == (0, 2)
 
 
 async def test_the_interval_stretches_while_nothing_comes(fake: FakeLogs) -> None:
