@@ -14,10 +14,10 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Annotated, Literal
 from weakref import WeakValueDictionary
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from relay.config.clashes import Claim
 from relay.config.values import Size
@@ -44,6 +44,11 @@ MAX_KEY_CHARACTERS = 4096
 """Of an access key, by Firehose's rule."""
 
 
+def _stripped(key: object) -> object:
+    """Return a key as a header carries it: what reads it from a file may bring a newline along."""
+    return key.strip() if isinstance(key, str) else key
+
+
 class CloudwatchPushOptions(LineOptions):
     """Log groups of AWS, whose subscriptions bring lines over HTTP."""
 
@@ -52,7 +57,7 @@ class CloudwatchPushOptions(LineOptions):
     channels: Globs = Field(
         description="Channels that may be pushed to: a name or glob, or a list of them."
     )
-    access_key: SecretStr | None = Field(
+    access_key: Annotated[SecretStr, BeforeValidator(_stripped)] | None = Field(
         None,
         min_length=1,
         max_length=MAX_KEY_CHARACTERS,

@@ -215,3 +215,15 @@ def test_the_access_key_is_not_shown() -> None:
     table = {"type": "cloudwatch-push", "channels": "*", "access_key": "secret"}
     options = CloudwatchPushOptions.model_validate(table)
     assert "secret" not in repr(options) + str(options.model_dump())
+
+
+def test_an_access_key_is_what_a_header_carries() -> None:
+    """Spaces at its ends, or a newline, would never come; one of them alone is no key."""
+    table = {"type": "cloudwatch-push", "channels": "*"}
+    options = CloudwatchPushOptions.model_validate({**table, "access_key": " a key\n"})
+    source = CloudwatchPushSource("aws", options, SourceStatus("aws", "cloudwatch-push"))
+    admitted = [key for key in ("a key", " a key\n", "", None) if source.admits(key)]
+    assert admitted == ["a key"]
+    for key in ("", " \n"):
+        with pytest.raises(ValidationError):
+            CloudwatchPushOptions.model_validate({**table, "access_key": key})
