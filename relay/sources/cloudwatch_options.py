@@ -89,8 +89,8 @@ class CloudwatchOptions(LineOptions):
     )
     log_streams: Annotated[list[str], BeforeValidator(_texts), _TEXTS] | None = Field(
         None,
-        description="Only these log streams: names, or one prefix with `*` behind it. Default: "
-        "all.",
+        description="Only these log streams: names, or one prefix with `*` behind it. While one "
+        "that is named is not there, AWS gives nothing of the others. Default: all.",
     )
     filter_pattern: str | None = Field(
         None,

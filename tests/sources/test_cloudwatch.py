@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,25 @@ async def test_no_region_is_a_status(fake: FakeLogs) -> None:
         assert two.last_error == "The config profile (nobody) could not be found"
 
 
+async def test_a_profile_tells_credentials_and_region(
+    fake: FakeLogs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for AWS's own tools; it beats the environment."""
+    file = tmp_path / "config"
+    file.write_text(
+        "[profile jobs]\nregion = us-east-2\n"
+        "aws_access_key_id = OFJOBS\naws_secret_access_key = x\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+    fake.put("/app", "a", (now_ms(), "one"))
+    async with Running(fake.url) as running:
+        running.start(profile="jobs", region=None)
+        await running.until_texts(["one"])
+        assert list(running.statuses["aws"].readers) == ["us-east-2:/app"]
+    assert "Credential=OFJOBS/" in fake.asked[0].authorization
+    assert "/us-east-2/logs/" in fake.asked[0].authorization
+
+
 async def test_no_network_is_a_status_and_then_goes_on(fake: FakeLogs) -> None:
     """Nobody listens; later somebody does."""
     await fake.close()
@@ -482,6 +502,20 @@ async def test_it_begins_now_where_nothing_else_is_said(fake: FakeLogs) -> None:
         await until(lambda: len(fake.asked) >= 2)
         fake.put("/app", "a", (now_ms() + 1, "new"))
         await running.until_texts(["new"])
+
+
+async def test_it_begins_where_it_is_said(fake: FakeLogs) -> None:
+    """So long ago, or at a time: as text, or as TOML has it."""
+    at = datetime(2026, 11, 21, 9, 47, tzinfo=UTC)
+    time_ms = int(at.timestamp()) * 1000
+    fake.put("/app", "a", (time_ms - 1, "old"), (time_ms, "at"), (now_ms() - 540_000, "ago"))
+    async with Running(fake.url) as running:
+        running.start("ago", start="10m")
+        running.start("text", start="2026-11-21T09:47:00Z")
+        running.start("toml", start=at)
+        await running.until_texts(["ago"], "ago")
+        await running.until_texts(["at", "ago"], "text")
+        await running.until_texts(["at", "ago"], "toml")
 
 
 async def test_now_is_by_awss_clock(fake: FakeLogs) -> None:
