@@ -180,7 +180,9 @@ STEPS = st.lists(
 def test_all_that_is_not_stored_is_there_once(steps: list[tuple[str, int]], lines: int) -> None:
     """Each seq, loss and end after what is stored; each record after those before it."""
     told = Told.begin(lines)
-    stored_seq, losses, ends = 0, [], []
+    stored_seq = 0
+    losses: list[int] = []
+    ends: list[int] = []
     for what, count in steps:
         if what == "say":
             told.say(count)
