@@ -210,16 +210,18 @@ class Lives:
             return
         copies = list(self._copies.of(reader, since))
         # After the copies were listed: of a file that is whole still they hold earlier lives.
-        is_intact = _is_intact(reader)
-        is_later = False
+        now, is_intact = time.monotonic(), _is_intact(reader)
+        later: float | None = None
         for copy, start in copies:
             is_alike = is_same_start(start, reader.head)
             # One of this very life; those behind it are of later ones, which are found then.
-            is_later |= is_alike and not is_intact
-            if is_later or (is_alike and _holds_nothing_else(copy, reader)):
+            if later is None and is_alike and not is_intact:
+                later = self._files.born[copy.path].when
+            if later is not None or (is_alike and _holds_nothing_else(copy, reader)):
                 copy.close()
             else:
                 self._read_missed(place, copy, reader)
+        reader.looked_at = now if later is None else later
 
     def _missed_between(
         self, reader: FileReader, head: bytes, copy: OpenFile | None

@@ -232,6 +232,11 @@ class FileReader:
             self.grown_at = now
         self.size = size
 
+    def note_look(self, now: float) -> None:
+        """Note that it was looked at no earlier than at a monotonic time."""
+        if now > self.looked_at:
+            self.looked_at = now
+
     def take(self, most: int) -> bytes | None:
         """
         Read on, without accepting what was read.
@@ -267,7 +272,8 @@ class FileReader:
         """Decode what :meth:`take` gave."""
         self.offset += len(data)
         self.tail = (data if len(data) >= TAIL_BYTES else self.tail + data)[-TAIL_BYTES:]
-        self.grown_at = self.looked_at = now
+        self.grown_at = now
+        self.note_look(now)
         modified_ns = os.fstat(self.fd).st_mtime_ns
         if self.modified_ns != modified_ns + 1:  # Else still of that tick: see `come_after`.
             self.modified_ns = modified_ns

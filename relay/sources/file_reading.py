@@ -95,7 +95,7 @@ class Reading:
         if data is None:
             self._renew(reader, now, batches)
             return 0
-        reader.looked_at = now
+        reader.note_look(now)
         if reader.before is not None or (data and self._is_put_off(reader, data, now)):
             return 0
         batches.extend([reader.accept(piece, now) for piece in self._pieces(data)])

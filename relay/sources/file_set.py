@@ -180,7 +180,7 @@ class FileSet:
             self.look(place.path)
             return
         if found.st_size == reader.size and found.st_mtime_ns == reader.changed_ns:
-            reader.looked_at = now
+            reader.note_look(now)
         else:
             reader.note_size(found.st_size, now)
             reader.changed_ns = found.st_mtime_ns

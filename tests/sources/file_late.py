@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from relay.entry import Origin
+from relay.entry import Batch, Origin
 from relay.sources.base import SourceStatus
 from relay.sources.file_names import Names
 from relay.sources.file_reader import FileReader, ReaderSettings
@@ -127,10 +127,14 @@ class Late:
         while True:
             if self.files.is_behind:
                 self.files.listen()
-            for batch in self.reading.turn():
-                self.given += [*batch.lines.strings(), *([None] if batch.loss else [])]
+            self.take(self.reading.turn())
             for reader in self.files.known.values():
                 reader.grace_seconds = 0.0
             self.files.turns.mark_due(1e12)
             if self.files.turns.is_idle and not self.files.is_behind:
                 return
+
+    def take(self, batches: Sequence[Batch]) -> None:
+        """Note what a turn has given."""
+        for batch in batches:
+            self.given += [*batch.lines.strings(), *([None] if batch.loss else [])]

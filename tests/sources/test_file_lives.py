@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.sources.base import TURN_BYTES
 from relay.sources.file_reader import IDLE_SECONDS
 from relay.sources.file_watch import NameChange
 from tests.sources.file_follower import Follower, append
@@ -479,6 +480,27 @@ def test_a_numbered_log_beside_one_that_is_empty(tmp_path: Path) -> None:
     late.read()
     assert late.given == ["one"]
     assert {reader.path for reader in late.files.known.values()} == {str(log), str(other)}
+    late.files.close()
+
+
+def test_a_copy_that_is_told_of_within_a_turn(tmp_path: Path) -> None:
+    """It is not found again when its original, which waits for it, is truncated next."""
+    log, old = tmp_path / "a.log", [tmp_path / f"a.log.{n}" for n in range(2)]
+    log.touch()
+    late = Late(log)
+    # A turn reads no more: it ends with the copy, before the log has its own turn.
+    first = "x" * (TURN_BYTES - 1024)
+    late.write_unseen(f"{first}\n")
+    copy_and_truncate(log, old[0], "two\n")
+    late.when_asked(lambda: [(CREATED, old[0], 0)])
+    late.files.turns.mark(late.reader)
+    while not late.given:
+        late.take(late.reading.turn())
+    copy_and_truncate(log, old[1], "three\n")
+    late.tell((CREATED, old[1], 0))
+    late.names.file_changed(late.reader)
+    late.read()
+    assert late.given == [first, None, "two", None, "three"]
     late.files.close()
 
 
