@@ -5,6 +5,7 @@ Composition of the store: a state directory becomes what a hub rests on.
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from relay.config.model import Config
@@ -29,6 +30,9 @@ a commit took 42 ms beside one, with this 3 ms."""
 
 UNSYNCED_SECONDS = 1.0
 """How often to look whether the index's log must be taken in, where nothing else is synced."""
+
+MAX_CHANNELS_ASKED = 10_000
+"""Of which it is remembered whether they are archived: each block asks."""
 
 DAY_NS = 86_400_000_000_000
 
@@ -62,6 +66,7 @@ class Durable:
             state.commit_timeout,
             self._clock.now_ns,
             self.status,
+            lru_cache(MAX_CHANNELS_ASKED)(self.is_archived),
         )
         for sentence in self.stored.news:
             log.warning("store: %s", sentence)
@@ -121,6 +126,10 @@ class Durable:
     async def run(self) -> None:
         """Look after the store until cancelled."""
         await self._upkeep.run()
+
+    def is_archived(self, channel: str) -> bool:
+        """Tell whether all lines of a channel are kept, for people too."""
+        return self._config.channel_options(channel).archive
 
     def _keeping(self, channel: str) -> Keeping:
         options = self._config.channel_options(channel)

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 30.0
 
-AHEAD_BYTES = 512 * 1024
+AHEAD_BYTES = 1536 * 1024
 """Text that a source which reads ahead may have on its way to readers: some turns, so that it
 reads, and readers are given what is stored, while a group is committed."""
 

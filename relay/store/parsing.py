@@ -1,5 +1,5 @@
 """
-The text of a segment, read: see :mod:`relay.store.segment`.
+The text of a segment, read: see :mod:`relay.store.segment` and :mod:`relay.store.bundles`.
 
 Rules of this file: bytes in, values out. A line that is not wholly as we write it is left out,
 and no text makes it raise: since seqs have no holes,
@@ -23,18 +23,18 @@ from relay.block import MAX_ORIGINS, Block, Column, DeclaredLoss
 from relay.entry import Level, Loss, Origin, Reason, Stream
 from relay.lines import Lines
 from relay.marks import Missing
+from relay.store.bundles import BLOCK_BYTES, BLOCK_ENTRIES, Bundle, bundles
 
 __all__ = ["Item", "first_id", "last_line", "parse", "pieces"]
 
 Item = Block | DeclaredLoss | Missing
 """What is read: a ``Missing`` is a hole."""
 
-BLOCK_ENTRIES = 1024
-BLOCK_BYTES = 64 * 1024
-"""Most entries, and about the most text, of a block that is read: as of a packed one."""
-
 MAX_NS = (1 << 63) - 1
 """Of timestamps, before and after 1970: what sources give and the index can keep."""
+
+_FRAME_LINES = 2
+"""Of a whole bundle: the object before its lines, and the one behind."""
 
 HOLE_REASONS = frozenset({Reason.STORAGE, Reason.RESTART})
 
@@ -49,7 +49,7 @@ _LOG = (
     % (_STRING, _STRING, _STRING)
     + rb'(,"part":true)?(?:,"fields":(\{[^\n]*\}))?,"message":("[^\n]*")\}\n'
 )
-_ID_OF = re.compile(rb'^\{"type":"(?:log|gap|complete)","id":(\d{1,16}),', re.MULTILINE)
+_ID_OF = re.compile(rb'^\{"type":"(?:log|lines|gap|complete)","id":(\d{1,16}),', re.MULTILINE)
 _GAP_OF = re.compile(rb'^(\{"type":"gap","id":[^\n]*\})\n', re.MULTILINE)
 _COMPLETE_OF = re.compile(rb'^(\{"type":"complete","id":(\d{1,16}),[^\n]*\})\n', re.MULTILINE)
 
@@ -78,15 +78,30 @@ def parse(channel: str, text: bytes) -> list[Item]:
         Blocks, declared losses and holes in the order of ids, without the jumps between them:
         see :class:`~relay.store.continuity.Continuity`. Ids only grow.
     """
+    return _parsed(channel, text, list(bundles(channel, text)))
+
+
+def _parsed(channel: str, text: bytes, found: Sequence[Bundle]) -> list[Item]:
     items: list[Item] = []
     start = 0
-    if b'\n{"type":"gap"' in text or text.startswith(b'{"type":"gap"'):
-        for found in _GAP_OF.finditer(text):
+    for bundle in found:
+        items.extend(_objects(channel, text, start, bundle.start))
+        items.extend(bundle.blocks)
+        start = bundle.stop
+    items.extend(_objects(channel, text, start, len(text)))
+    return list(_in_order(items))
+
+
+def _objects(channel: str, text: bytes, start: int, stop: int) -> list[Item]:
+    """Return what stands outside of bundles."""
+    items: list[Item] = []
+    if text.find(b'{"type":"gap"', start, stop) >= 0:
+        for found in _GAP_OF.finditer(text, start, stop):
             items.extend(_entries(channel, text, start, found.start()))
             items.extend(_gap(channel, found[1]))
             start = found.end()
-    items.extend(_entries(channel, text, start, len(text)))
-    return list(_in_order(items))
+    items.extend(_entries(channel, text, start, stop))
+    return items
 
 
 def pieces(channel: str, text: bytes) -> list[list[Item]]:
@@ -99,21 +114,39 @@ def pieces(channel: str, text: bytes) -> list[list[Item]]:
         channel: whose segment it is.
         text: a chunk, or any other number of lines.
     """
-    items = parse(channel, text)
+    known = list(bundles(channel, text))
+    items = _parsed(channel, text, known)
     count = sum(item.count if isinstance(item, Block) else 1 for item in items)
+    count += _FRAME_LINES * sum(bundle.is_whole for bundle in known)
     if b'{"type":"complete"' in text:
         count += sum(_is_complete(channel, line) for line, _ in _COMPLETE_OF.findall(text))
     if count == text.count(b"\n") and text.endswith(b"\n"):
         return [items]
     found: list[list[Item]] = []
-    start = end = 0
-    for line in text.split(b"\n"):
-        begin, end = end, end + len(line) + 1
-        if begin < len(text) and not _line_id(channel, text[begin:end]):
-            found.append(parse(channel, text[start:begin]))
-            start = end
+    start = 0
+    for end in _damaged(channel, text, known):
+        found.append(parse(channel, text[start:end]))
+        start = end
     # Where each is whole by itself, one does not fit between the others.
     return [*found, parse(channel, text[start:])] if found else [[], items]
+
+
+def _damaged(channel: str, text: bytes, known: Sequence[Bundle]) -> Iterator[int]:
+    """Give where each line, and each bundle, ends that is not whole."""
+    start = 0
+    for bundle in known:
+        yield from _damaged_lines(channel, text, start, bundle.start)
+        start = bundle.stop
+        if not bundle.is_whole:
+            yield start
+    yield from _damaged_lines(channel, text, start, len(text))
+
+
+def _damaged_lines(channel: str, text: bytes, start: int, stop: int) -> Iterator[int]:
+    for line in text[start:stop].split(b"\n"):
+        begin, start = start, start + len(line) + 1
+        if begin < stop and not _line_id(channel, text[begin:start]):
+            yield min(start, stop)
 
 
 def _in_order(items: list[Item]) -> Iterator[Item]:
@@ -331,9 +364,22 @@ def last_line(channel: str, text: bytes) -> tuple[int, int]:
         Where it ends, and the id of its entry, hole, loss or run ending; 0 and 0 where there is
         no whole line.
     """
-    end = text.rfind(b"\n") + 1
-    while end:
-        start = text.rfind(b"\n", 0, end - 1) + 1
+    end = len(text)
+    for bundle in reversed(list(bundles(channel, text))):
+        place = _last_object(channel, text, bundle.stop, end)
+        if place[1]:
+            return place
+        if bundle.blocks:
+            return bundle.sound, bundle.blocks[-1].last_id
+        end = bundle.start
+    return _last_object(channel, text, 0, end)
+
+
+def _last_object(channel: str, text: bytes, first: int, end: int) -> tuple[int, int]:
+    """Find the last whole line of a part of a text without bundles."""
+    end = text.rfind(b"\n", first, end) + 1
+    while end > first:
+        start = max(first, text.rfind(b"\n", first, end - 1) + 1)
         id_ = _line_id(channel, text[start:end])
         if id_:
             return end, id_

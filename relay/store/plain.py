@@ -8,12 +8,12 @@ what stands behind it is not committed.
 import os
 from pathlib import Path
 
-from relay.store.segment import CHUNK_BYTES
+from relay.store.segment import CHUNK_BYTES, OBJECT
 
 __all__ = ["PlainText"]
 
 LOOK_BYTES = 16 * 1024
-"""How much is read at once in search of a line's end."""
+"""How much is read at once in search of an object."""
 
 
 class PlainText:
@@ -33,7 +33,7 @@ class PlainText:
         self._length = min(length, os.fstat(self._descriptor).st_size)
         self._starts = {0: 0}
         self.count = -(-self._length // CHUNK_BYTES)
-        """How many chunks it has; of those inside a long line all but the first are empty."""
+        """How many chunks it has; those that begin inside a long line or a bundle are empty."""
 
     def close(self) -> None:
         """Close the file."""
@@ -58,20 +58,21 @@ class PlainText:
         return os.pread(self._descriptor, self.length(index), self._start(index))
 
     def _start(self, index: int) -> int:
-        """Return where a chunk starts: behind the first newline from a multiple on."""
+        """Return where a chunk starts: at the first object behind a multiple."""
         if index >= self.count:
             return self._length
         if index not in self._starts:
-            self._starts[index] = self._line_end(index * CHUNK_BYTES)
+            self._starts[index] = self._object(index * CHUNK_BYTES)
         return self._starts[index]
 
-    def _line_end(self, offset: int) -> int:
+    def _object(self, offset: int) -> int:
         while offset < self._length:
             data = os.pread(self._descriptor, min(LOOK_BYTES, self._length - offset), offset)
-            newline = data.find(b"\n")
+            newline = data.find(OBJECT)
             if newline >= 0:
                 return offset + newline + 1
-            if not data:
+            if len(data) < len(OBJECT):
                 break
-            offset += len(data)
+            # It may begin with the last byte.
+            offset += len(data) - 1
         return self._length

@@ -6,11 +6,12 @@ The text of a segment: NDJSON, the objects that go over the wire at their place 
   ``after + 1`` to ``until`` and consecutive seqs, and were not stored.
 * ``gap``, any other: a declared loss. It has a hub id (``until``) and no seq.
 * ``complete``: the end of a run, for people and for rebuilding the index; readers pass it by.
+* ``lines`` and ``end``, where no people are to read it: see :mod:`relay.store.bundles`.
 
 What is written here is read by :mod:`relay.store.parsing`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from relay.block import DeclaredLoss
@@ -19,11 +20,13 @@ from relay.entry import Gap, Reason
 from relay.run import Counted, Ending, Start
 from relay.selection import ALL
 from relay.span import Span
+from relay.store.bundles import bundled, bundles
 
 __all__ = [
     "CHUNK_BYTES",
     "MAX_PIECES",
     "NO_TEXTS",
+    "OBJECT",
     "Record",
     "Texts",
     "chunks",
@@ -31,6 +34,7 @@ __all__ = [
     "prepared",
     "render",
     "render_pieces",
+    "unbundled",
 ]
 
 Record = Span | DeclaredLoss | Gap | Ending | Start | Counted
@@ -44,26 +48,50 @@ NO_TEXTS: Texts = MappingProxyType({})
 CHUNK_BYTES = 256 * 1024
 """About how much of a segment is read at once; where chunks end: :func:`chunks`."""
 
+OBJECT = b"\n{"
+"""Behind this newline a chunk may begin."""
+
 MAX_PIECES = 512
 """One call writes them all: Linux takes 1024."""
 
 _ENCODER = NdjsonEncoder()
 
 
-def prepared(records: Sequence[Record], most_bytes: int) -> Texts:
+def prepared(
+    records: Sequence[Record], most_bytes: int, is_archived: Callable[[str], bool]
+) -> Texts:
     """
-    Return the lines of blocks, by their keys, for :func:`render_pieces`.
+    Return the lines of whole blocks, by their keys, for :func:`render_pieces`.
 
     Args:
-        records: of which.
-        most_bytes: of text, after which it stops.
+        records: of which; spans are of all of a block.
+        most_bytes: of text that is made objects, after which it stops.
+        is_archived: whether people are to read what is kept of a channel; else what can be
+            is bundled.
     """
     texts: dict[int, bytes] = {}
     for record in records:
-        if isinstance(record, Span) and most_bytes > 0:
-            texts[record.block.key] = _ENCODER.entries(record, ALL)
-            most_bytes -= len(record.block.lines.text)
+        if not isinstance(record, Span):
+            continue
+        block = record.block
+        text = None if is_archived(block.channel) else bundled(block)
+        if text is None and most_bytes > 0:
+            text = _ENCODER.entries(record, ALL)
+            most_bytes -= len(block.lines.text)
+        if text is not None:
+            texts[block.key] = text
     return texts
+
+
+def unbundled(channel: str, text: bytes) -> bytes:
+    """Return the text of a channel's segment with objects in the place of bundles."""
+    parts: list[bytes] = []
+    start = 0
+    for bundle in bundles(channel, text):
+        parts.append(text[start : bundle.start])
+        parts += [_ENCODER.entries(Span(one, 0, one.count), ALL) for one in bundle.blocks]
+        start = bundle.stop
+    return b"".join([*parts, text[start:]]) if parts else text
 
 
 def render(records: Sequence[Record]) -> bytes:
@@ -116,11 +144,10 @@ def hole(channel: str, first_id: int, last_id: int, count: int, reason: Reason) 
 
 
 def chunks(text: bytes) -> Iterator[bytes]:
-    """Cut whole lines behind the first newline at or after each multiple of 256 KiB."""
+    """Cut before the first object behind each multiple of 256 KiB."""
     start = 0
     while start < len(text):
         multiple = max(CHUNK_BYTES, -(-start // CHUNK_BYTES) * CHUNK_BYTES)
-        newline = text.find(b"\n", multiple)
-        end = newline + 1 or len(text)
+        end = text.find(OBJECT, multiple) + 1 or len(text)
         yield text[start:end]
         start = end

@@ -49,8 +49,8 @@ SMALL_BACKLOG_BYTES = 1024 * 1024
 """What is caught up while lines wait for it."""
 
 MAX_PREPARED_BYTES = 1024 * 1024
-"""Text of a group that is rendered on the loop, where it is soon wanted for readers too: beside
-it the writer's thread would only fight for the interpreter."""
+"""Text of a group that is made objects on the loop, where they are soon wanted for readers too:
+beside it the writer's thread would only fight for the interpreter."""
 
 TELL_SECONDS = 600.0
 """How often the log is told that it still fails."""
@@ -66,6 +66,7 @@ class DurableStore:
         commit_timeout: seconds; a slower commit makes the store failing.
         age_ns: the age clock.
         status: what it tells about itself.
+        is_archived: whether people are to read what is kept of a channel, by its name.
     """
 
     def __init__(
@@ -75,8 +76,10 @@ class DurableStore:
         commit_timeout: float,
         age_ns: Callable[[], int],
         status: StoreStatus,
+        is_archived: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self.status = status
+        self._is_archived = is_archived
         self._writer = writer
         self._archive = archive
         self._timeout = commit_timeout
@@ -157,7 +160,7 @@ class DurableStore:
             return False
         write = self._write(_records(group), group.positions)
         with suppress(Exception):  # The writer meets it again, and fails in words.
-            write.texts = prepared(write.records, MAX_PREPARED_BYTES)
+            write.texts = prepared(write.records, MAX_PREPARED_BYTES, self._is_archived)
         job = self.submit(partial(self._writer.commit, write))
         is_stored = await self._finished(job, write, group.positions, began)
         if job.done():

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from relay.cli import main
+from relay.durable import Durable
 from relay.hub import Hub
-from relay.store import plan
+from relay.store import bundles, plan
 from relay.store.writer import Writer
 from relay.web.writer import StreamWriter
 from tests.faults.steps import ENVIRONMENT, Steps
@@ -80,8 +81,16 @@ def note_steps(steps: Steps) -> None:
 SEGMENT_BYTES = 640 * 1024
 """Some chunks: a run of minutes is to have many segments."""
 
+LEAST_ENTRIES = 2
+"""Of a bundle: lines come a few at a time."""
+
+OBJECTS = frozenset({"web", "proxy"})
+"""Channels that are written as objects; what others hold is bundled as far as it can be, also
+where all of it is kept: it is to be read again."""
+
 if __name__ == "__main__":
-    plan.SEGMENT_BYTES = SEGMENT_BYTES
+    plan.SEGMENT_BYTES, bundles.LEAST_ENTRIES = SEGMENT_BYTES, LEAST_ENTRIES
+    setattr(Durable, "is_archived", lambda _, channel: channel in OBJECTS)
     note_steps(Steps(Path(os.environ[ENVIRONMENT])))
     # A clock that is stepped is the relay's alone: not its children's.
     os.environ.pop("LD_PRELOAD", None)

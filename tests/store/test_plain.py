@@ -27,7 +27,7 @@ def test_chunks_are_where_those_of_a_compressed_one_are(
 ) -> None:
     """However long lines are: whole lines, and all of them."""
     path = tmp_path_factory.mktemp("plain") / "1.ndjson"
-    text = b"".join([b"x" * size + b"\n" for size in lines])
+    text = b"".join([b"{" + b"x" * size + b"\n" for size in lines])
     path.write_bytes(text + b"not committed")
     assert read(path, len(text)) == list(chunks(text))
 
@@ -43,7 +43,7 @@ def test_a_file_that_is_shorter_than_its_length(tmp_path: Path) -> None:
 def test_a_file_that_is_cut_while_it_is_open(tmp_path: Path) -> None:
     """The rest is empty, and nobody waits for it."""
     path = tmp_path / "1.ndjson"
-    path.write_bytes((b"x" * 99 + b"\n") * 10_000)
+    path.write_bytes((b"{" + b"x" * 98 + b"\n") * 10_000)
     text = PlainText(path, 1_000_000)
     path.write_bytes(b"")
     assert [text.read(index) for index in range(text.count)] == [b""] * 4

@@ -25,7 +25,7 @@ from relay.store import index
 from relay.store.continuity import Continuity
 from relay.store.parsing import parse
 from relay.store.recovery import open_store
-from relay.store.segment import render
+from relay.store.segment import prepared, render
 from relay.store.state_directory import Fsync
 from relay.store.writer import Write, Writer
 from tests.building import block
@@ -334,6 +334,59 @@ def test_a_tail_that_is_cut_or_zeroed_at_any_byte_becomes_a_hole(
         shutil.rmtree(directory)
 
 
+BUNDLED = [("entry", 1000 + n + 2 * (n // 8), n + 1) for n in range(24)]
+
+
+@pytest.fixture(scope="module")
+def two_bundles(memory: Path) -> dict[Fsync, Path]:
+    """Return the same of bundles, see :mod:`relay.store.bundles`."""
+    made: dict[Fsync, Path] = {}
+    for fsync in FSYNCS:
+        directory = made[fsync] = memory / f"bundles-{fsync}"
+        writer, _ = opened(directory, fsync)
+        for number in range(3):
+            records = [lines("a b c d e f g h", 1000 + 10 * number, 1 + 8 * number)]
+            texts = prepared(records, 0, lambda name: False)
+            writer.commit(Write(records, age_ns=1, texts=texts))
+            if fsync != "never":
+                writer.sync()
+        kill(writer)
+    return made
+
+
+@pytest.mark.parametrize("fsync", FSYNCS)
+@pytest.mark.parametrize("is_filled", [False, True])
+def test_bundles_that_are_cut_or_zeroed_at_any_byte_become_a_hole(
+    memory: Path, two_bundles: dict[Fsync, Path], fsync: Fsync, *, is_filled: bool
+) -> None:
+    """Each line before it is there, the rest is counted, and seqs go on after the record."""
+    whole = (two_bundles[fsync] / SEGMENT).read_bytes()
+    ends = [k + 1 for k, byte in enumerate(whole) if byte == 10]
+    line_ends = [end for k, end in enumerate(ends) if 0 < k % 10 < 9]
+    for cut in range(ends[9], len(whole)):
+        directory = memory / "cut"
+        shutil.copytree(two_bundles[fsync], directory)
+        zeros = b"\0" * (len(whole) - cut) if is_filled else b""
+        (directory / SEGMENT).write_bytes(whole[:cut] + zeros)
+        kept = sum(end <= cut for end in line_ends)
+        _check_bundles(directory, fsync, kept)
+        shutil.rmtree(directory)
+
+
+def _check_bundles(directory: Path, fsync: Fsync, kept: int) -> None:
+    writer, stored = opened(directory, fsync)
+    gap = [("restart", 1027, 24 - kept)] if kept < 24 else []
+    assert held(writer) == BUNDLED[:kept] + gap
+    assert stored.channels[0].last_seq == 24
+    assert stored.news == _news(24 - kept, is_cut=True)
+    writer.commit(Write([lines("g", 2000, 25)], age_ns=1))
+    kill(writer)
+    writer, stored = opened(directory, fsync)
+    assert stored.news == []
+    assert held(writer) == [*BUNDLED[:kept], *gap, ("entry", 2000, 25)]
+    kill(writer)
+
+
 def _check_cut(directory: Path, fsync: Fsync, kept: int) -> None:
     writer, stored = opened(directory, fsync)
     lost = 6 - kept
@@ -349,9 +402,11 @@ def _check_cut(directory: Path, fsync: Fsync, kept: int) -> None:
     kill(writer)
 
 
-def _news(lost: int) -> list[str]:
+def _news(lost: int, *, is_cut: bool = False) -> list[str]:
     if lost == 1:
         return ["channel web: 1 line had not reached the disk, and is lost"]
+    if is_cut and not lost:
+        return ["channel web: the end of its last segment had not reached the disk"]
     return [f"channel web: {lost} lines had not reached the disk, and are lost"] if lost else []
 
 

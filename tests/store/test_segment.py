@@ -61,7 +61,7 @@ def test_some_blocks_are_rendered_beforehand() -> None:
     """All of each, until there is enough text; what is no block is not."""
     first, second, third = [whole(block(["x" * 99], 100 + k, 7 + k)) for k in range(3)]
     loss = DeclaredLoss(103, "web", Loss(Reason.SOURCE))
-    texts = prepared([loss, first, second, third], 101)
+    texts = prepared([loss, first, second, third], 101, lambda name: True)
     assert texts == {one.block.key: render([one]) for one in (first, second)}
     assert render_pieces([first, loss, third], texts) == [
         texts[first.block.key],

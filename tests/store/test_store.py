@@ -75,7 +75,14 @@ class StoredWorld(World):
         clock = AgeClock()
         self.writer, stored = open_store(self.directory, "never")
         status = StoreStatus()
-        self.store = DurableStore(self.writer, Archive(self.directory), 5.0, clock.now_ns, status)
+        self.store = DurableStore(
+            self.writer,
+            Archive(self.directory),
+            5.0,
+            clock.now_ns,
+            status,
+            lambda name: self.archive,
+        )
         bounds = ChannelOptions(lines=LINES)
         self.hub = Hub(lambda name: bounds, self.store)
         self.hub.restore(stored)
@@ -185,7 +192,7 @@ names = st.sampled_from(CHANNELS)
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("publish"), names, st.integers(1, 9)),
-        st.tuples(st.just("publish"), names, st.integers(1, 9)),
+        st.tuples(st.just("publish"), names, st.integers(1, 20)),
         st.tuples(st.just("alternate"), st.integers(1, 3), st.integers(1, 40)),
         st.tuples(st.just("lose"), names, st.one_of(st.none(), st.integers(1, 3))),
         st.tuples(st.just("end"), names, st.integers(1, 99)),

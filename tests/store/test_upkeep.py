@@ -1,6 +1,7 @@
 """What is done for the store besides its commits."""
 
 import asyncio
+import json
 import os
 import threading
 import time
@@ -14,8 +15,9 @@ import pytest
 
 from relay.entry import Gap, Reason
 from relay.store import index, plan, upkeep
-from relay.store.compression import compress
+from relay.store.compression import compress, read_text
 from relay.store.retention import Keeping
+from tests.building import batch
 from tests.kept import Kept
 from tests.small_disk import fill, remount
 
@@ -365,4 +367,20 @@ async def test_a_store_that_fails_with_room_left_lets_go_of_nothing(
         assert len(asked) < 30
         remount(disk, "rw")
         await until(lambda: len(files(disk / "state")) == 2)
+    await kept.close()
+
+
+async def test_what_was_not_archived_is_for_people_once_it_is(tmp_path: Path) -> None:
+    """Lines that were kept as they are become objects when their segment is compressed."""
+    kept = Kept.begin(tmp_path, archive=False)
+    await kept.hub.publish([batch("web", "a b c d e f g h")])
+    await kept.close()
+    (file,) = files(tmp_path)
+    assert b"\n a\n b\n" in file.read_bytes()
+    kept = Kept.begin(tmp_path)
+    async with looked_after(kept):
+        await until(lambda: names(tmp_path) == ["ndjson.zst"])
+        objects = read_text(files(tmp_path)[0]).splitlines()
+        assert [json.loads(line)["message"] for line in objects] == list("abcdefgh")
+        assert await kept.lines() == list("abcdefgh")
     await kept.close()
