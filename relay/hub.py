@@ -222,15 +222,25 @@ class Hub:
         """Commit group after group until nothing waits."""
         while self._waiting:
             waiting = self._take_group()
-            group = self._number(batch for batches, _ in waiting for batch in batches)
-            is_stored = await store.commit(group)
-            self._show(group)
-            if is_stored:
-                self.note_stored(group)
-            for _, published in waiting:
-                if not published.done():
-                    published.set_result(None)
+            try:
+                await self._commit_group(store, waiting)
+            except Exception as error:
+                # The border of a task that nobody waits for: who published is told.
+                log.exception("a group was not published")
+                for _, published in waiting:
+                    if not published.done():
+                        published.set_exception(error)
         self._committer = None
+
+    async def _commit_group(self, store: Store, waiting: "list[_Waiting]") -> None:
+        group = self._number(batch for batches, _ in waiting for batch in batches)
+        is_stored = await store.commit(group)
+        self._show(group)
+        if is_stored:
+            self.note_stored(group)
+        for _, published in waiting:
+            if not published.done():
+                published.set_result(None)
 
     async def settle(self) -> None:
         """Return when all that was published is visible."""

@@ -11,6 +11,7 @@ from relay.errors import ChannelLimitError, NotFoundError
 from relay.hub import Hub
 from relay.query import Query
 from relay.run import Ending
+from relay.storage import Group
 from tests.building import batch
 from tests.slow_store import SlowStore
 
@@ -158,6 +159,28 @@ async def test_nothing_is_visible_before_its_commit() -> None:
     store.let.set()
     last_id = await publishing
     assert (hub.channel("web").last_seq, hub.last_id) == (1, last_id)
+
+
+class FaultyStore(SlowStore):
+    """One whose first commit meets a fault that nobody foresaw."""
+
+    async def commit(self, group: Group) -> bool:
+        """Raise, once."""
+        self.groups.append(group)
+        if len(self.groups) == 1:
+            raise ValueError("a fault")
+        return False
+
+
+async def test_a_fault_in_a_commit_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    """Who published is told, the log too, and what comes later is published."""
+    hub = new_hub(store=FaultyStore())
+    with pytest.raises(ValueError, match="a fault"):
+        await hub.publish([batch("web", "a")])
+    async with asyncio.timeout(5):
+        await hub.publish([batch("web", "b")])
+    assert hub.channels["web"].last_seq == 2
+    assert [record.message for record in caplog.records] == ["a group was not published"]
 
 
 async def test_what_comes_during_a_commit_is_the_next_group() -> None:
