@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -148,11 +149,17 @@ class FileSet:
     def look(self, path: str) -> None:
         """Take note of what a path leads to now."""
         place = self.place(path)
-        key = None
+        with ExitStack() as watched:
+            self._look(place, watched)
+
+    def _look(self, place: Place, watched: ExitStack) -> None:
+        path, key = place.path, None
         try:
             key = key_of(os.stat(path))
             if place.current is not None and place.current.key == key:
                 return
+            if self.watch is not None:
+                watched.enter_context(self.watch.expecting(path))
             file = open_file(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             self._leave(place)

@@ -12,7 +12,8 @@ import errno
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -33,7 +34,8 @@ TELL_SECONDS = 0.02
 # From inotify(7). The module that reads the events is imported only where there is inotify.
 MODIFY, ATTRIB, MOVED_FROM, MOVED_TO = 0x2, 0x4, 0x40, 0x80
 CREATE, DELETE, MOVE_SELF = 0x100, 0x200, 0x800
-Q_OVERFLOW, IGNORED, ONLYDIR, ISDIR = 0x4000, 0x8000, 0x01000000, 0x40000000
+Q_OVERFLOW, IGNORED, ONLYDIR = 0x4000, 0x8000, 0x01000000
+MASK_ADD, ISDIR = 0x20000000, 0x40000000
 
 OF_FILE = MODIFY | ATTRIB | MOVE_SELF
 OF_DIRECTORY = CREATE | MOVED_TO | MOVED_FROM | DELETE | ATTRIB | ONLYDIR
@@ -121,6 +123,24 @@ class Watch:
             self._rest.cancel()
         self._loop.remove_reader(self._inotify.fileno())
         self._inotify.close()
+
+    @contextmanager
+    def expecting(self, path: str) -> Iterator[None]:
+        """
+        Watch the file that a path leads to while it is opened, and on if it is followed then.
+
+        So nothing that happens to it goes untold, though it happens before it is followed.
+        """
+        try:
+            watch = self._inotify.add_watch(path, OF_FILE | MASK_ADD)
+        except OSError:
+            watch = None
+        try:
+            yield
+        finally:
+            is_used = watch in self._readers or watch in self._paths
+            if watch is not None and not is_used and not self._inotify.closed:
+                self._remove(watch)
 
     def follow(self, reader: FileReader) -> None:
         """

@@ -1,6 +1,7 @@
 """A set of files that is told of what happened when everything has, for tests."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -50,6 +51,10 @@ class _Kernel:
 
     def follow(self, reader: FileReader) -> None:
         """Watch no file."""
+
+    def expecting(self, path: str) -> AbstractContextManager[None]:
+        """Watch none that is about to be opened."""
+        return nullcontext()
 
     def drop(self, reader: FileReader) -> None:
         """Watch none still."""

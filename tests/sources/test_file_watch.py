@@ -117,6 +117,45 @@ async def test_which_file_was_deleted(tmp_path: Path, watch: Watch) -> None:
     second.close()
 
 
+async def test_a_file_is_deleted_while_it_is_opened(tmp_path: Path, watch: Watch) -> None:
+    """It is known which one it was, as of one that was followed before."""
+    path = tmp_path / "a"
+    path.touch()
+    watch.follow_directories({str(tmp_path): key_of(os.stat(tmp_path))})
+    with watch.expecting(str(path)):
+        reader = reader_of(path)
+        os.unlink(path)
+        watch.follow(reader)
+    (gone,) = [event for event in watch.gather() if event.change is NameChange.DELETED]
+    assert gone.reader is reader
+    reader.close()
+
+
+def watches() -> int:
+    """Return how many the kernel keeps for this process."""
+    infos = Path("/proc/self/fdinfo").iterdir()
+    return sum(info.read_text().count("inotify wd:") for info in infos if info.exists())
+
+
+async def test_what_is_not_followed_in_the_end(tmp_path: Path, watch: Watch, told: Told) -> None:
+    """It is watched no more; what was watched before is watched on."""
+    path = tmp_path / "a"
+    reader = reader_of(path)
+    watch.follow_directories({str(tmp_path): key_of(os.stat(tmp_path))})
+    before = watches()
+    for name in (path, tmp_path, tmp_path / "missing"):
+        with watch.expecting(str(name)):
+            pass
+    assert watches() == before
+    watch.follow(reader)
+    with watch.expecting(str(path)):
+        pass
+    path.write_text("x")
+    (tmp_path / "b").touch()
+    await told.until(f"CREATED {tmp_path}/b", "changed a")
+    reader.close()
+
+
 async def test_a_reader_takes_over_a_watch(tmp_path: Path, watch: Watch, told: Told) -> None:
     """A second reader of a file is told instead of the first, whose end changes nothing."""
     first, second = reader_of(tmp_path / "a"), reader_of(tmp_path / "a")
