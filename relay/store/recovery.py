@@ -277,8 +277,9 @@ class _Opening:
             )
 
     def _names(self) -> list[str]:
+        """Return the channels that may have segments; none is named in other letters."""
         try:
-            return os.listdir(self._directory / "channels")
+            return list(filter(str.isascii, os.listdir(self._directory / "channels")))
         except FileNotFoundError:
             return []
 

@@ -568,6 +568,23 @@ def test_an_index_that_cannot_be_used_is_made_from_the_segments(
     assert opened(directory)[1].news == []
 
 
+def test_what_is_no_channel_is_left_alone(tmp_path: Path) -> None:
+    """Its name need not even be text, when an index is made from the segments."""
+    directory = tmp_path / "state"
+    writer, _ = opened(directory)
+    writer.commit(Write([lines("a", 1000, 1)]))
+    writer.close()
+    (directory / "index.db").unlink()
+    path = Path(os.fsdecode(os.fsencode(directory) + b"/channels/caf\xe9")) / DATE
+    path.mkdir(parents=True)
+    shutil.copyfile(directory / SEGMENT, path / "2000.ndjson")
+    writer, stored = opened(directory)
+    assert [one.name for one in stored.channels] == ["web"]
+    assert stored.news == [TAKEN_IN.format("1 line of 1 channel", "1 segment")]
+    assert path.exists()
+    writer.close()
+
+
 def test_files_that_were_to_be_removed_are_removed(tmp_path: Path) -> None:
     """A crash came between the index and the files."""
     writer, _ = opened(tmp_path)
