@@ -34,7 +34,8 @@ __all__ = ["Rebuilt", "mend", "orphans", "rebuild", "segment_files"]
 TAIL_BYTES = 16 * 1024
 """Of a segment are read to see whether it ends well."""
 
-NAME = re.compile(r"(\d{1,16})\.ndjson(\.zst)?")
+DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+NAME = re.compile(r"(\d{1,16})\.ndjson(\.zst)?", re.ASCII)
 COMPLETE = re.compile(rb'^\{"type":"complete",[^\n]*\}$', re.MULTILINE)
 
 
@@ -317,7 +318,8 @@ def orphans(directory: Path, channel: str, last_id: int) -> list[str]:
 
 def _named(top: str, newest: int | None = None) -> Iterator[tuple[int, str]]:
     """Give the files of segments by their first id, in the newest directories."""
-    for date in sorted(_names_in(top), reverse=True)[:newest]:
+    dates = filter(DATE.fullmatch, _names_in(top))
+    for date in sorted(dates, reverse=True)[:newest]:
         for name in _names_in(f"{top}/{date}"):
             if found := NAME.fullmatch(name):
                 yield int(found[1]), f"{date}/{name}"

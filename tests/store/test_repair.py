@@ -53,6 +53,16 @@ def test_only_the_newest_days_are_searched_for_what_was_begun(tmp_path: Path) ->
     assert orphans(tmp_path, "web", 0) == [newest, other]
 
 
+def test_what_is_no_day_is_not_searched(tmp_path: Path) -> None:
+    """Nobody wrote segments there, whatever its name."""
+    put(tmp_path, "2026-11-21/1000.ndjson")
+    for day in ("caf\udce9", "zoo", "zz"):
+        put(tmp_path, f"{day}/1000.ndjson")
+    found = [path for _, path in segment_files(tmp_path, "web")]
+    assert found == [tmp_path / "channels/web/2026-11-21/1000.ndjson"]
+    assert orphans(tmp_path, "web", 0) == ["channels/web/2026-11-21/1000.ndjson"]
+
+
 def test_what_the_index_knows_is_not_read_again(tmp_path: Path) -> None:
     """Only what comes after it; ids and seqs go on."""
     put(tmp_path, "2026-11-21/1000.ndjson", lines("a b", 1000, 1))
