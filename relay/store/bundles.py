@@ -7,12 +7,12 @@ an object of every line costs more than all else that storing it takes, and twic
     {"type":"lines","id":7,"seq":7,"count":2,"channel":"web","timestamp_ns":…,"level":"info",…}
      the first line
      the second line
-    {"type":"end","id":8,"seq":8,"channel":"web"}
+    <tab>{"type":"end","id":8,"seq":8,"channel":"web"}
 
 Rules of this file:
 
-* A line of text begins with a blank and all else with a brace: no text is taken for an object,
-  and a chunk may begin at any brace behind a newline.
+* A line of text begins with a blank, its end with a tab, and all else with a brace: no text is
+  taken for an object, and a chunk may begin at any brace behind a newline.
 * Ids and seqs are counted from the first. So of what is damaged only that is taken which stands
   before the damage, and nothing where nobody knows where that is.
 * Text with a NUL is in no bundle: in a file it is what a disk has lost.
@@ -45,7 +45,7 @@ MAX_NUMBER = 10**16
 MAX_NS = 1 << 63
 
 _BEGIN = b'{"type":"lines",'
-_END = b'{"type":"end",'
+_END = b'\t{"type":"end",'
 _LINE_END = re.compile(rb"\n(?! )")
 
 _LETTERS = b"".join(level.word[:1].encode() for level in Level)
@@ -175,7 +175,8 @@ def _found(channel: str, text: bytes, start: int) -> Bundle:
     body_start = text.find(b"\n", start) + 1
     if not body_start:
         return Bundle(start, len(text), start)
-    body_stop = text.find(b"\n{", body_start - 1) + 1 or len(text)
+    limit = text.find(b"\n{", body_start - 1) + 1 or len(text)
+    body_stop = text.find(b"\n\t", body_start - 1, limit) + 1 or limit
     # One that was cut has no end, or not all of it.
     stop = (text.startswith(_END, body_stop) and text.find(b"\n", body_stop) + 1) or body_stop
     head = _head(channel, text[start : body_start - 1])

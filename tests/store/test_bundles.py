@@ -12,7 +12,15 @@ from relay.lines import Lines
 from relay.run import Ending
 from relay.store.bundles import MAX_BYTES, bundled, bundles
 from relay.store.parsing import Item, first_id, last_line, parse, pieces
-from relay.store.segment import Record, prepared, render, render_pieces, unbundled
+from relay.store.segment import (
+    CHUNK_BYTES,
+    Record,
+    chunks,
+    prepared,
+    render,
+    render_pieces,
+    unbundled,
+)
 from tests.building import block
 from tests.store.texts import joined, missing, placed, whole
 
@@ -105,7 +113,7 @@ def test_a_bundle_as_it_stands_in_a_file() -> None:
         '{"type":"lines","id":100,"seq":7,"count":8,"channel":"web","timestamp_ns":5,'
         '"stream":"stderr","source":"app","levels":"wiiiiiii","instance":"1.log","run":"job-1"}\n'
         " a\n b\n c\n d\n e\n f\n g\n h\n"
-        '{"type":"end","id":107,"seq":14,"channel":"web"}\n'
+        '\t{"type":"end","id":107,"seq":14,"channel":"web"}\n'
     )
 
 
@@ -149,6 +157,16 @@ def test_bundles_stand_among_objects(kinds: list[bool], data: st.DataObject) -> 
     assert last_line("web", text) == (len(text), id_ - 1)
 
 
+def test_chunks_part_no_bundle() -> None:
+    """Wherever in one a multiple of their size lies, each chunk is whole by itself."""
+    for size in range(CHUNK_BYTES - 1300, CHUNK_BYTES + 100, 7):
+        first = render([whole(block(["x" * size], 90, 1))])
+        text = first + text_of(block(TEXTS, 100, 2)) + text_of(block(TEXTS, 108, 10))
+        found = [piece for chunk in chunks(text) for piece in pieces("web", chunk)]
+        assert len(found) == len(list(chunks(text)))
+        assert placed([item for piece in found for item in piece]) == placed(parse("web", text))
+
+
 BEFORE = render([whole(block(["before"], 99, 1))])
 AFTER = render([whole(block(["after"], 200, 10))])
 BUNDLE = text_of(block(TEXTS, 100, 2))
@@ -183,7 +201,7 @@ def test_a_cut_bundle_ends_with_its_last_whole_line(filling: bytes) -> None:
         # Lines were lost or made, and nobody knows where.
         (BUNDLE.replace(b"\n line 3", b"X line 3"), 0),
         (BUNDLE.replace(b"line 3 ", b"line\n3 ").replace(b"\n3 ", b"\n  "), 0),
-        (BUNDLE[: BUNDLE.index(b'{"type":"end"')].replace(b'"count":8', b'"count":7'), 0),
+        (BUNDLE[: BUNDLE.index(b"\t")].replace(b'"count":8', b'"count":7'), 0),
         # What they have in common says something else than their end.
         (BUNDLE.replace(b'"id":100', b'"id":101'), 0),
         (BUNDLE.replace(b'"seq":2', b'"seq":3'), 0),
