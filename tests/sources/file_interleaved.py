@@ -33,8 +33,8 @@ ROTATIONS = 12
 SETTLE_SECONDS = 15.0
 """For so long, by the clock that is put forward, nothing is written at the end."""
 
-MOST_ROUNDS = 20_000
-"""The loop goes round some hundred times."""
+MOST_ROUNDS = 2_000
+"""The loop goes round a hundred times, seldom two hundred."""
 
 
 class Writer:
