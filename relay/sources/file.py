@@ -3,8 +3,8 @@ Files, followed by name through rotation and truncation.
 
 The parts: ``file_scan`` (which paths), ``file_set`` (which file each path leads to),
 ``file_descriptors`` (how many are open), ``file_left`` (paths that lead nowhere now),
-``file_watch`` (what inotify tells), ``file_tenants`` and ``file_names`` (what that means),
-``file_reader`` (one file), ``file_reading`` (their turns), ``file_lives`` (truncation),
+``file_watch`` (what inotify tells), ``file_tenants``, ``file_births`` and ``file_names`` (what
+that means), ``file_reader`` (one file), ``file_reading`` (their turns), ``file_lives`` (truncation),
 ``file_copies`` (which holds what was truncated), ``file_resume`` (positions),
 ``file_generations`` (what came and went while nobody looked).
 """

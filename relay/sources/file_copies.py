@@ -9,7 +9,9 @@ read.
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+from relay.sources.file_births import Birth
 from relay.sources.file_generations import added_by_rotation
 from relay.sources.file_identity import (
     HEAD_BYTES,
@@ -25,7 +27,23 @@ from relay.sources.file_identity import (
 from relay.sources.file_reader import FileReader
 from relay.sources.file_set import FileSet
 
-__all__ = ["Copies"]
+__all__ = ["Candidate", "Copies"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """
+    What may be a copy.
+
+    Args:
+        file: opened.
+        head: its first bytes.
+        when: it was created, by the monotonic clock.
+    """
+
+    file: OpenFile
+    head: bytes
+    when: float
 
 
 class Copies:
@@ -38,6 +56,7 @@ class Copies:
 
     def __init__(self, files: FileSet) -> None:
         self._files = files
+        self._patterns = files.patterns
 
     def holding(self, reader: FileReader) -> OpenFile | None:
         """
@@ -47,69 +66,62 @@ class Copies:
         files may be truncated at once.
         """
         content = reader.content()
-        names = self._names(reader.path, 0.0, reader.came_told, reader.left_told)
-        for copy, _ in self._opened(reversed(list(names)), reader.key):
-            if is_copy(copy, content, reader.seen_ns):
-                return copy
-            copy.close()
+        births = self._births(reader.path, 0.0, reader.came_told, reader.left_told)
+        for found in self._opened(reversed(list(births)), reader.key):
+            if is_copy(found.file, content, reader.seen_ns):
+                return found.file
+            found.file.close()
         known = self._files.known.items()
         others = {key for key, other in known if not _may_be_copy(other)}
         directories = directories_of(reader.path)
         return find_copy(directories, content, {*others, reader.key}, reader.seen_ns)
 
-    def of(self, reader: FileReader, since: float) -> Iterator[tuple[OpenFile, bytes]]:
+    def of(self, reader: FileReader, since: float) -> Iterator[Candidate]:
         """
         Open what may be copies of a file and is not read yet, in their order.
 
         Args:
             reader: of the file.
             since: when they were created at the earliest, by the monotonic clock.
-
-        Returns:
-            Each with its head.
         """
-        names = self._names(reader.path, since, reader.came_told, reader.left_told)
-        return self._opened(names, reader.key)
+        births = self._births(reader.path, since, reader.came_told, reader.left_told)
+        return self._opened(births, reader.key)
 
-    def of_lost(self, path: str, came: int, left: int) -> Iterator[tuple[OpenFile, bytes]]:
+    def of_lost(self, path: str, came: int, left: int) -> Iterator[Candidate]:
         """Open those of a file that nobody reads, which had a path between two changes."""
-        return self._opened(self._names(path, 0.0, came, left), NO_FILE)
+        return self._opened(self._births(path, 0.0, came, left), NO_FILE)
 
-    def _opened(self, paths: Iterable[str], of: FileKey) -> Iterator[tuple[OpenFile, bytes]]:
-        for path in paths:
-            if (file := open_quietly(path)) is None:
+    def _opened(self, births: Iterable[Birth], of: FileKey) -> Iterator[Candidate]:
+        for birth in births:
+            if (file := open_quietly(birth.paths[-1])) is None:
                 continue
             other = self._files.known.get(file.key)
             is_known = other is not None and not _may_be_copy(other)
-            start = _start_of(file)
-            if is_known or file.key == of or not start or b"\0" in start:
+            head = _head_of(file)
+            if is_known or file.key == of or not head or b"\0" in head:
                 file.close()
             else:
-                yield file, start
+                yield Candidate(file, head, birth.when)
 
-    def _names(self, of: str, since: float, came: int, left: float) -> Iterable[str]:
-        born, directory = self._files.born, os.path.dirname(of)
-        # Thousands of files may come at once: most are told apart by their first letters.
-        stem = os.path.splitext(of)[0]
-        alike = [path for path in born if path.startswith(stem)]
-        for path in sorted(alike, key=lambda path: born[path].when):
+    def _births(self, of: str, since: float, came: int, left: float) -> Iterator[Birth]:
+        for birth in self._files.births.beginning(os.path.splitext(of)[0]):
             # What has had the path itself is no copy but a file that came after it; what came
             # while another file had the path is a copy of that.
-            one = born[path]
-            is_others = of in one.paths or not came <= one.told < left
-            if is_others or one.when < since or os.path.dirname(path) != directory:
+            path, is_others = birth.paths[-1], of in birth.paths
+            if is_others or birth.when < since or not came <= birth.told < left:
                 continue
-            if self._is_rotated(path, of) and not self._files.patterns.excludes(path):
-                yield path
+            is_beside = os.path.dirname(path) == os.path.dirname(of)
+            if is_beside and self._is_rotated(path, of) and not self._patterns.excludes(path):
+                yield birth
 
     def _is_rotated(self, path: str, of: str) -> bool:
         """Tell whether a path is the other one with a number, or a date."""
-        rest = added_by_rotation(self._files.patterns, path, of)
+        rest = added_by_rotation(self._patterns, path, of)
         return rest is not None and any(one.isdigit() for one in rest)
 
     def originals(self, reader: FileReader) -> list[FileReader]:
         """Return the readers of the files of which one that has appeared may be a copy."""
-        birth = self._files.born.get(reader.path)
+        birth = self._files.births.get(reader.path)
         if birth is None or not reader.appeared:
             return []
         return [
@@ -158,7 +170,7 @@ def _may_be_copy(reader: FileReader) -> bool:
     return reader.appeared and not reader.offset
 
 
-def _start_of(file: OpenFile) -> bytes:
+def _head_of(file: OpenFile) -> bytes:
     try:
         return os.pread(file.fd, HEAD_BYTES, 0)
     except OSError:

@@ -212,15 +212,15 @@ class Lives:
         # After the copies were listed: of a file that is whole still they hold earlier lives.
         now, is_intact = time.monotonic(), _is_intact(reader)
         later: float | None = None
-        for copy, start in copies:
-            is_alike = is_same_start(start, reader.head)
+        for found in copies:
+            is_alike = is_same_start(found.head, reader.head)
             # One of this very life; those behind it are of later ones, which are found then.
             if later is None and is_alike and not is_intact:
-                later = self._files.born[copy.path].when
-            if later is not None or (is_alike and _holds_nothing_else(copy, reader)):
-                copy.close()
+                later = found.when
+            if later is not None or (is_alike and _holds_nothing_else(found.file, reader)):
+                found.file.close()
             else:
-                self._read_missed(place, copy, reader)
+                self._read_missed(place, found.file, reader)
         reader.looked_at = now if later is None else later
 
     def _missed_between(
@@ -238,15 +238,15 @@ class Lives:
         """
         missed: list[OpenFile] = []
         later: float | None = None
-        for found, start in list(self._copies.of(reader, reader.looked_at)):
-            is_copy = copy is not None and found.key == copy.key
+        for found in list(self._copies.of(reader, reader.looked_at)):
+            is_copy = copy is not None and found.file.key == copy.key
             # One of what the file held just now: those behind it are of later lives still.
-            if later is None and is_same_start(start, head):
-                later = self._files.born[found.path].when
-            if is_copy or later is not None or is_same_start(start, reader.head):
-                found.close()
+            if later is None and is_same_start(found.head, head):
+                later = found.when
+            if is_copy or later is not None or is_same_start(found.head, reader.head):
+                found.file.close()
             else:
-                missed.append(found)
+                missed.append(found.file)
         return missed, later
 
     def read_lost(
@@ -266,7 +266,7 @@ class Lives:
         """
         place = self._files.place(path)
         copies = self._copies.of_lost(path, came, left)
-        return [self._read_missed(place, copy, younger) for copy, _ in list(copies)]
+        return [self._read_missed(place, copy.file, younger) for copy in list(copies)]
 
     def _read_missed(self, place: Place, copy: OpenFile, younger: FileReader | None) -> FileReader:
         """Read a copy of a life that nobody saw; what was written behind it is gone."""

@@ -17,17 +17,14 @@ from relay.sources.file_generations import added_by_rotation
 from relay.sources.file_identity import OpenFile, open_quietly
 from relay.sources.file_lives import Lives
 from relay.sources.file_reader import FileReader
-from relay.sources.file_set import Birth, FileSet
+from relay.sources.file_set import FileSet
 from relay.sources.file_tenants import Tenant, Tenants
-from relay.sources.file_watch import NameChange, NameEvent
+from relay.sources.file_watch import NameEvent
 
 __all__ = ["Names"]
 
 LOOK_SECONDS = 0.02
 """For how long names are looked at, because ever more happens, before the loop has its turn."""
-
-BORN_SECONDS = 10.0
-"""For how long it is remembered that a file was created; longer than any stall of the loop."""
 
 
 class Names:
@@ -43,7 +40,6 @@ class Names:
         self._files = files
         self._lives = lives
         self._tenants = Tenants(self._is_ours, self._is_rotated, self._who_read)
-        self._bearing: dict[int, Birth] = {}
         self._early: list[NameEvent] = []
         self._changed: dict[str, None] = {}
         """Paths of ours that something happened to since all was settled."""
@@ -115,37 +111,19 @@ class Names:
 
     def _note(self, events: Sequence[NameEvent]) -> None:
         """Follow changes, and remember which of our paths they are of."""
-        self._forget_old(time.monotonic())
+        births = self._files.births
+        births.forget_old(time.monotonic())
         for event in events:
             # Each at a time of its own, so that times tell the order.
             self._files.told += 1
             if not event.is_directory:
-                self._note_birth(event, time.monotonic())
+                births.note(event, self._files.told, time.monotonic())
                 self._tenants.note(event, self._files.told)
             if self._is_ours(event.path):
                 self._changed[event.path] = self._unlooked[event.path] = None
 
     def _is_ours(self, path: str) -> bool:
         return path in self._files.places or self._files.patterns.matches(path)
-
-    def _forget_old(self, now: float) -> None:
-        born = self._files.born
-        for path in [path for path, one in born.items() if now - one.when > BORN_SECONDS]:
-            del born[path]
-
-    def _note_birth(self, event: NameEvent, now: float) -> None:
-        """Remember when files were created, whatever their names are now."""
-        born, path = self._files.born, event.path
-        if event.change is not NameChange.ATTRIBUTES:
-            one = born.pop(path, None)
-        match event.change:
-            case NameChange.CREATED:
-                born[path] = Birth(now, self._files.told, (path,))
-            case NameChange.MOVED_FROM if one is not None:
-                self._bearing = {event.cookie: one}
-            case NameChange.MOVED_TO if event.cookie in self._bearing:
-                one = self._bearing.pop(event.cookie)
-                born[path] = Birth(one.when, one.told, (*one.paths, path))
 
     def _look(self, until: float) -> None:
         """Open what the changed paths lead to, and what had one of them and has another name."""

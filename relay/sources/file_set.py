@@ -17,6 +17,7 @@ from math import inf
 
 from relay.entry import Batch, Loss, Origin, Position, Reason
 from relay.sources.base import ReaderStatus, SourceState
+from relay.sources.file_births import Births
 from relay.sources.file_descriptors import Descriptors
 from relay.sources.file_identity import FileKey, OpenFile, key_of, open_file
 from relay.sources.file_left import Left
@@ -25,7 +26,7 @@ from relay.sources.file_scan import Patterns
 from relay.sources.file_turns import Turns
 from relay.sources.file_watch import NameEvent, Watch
 
-__all__ = ["Birth", "FileSet", "Lane", "Place"]
+__all__ = ["FileSet", "Lane", "Place"]
 
 log = logging.getLogger(__name__)
 
@@ -34,22 +35,6 @@ NAME_NS = 1 << 20
 
 Lane = tuple[str, Origin]
 """Channel and origin of a path's lines."""
-
-
-@dataclass(frozen=True, slots=True)
-class Birth:
-    """
-    That a file was created.
-
-    Args:
-        when: by the monotonic clock, as far as was noticed.
-        told: number of the change of names that told of it.
-        paths: the names that it has had since.
-    """
-
-    when: float
-    told: int
-    paths: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -111,8 +96,8 @@ class FileSet:
         file comes before which, and none that is new is begun."""
         self.born_ns = 0
         """When the newest reader was made; later ones are younger whatever the clock shows."""
-        self.born: dict[str, Birth] = {}
-        """Files that were lately created beside the source's own, by the name they have now."""
+        self.births = Births()
+        """Of files that were lately created, and of those beside them."""
 
     def close(self) -> None:
         """Release everything."""
@@ -275,7 +260,7 @@ class FileSet:
         """Read a file from its beginning, once the one before it in its place is finished."""
         reader = self.reader(place, file, name or self.new_name(file.key))
         if self.running:
-            birth = self.born.get(file.path)
+            birth = self.births.get(file.path)
             self.wait_for(reader, birth.when if birth is not None else time.monotonic())
         self.left.drop(place.path)
         if place.last is not None:
