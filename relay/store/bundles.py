@@ -41,6 +41,9 @@ BLOCK_ENTRIES = 1024
 BLOCK_BYTES = 64 * 1024
 """Most entries, and about the most text, of a block that is read: as of a packed one."""
 
+MAX_COUNT = 1 << 20
+"""Lines of one are far fewer: what a damaged head claims must not fill the memory."""
+
 MAX_NUMBER = 10**16
 MAX_NS = 1 << 63
 
@@ -252,8 +255,8 @@ def _said(head: dict[str, Any]) -> bytes:
 
 
 def _are_numbers(id_: object, seq: object, count: object, timestamp_ns: object) -> bool:
-    numbers = [id_, seq, count]
-    if any(type(one) is not int or not 0 < one < MAX_NUMBER for one in numbers):
+    numbers = [(id_, MAX_NUMBER), (seq, MAX_NUMBER), (count, MAX_COUNT)]
+    if any(type(one) is not int or not 0 < one < most for one, most in numbers):
         return False
     return type(timestamp_ns) is int and -MAX_NS <= timestamp_ns < MAX_NS
 

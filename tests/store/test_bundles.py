@@ -206,6 +206,7 @@ def test_a_cut_bundle_ends_with_its_last_whole_line(filling: bytes) -> None:
         (BUNDLE.replace(b'"id":100', b'"id":101'), 0),
         (BUNDLE.replace(b'"seq":2', b'"seq":3'), 0),
         (BUNDLE.replace(b'"count":8', b'"count":9'), 0),
+        (BUNDLE.replace(b'"count":8', b'"count":999999999999999'), 0),
         (BUNDLE.replace(b'"id":107', b'"id":108'), 0),
         (BUNDLE.replace(b'"id":100', b'"id":-10'), 0),
         (BUNDLE.replace(b'"lines","id"', b'"lines","ID"'), 0),
