@@ -134,7 +134,9 @@ class CompressedText:
         self._descriptor = os.open(path, os.O_RDONLY)
         try:
             size = os.fstat(self._descriptor).st_size
-            self.frames = self._table(size) or list(self._found(size))
+            self.frames = self._table(size)
+            self._has_table = bool(self.frames)
+            self.frames = self.frames or list(self._found(size))
         except BaseException:
             self.close()
             raise
@@ -145,10 +147,14 @@ class CompressedText:
         """Close the file."""
         os.close(self._descriptor)
 
-    @property
-    def text_bytes(self) -> int:
-        """How much of its text is there, as the table says."""
-        return sum(frame.length for frame in self.frames)
+    def may_lack(self, length: int) -> bool:
+        """
+        Tell whether some of its text may not be there: without its table, nobody knows.
+
+        Args:
+            length: of the text that was compressed, which may have been in another form.
+        """
+        return not self._has_table
 
     def length(self, index: int) -> int:
         """Return the bytes of a chunk's text, as the table says."""

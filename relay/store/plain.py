@@ -39,10 +39,9 @@ class PlainText:
         """Close the file."""
         os.close(self._descriptor)
 
-    @property
-    def text_bytes(self) -> int:
-        """How much of its text is there."""
-        return self._length
+    def may_lack(self, length: int) -> bool:
+        """Tell whether some of so much text is not there."""
+        return self._length < length
 
     def length(self, index: int) -> int:
         """Return the bytes of a chunk."""

@@ -136,7 +136,7 @@ class SegmentFile:
         """Whether declared losses may be missing behind all chunks."""
         if not self.row.losses:
             return False
-        is_short = self._text is None or self._text.text_bytes < self.row.length
+        is_short = self._text is None or self._text.may_lack(self.row.length)
         return is_short and self._lacks_losses
 
     @property

@@ -354,6 +354,22 @@ def test_a_segment_that_ends_early_and_had_losses(disk: Disk) -> None:
     ]
 
 
+def test_a_compressed_segment_that_ends_early_and_had_losses(disk: Disk) -> None:
+    """Its lines were kept as they are, in fewer bytes than their objects take."""
+    row = disk.seal(
+        [line(20, 1), line(21, 2), DeclaredLoss(22, "web", Loss(Reason.RATE, 5, 5))], chunk=1
+    )
+    index.add_segments(disk.index, [replace(row, length=row.length // 2)])
+    disk.seal(lines(1, 30, 3))
+    path = index.path_of(disk.directory, row)
+    text = CompressedText(path)
+    text.close()
+    os.truncate(path, text.frames[2].offset)
+    gap = Missing(22, 22, None, 0, Reason.STORAGE, is_placed=False)
+    assert told(disk.all()) == ["1", "2", gap, "3"]
+    assert told(disk.all_back()) == ["1", "2", gap, "3"]
+
+
 def test_a_segment_of_which_the_index_knows_nothing(disk: Disk) -> None:
     """What lies between two rows is missing too."""
     disk.seal(lines(2, 10, 1))
