@@ -4,9 +4,10 @@ Files, followed by name through rotation and truncation.
 The parts: ``file_scan`` (which paths), ``file_set`` (which file each path leads to),
 ``file_descriptors`` (how many are open), ``file_left`` (paths that lead nowhere now),
 ``file_watch`` (what inotify tells), ``file_tenants``, ``file_births`` and ``file_names`` (what
-that means), ``file_reader`` (one file), ``file_reading`` (their turns), ``file_lives`` (truncation),
-``file_copies`` (which holds what was truncated), ``file_resume`` (positions),
-``file_generations`` (what came and went while nobody looked).
+that means), ``file_reader`` (one file), ``file_last_lines`` (where its last ones begin),
+``file_reading`` (their turns), ``file_lives`` (truncation), ``file_copies`` (which holds what was
+truncated), ``file_resume`` (positions), ``file_generations`` (what came and went while nobody
+looked).
 """
 
 import asyncio
@@ -24,8 +25,9 @@ from relay.entry import Batch, Position
 from relay.errors import SourceError
 from relay.sources.base import Source, SourceOptions, SourceState, SourceStatus
 from relay.sources.file_identity import A_GLOB, FilePosition
+from relay.sources.file_last_lines import offset_of_last_lines
 from relay.sources.file_names import Names
-from relay.sources.file_reader import FileReader, ReaderSettings, offset_of_last_lines
+from relay.sources.file_reader import FileReader, ReaderSettings
 from relay.sources.file_reading import Reading
 from relay.sources.file_resume import note_globs, note_missing, resume
 from relay.sources.file_scan import Patterns, Scan
