@@ -52,6 +52,9 @@ LIST_SHARE = 4
 """Listing takes at most about one part in so many of the time: a page of 50 log groups is soon
 asked for again, hundreds are not."""
 
+GONE = ("missing", "failing")
+"""States of log groups that are read no more if they are not listed either."""
+
 SLACK_MS = 3_600_000
 """How late AWS may be with all of a log group; with a filter nobody can tell."""
 
@@ -175,9 +178,12 @@ class CloudwatchSource(JobSource):
         for listing in listings:
             groups |= {group: listing for group in listing.groups if group not in groups}
         for reader in self._pollers.keys() - {group.reader for group in groups}:
-            self._pollers.pop(reader).cancel()
-            self._lines.pop(reader)
-            self.status.readers.pop(reader, None)
+            # A list may leave out what is there; who reads it is told.
+            row = self.status.readers.get(reader)
+            if row is not None and row.state in GONE:
+                self._pollers.pop(reader).cancel()
+                self._lines.pop(reader)
+                self.status.readers.pop(reader)
         others = [group for group in groups if group.reader not in self._pollers]
         for group in others:
             self._prepare(group, groups[group], positions)

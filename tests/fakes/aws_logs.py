@@ -55,6 +55,8 @@ class FakeLogs:
     refused_lists: int = 0
     """So many requests for events without a token are too much."""
     groups: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    unlisted: set[str] = field(default_factory=set)
+    """Groups that are there, but in no list."""
     behind_seconds: float = 0.0
     """How far its clock is behind ours."""
     port: int = 0
@@ -116,9 +118,9 @@ class FakeLogs:
         return self._events(body)
 
     def _groups(self, body: dict[str, Any]) -> dict[str, Any]:
-        names = sorted(
-            name for name in self.groups if name.startswith(body.get("logGroupNamePrefix", ""))
-        )
+        prefix = body.get("logGroupNamePrefix", "")
+        names = sorted(name for name in self.groups if name.startswith(prefix))
+        names = [name for name in names if name not in self.unlisted]
         start = int(body.get("nextToken", 0))
         page = {"logGroups": [{"logGroupName": name} for name in names[start : start + 2]]}
         return {**page, "nextToken": str(start + 2)} if names[start + 2 :] else page

@@ -14,7 +14,7 @@ from relay.entry import Level
 from relay.sources.cloudwatch_client import Clients, Connection
 from relay.sources.cloudwatch_options import CloudwatchOptions
 from relay.status import SourceState
-from tests.fakes.aws_logs import FakeLogs, Refusal, until
+from tests.fakes.aws_logs import Asked, FakeLogs, Refusal, until
 from tests.fakes.moto import ACCESS_KEY, ACCOUNT
 from tests.sources.cloudwatch_running import Running, environment
 from tests.sources.committed import Committed
@@ -415,6 +415,25 @@ async def test_a_glob_takes_in_groups_that_appear_later(fake: FakeLogs) -> None:
         assert "other" not in running.hub.channels
 
 
+async def test_a_group_that_a_list_leaves_out_is_read_on(fake: FakeLogs) -> None:
+    """Whether it is gone its own reader is told."""
+    fake.put("/jobs/a", "s", (now_ms(), "one"))
+    async with Running(fake.url) as running:
+        running.start(log_group="/jobs/*")
+        await running.until_texts(["one"])
+        poller = [task for task in asyncio.all_tasks() if "Poller.run" in repr(task)]
+        fake.unlisted.add("/jobs/a")
+        count = len(fake.asked)
+        await until(lambda: _lists(fake.asked[count:]) >= 3)
+        assert [task.done() for task in poller] == [False]
+        fake.put("/jobs/a", "s", (now_ms(), "two"))
+        await running.until_texts(["one", "two"])
+
+
+def _lists(asked: list[Asked]) -> int:
+    return sum(one.action == "DescribeLogGroups" for one in asked)
+
+
 async def test_a_group_that_appeared_while_the_relay_was_away_is_new(fake: FakeLogs) -> None:
     """All of it is read; one that is there when its glob is new begins where `start` says."""
     store = Committed()
@@ -454,7 +473,7 @@ async def test_a_list_that_takes_long_is_not_soon_asked_for_again(fake: FakeLogs
         fake.put(f"/jobs/a{n}", "s", (now_ms(), "one"))
     async with Running(fake.url) as running:
         running.start(log_group="/jobs/*", list_seconds=30.0, max_requests_per_second=20)
-        await until(lambda: sum(one.action == "DescribeLogGroups" for one in fake.asked) > 4)
+        await until(lambda: _lists(fake.asked) > 4)
     listed = [one.at for one in fake.asked if one.action == "DescribeLogGroups"]
     # Four pages, the last three of which had to wait.
     assert listed[4] - listed[3] >= 4 * 0.13
