@@ -8,12 +8,16 @@ all that was on it.
 
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
 __all__ = ["Disk"]
+
+PATIENCE_SECONDS = 5.0
+"""How long a disk may be busy."""
 
 BLOCK_BYTES = 4096
 
@@ -84,8 +88,21 @@ class Disk:
         _run("mount", "--bind", str(self._bay), str(self.path))
 
     def protect(self) -> None:
-        """Have it mounted read-only; nothing on it may be open for writing."""
-        _run("mount", "-o", "remount,bind,ro", str(self.path))
+        """
+        Have it mounted read-only; nothing on it may be open for writing.
+
+        A child that a killed relay has just made may have its files for a moment.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                _run("mount", "-o", "remount,bind,ro", str(self.path))
+            except subprocess.CalledProcessError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     def unprotect(self) -> None:
         """Undo that."""
