@@ -35,6 +35,7 @@ __all__ = [
     "render",
     "render_pieces",
     "unbundled",
+    "unbundled_chunks",
 ]
 
 Record = Span | DeclaredLoss | Gap | Ending | Start | Counted
@@ -84,14 +85,26 @@ def prepared(
 
 
 def unbundled(channel: str, text: bytes) -> bytes:
-    """Return the text of a channel's segment with objects in the place of bundles."""
+    """
+    Return a text of a channel's segment with objects in the place of bundles.
+
+    It may be a hundred times as long. What is damaged stays as it is, so that it is known where
+    something is missing.
+    """
     parts: list[bytes] = []
     start = 0
     for bundle in bundles(channel, text):
         parts.append(text[start : bundle.start])
         parts += [_ENCODER.entries(Span(one, 0, one.count), ALL) for one in bundle.blocks]
-        start = bundle.stop
+        start = bundle.sound
     return b"".join([*parts, text[start:]]) if parts else text
+
+
+def unbundled_chunks(channel: str, text: bytes) -> Iterator[bytes]:
+    """Give the chunks of a channel's segment with objects in the place of bundles."""
+    for chunk in chunks(text):
+        # One without bundles stays one.
+        yield from chunks(unbundled(channel, chunk))
 
 
 def render(records: Sequence[Record]) -> bytes:

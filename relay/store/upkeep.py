@@ -24,7 +24,7 @@ from relay.store.compression import SUFFIX, compress
 from relay.store.files import problem_of
 from relay.store.index import SegmentRow
 from relay.store.retention import AgeClock, Keeping, Retention, free_bytes
-from relay.store.segment import chunks, unbundled
+from relay.store.segment import unbundled_chunks
 from relay.store.store import DurableStore
 from relay.store.worker import in_thread
 from relay.store.writer import Writer
@@ -330,4 +330,4 @@ class Upkeep:
             # It was compressed before a power cut, of which the index knows nothing.
             return made.stat().st_size
         # What was written while the channel was not archived is for people now.
-        return compress(chunks(unbundled(row.channel, text[: row.length])), made)
+        return compress(unbundled_chunks(row.channel, text[: row.length]), made)

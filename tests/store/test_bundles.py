@@ -20,6 +20,7 @@ from relay.store.segment import (
     render,
     render_pieces,
     unbundled,
+    unbundled_chunks,
 )
 from tests.building import block
 from tests.store.texts import joined, missing, placed, whole
@@ -167,6 +168,16 @@ def test_chunks_part_no_bundle() -> None:
         assert placed([item for piece in found for item in piece]) == placed(parse("web", text))
 
 
+def test_chunks_without_bundles_are_not_longer_than_others() -> None:
+    """However many lines there are in one with bundles; what has none is cut as ever."""
+    short = block(["x"] * 100_000)
+    found = list(unbundled_chunks("web", text_of(short)))
+    assert b"".join(found) == render([whole(short)])
+    assert max(map(len, found)) < CHUNK_BYTES + 200
+    objects = render([whole(block([f"{number} {'x' * 900}"])) for number in range(900)])
+    assert list(unbundled_chunks("web", objects)) == list(chunks(objects))
+
+
 BEFORE = render([whole(block(["before"], 99, 1))])
 AFTER = render([whole(block(["after"], 200, 10))])
 BUNDLE = text_of(block(TEXTS, 100, 2))
@@ -268,6 +279,20 @@ def test_damage_between_two_bundles_parts_them() -> None:
     assert counts("web", BUNDLE + second) == [[8, 8]]
     assert counts("web", BUNDLE + b"torn\n" + second) == [[8], [8]]
     assert counts("web", BUNDLE[:-2] + b"\0\n" + second) == [[], [8]]
+
+
+def test_what_is_damaged_is_so_without_bundles_too() -> None:
+    """A loss may have been in it, of which its lines say nothing."""
+    second = text_of(block(TEXTS, 109, 10))
+    for text in (
+        BUNDLE.replace(b" line 3", b" l\0ne 3"),
+        BUNDLE[:-1] + b"X" + LOSS,
+        BUNDLE.replace(b'"id":100', b'"id":101'),
+    ):
+        for torn in (text, text + second):
+            objects = unbundled("web", torn)
+            assert len(counts("web", objects)) > 1
+            assert placed(parse("web", objects)) == placed(parse("web", torn))
 
 
 def counts(channel: str, text: bytes) -> list[list[int]]:
