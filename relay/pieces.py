@@ -24,6 +24,7 @@ __all__ = [
     "declared",
     "extended",
     "goes_on",
+    "is_all",
     "is_whole",
     "whole",
 ]
@@ -131,10 +132,11 @@ def _held(channel: Channel, cursor: int) -> Iterator[Piece]:
 
 
 def _stored(channel: Channel, cursor: int, stretch: Stretch) -> Iterator[Piece]:
-    """Give what is gone after ``cursor``, and what was read from the store."""
+    """Give what is gone after ``cursor``, what was read from the store, and what follows that."""
     if channel.lost_until > cursor:
         yield from channel.missing_after(cursor)
         cursor = max(cursor, channel.lost_until)
+    told = max(cursor, stretch.reach)
     for item in stretch.items:
         if item.last_id <= cursor:
             continue
@@ -143,9 +145,17 @@ def _stored(channel: Channel, cursor: int, stretch: Stretch) -> Iterator[Piece]:
         elif isinstance(item, Missing):
             for piece in channel.refined(item):
                 if piece.last_id > cursor:
+                    told = max(told, piece.last_id)
                     yield piece if piece.first_id > cursor else cut(piece, cursor + 1)[1] or piece
         else:
             yield item
+    if is_all(channel, stretch):
+        yield from _held(channel, told)
+
+
+def is_all(channel: Channel, stretch: Stretch) -> bool:
+    """Tell whether nothing that comes after a stretch is only in the store."""
+    return not channel.stored_until(stretch.reach)
 
 
 def cut(piece: Piece, limit: int) -> tuple[Piece, Piece | None]:

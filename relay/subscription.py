@@ -27,7 +27,7 @@ from relay.block import DeclaredLoss
 from relay.channel import Channel
 from relay.entry import Gap, Reason
 from relay.marks import Missing
-from relay.pieces import Behind, Head, cut, declared, extended, goes_on, is_whole, whole
+from relay.pieces import Behind, Head, cut, declared, extended, goes_on, is_all, is_whole, whole
 from relay.query import Query
 from relay.run import Ending
 from relay.span import Span
@@ -289,9 +289,11 @@ class Subscription:
         self, max_bytes: int, until: int | None, stretches: dict[Channel, Stretch]
     ) -> "Iterator[Delivery]":
         """Give the channels' pieces in the order of ids, and keep the books."""
-        for stretch in stretches.values():
-            until = stretch.reach if until is None else min(until, stretch.reach)
-        heap = self._heads(stretches)
+        parts = {one for one, stretch in stretches.items() if not is_all(one, stretch)}
+        for channel in parts:
+            reach = stretches[channel].reach
+            until = reach if until is None else min(until, reach)
+        heap = self._heads(stretches, parts)
         beyond = sys.maxsize if until is None else until + 1
         given_bytes = given = 0
         gap: Gap | None = None
@@ -318,7 +320,7 @@ class Subscription:
                 heapq.heapreplace(heap, head)
             else:
                 heapq.heappop(heap)
-                if head.channel not in stretches:
+                if head.channel not in parts:
                     del self._news[head.channel]
         if gap is not None:
             yield gap
@@ -334,14 +336,20 @@ class Subscription:
             # A run of several channels stands in each of them, and ends once.
             yield piece
 
-    def _heads(self, stretches: dict[Channel, Stretch]) -> "list[Head]":
-        """Return a heap of the channels with news by their next id; others have none."""
+    def _heads(self, stretches: dict[Channel, Stretch], parts: set[Channel]) -> "list[Head]":
+        """
+        Return a heap of the channels with news by their next id; others have none.
+
+        Args:
+            stretches: what was read from the store.
+            parts: the channels of which there is more in the store.
+        """
         heads = []
         for channel, behind in list(self._news.items()):
             head = Head(channel, behind, self.cursor, stretches.get(channel))
             if head.advance(None):
                 heads.append(head)
-            elif channel not in stretches:
+            elif channel not in parts:
                 del self._news[channel]
         heapq.heapify(heads)
         return heads
