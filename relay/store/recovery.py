@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -92,7 +92,8 @@ class _Opening:
         self._stored = Stored()
         self._path = directory / "index.db"
         self._behind = directory / "index.behind"
-        """Is there while an index that has lost its WAL is not mended: opening it makes a WAL."""
+        """Is there while an index that has lost its WAL is not mended: opening it makes a WAL.
+        Names the channels that were taken in, until that is declared."""
         self._had_wal = (directory / "index.db-wal").exists() and not self._behind.exists()
         self._connection: sqlite3.Connection
         self._is_new = False
@@ -111,6 +112,7 @@ class _Opening:
             # Made while the index is open: where nobody has it open it has no WAL.
             writer = self._writer()
         self._declare(writer)
+        self._behind.unlink(missing_ok=True)
         return writer, self._stored
 
     def _prepare(self) -> sqlite3.Connection:
@@ -144,7 +146,6 @@ class _Opening:
             told_id = max(self._stored.last_id, now_id + START_IDS)
             index.put_values(self._connection, {"last_id": told_id, "is_clean": 0})
             index.checkpoint(self._connection, "TRUNCATE")
-            self._behind.unlink(missing_ok=True)
         except BaseException:
             self._connection.close()
             raise
@@ -186,6 +187,7 @@ class _Opening:
         except BaseException:
             news.clear()
             raise
+        self._behind.unlink(missing_ok=True)
         for sentence in news:
             log.warning("store: %s", sentence)
         return connection
@@ -261,11 +263,14 @@ class _Opening:
             if rebuilt.segments and (before is None or rebuilt.row.last_id > before.last_id):
                 rows.append(rebuilt.row)
                 segments += rebuilt.segments
+        self._rebuilt = sorted({row.name for row in rows}.union(self._undeclared(known)))
+        if self._rebuilt:
+            self._behind.touch(mode=0o600)
+            self._behind.write_text("\n".join(self._rebuilt))
         with index.transaction(self._connection):
             index.put_channels(self._connection, rows)
             index.add_segments(self._connection, segments)
             index.put_runs(self._connection, list(runs.values()))
-        self._rebuilt = [row.name for row in rows]
         if rows and not self._is_new:
             self._stored.news.append("the index has lost what was last written to it")
         if rows:
@@ -275,6 +280,12 @@ class _Opening:
                 f" from {_counted(len(segments), 'segment')}; sources go on from where they last"
                 " were known to be"
             )
+
+    def _undeclared(self, known: Iterable[str]) -> set[str]:
+        """Return the channels that a start which came to nothing has taken in."""
+        if not self._behind.exists():
+            return set()
+        return set(self._behind.read_text(errors="replace").split()).intersection(known)
 
     def _names(self) -> list[str]:
         """Return the channels that may have segments; none is named in other letters."""

@@ -500,6 +500,23 @@ def test_a_start_after_a_lost_wal_that_comes_to_nothing(
     assert not (directory / "index.behind").exists()
 
 
+def test_a_start_that_took_segments_in_and_did_not_say_so(tmp_path: Path) -> None:
+    """It was killed between the two; what it left names its channels, and the next says it."""
+    writer, _ = opened(tmp_path)
+    writer.commit(Write([lines("a", 1000, 1), lines("b", 1001, 1, "api")]))
+    kill(writer)
+    (tmp_path / "index.behind").write_text("web\ngone")
+    writer, stored = opened(tmp_path)
+    next_id = NOW_NS // 1000 + 60_000_001
+    assert held(writer) == [("entry", 1000, 1), ("loss", next_id, -1)]
+    assert held(writer, "api") == [("entry", 1001, 1)]
+    assert stored.last_id == next_id
+    kill(writer)
+    writer, _ = opened(tmp_path)
+    assert held(writer) == [("entry", 1000, 1), ("loss", next_id, -1)]
+    writer.close()
+
+
 @settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_a_lost_wal_and_a_cut_tail_together(
