@@ -108,6 +108,8 @@ class Hub:
         self._everywhere: set[Subscription] = set()
         self._by_name: set[Subscription] = set()
         self._waiting: list[_Waiting] = []
+        self._waiting_bytes = 0
+        """Text of what waits."""
         self._committer: asyncio.Task[None] | None = None
 
     @property
@@ -186,9 +188,15 @@ class Hub:
             return None
         published = asyncio.get_running_loop().create_future()
         self._waiting.append((batches, published))
+        self._waiting_bytes += _text_bytes(batches)
         if self._committer is None:
             self._committer = asyncio.create_task(self._commit(self._store))
         return published
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether more waits than one commit takes."""
+        return self._waiting_bytes > MAX_GROUP_BYTES
 
     def _brings_channel(self, batch: Batch) -> bool:
         """
@@ -261,10 +269,11 @@ class Hub:
         size = count = 0
         for batches, _ in self._waiting:
             count += 1
-            size += sum(len(batch.lines.text) for batch in batches)
+            size += _text_bytes(batches)
             if size >= MAX_GROUP_BYTES:
                 break
         group, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._waiting_bytes -= size
         return group
 
     def _number(self, batches: Iterable[Batch]) -> Group:
@@ -488,6 +497,10 @@ class Hub:
         if name not in self.runs:
             raise NotFoundError("run", name, near(name, self.runs))
         return self.runs[name]
+
+
+def _text_bytes(batches: Sequence[Batch]) -> int:
+    return sum(len(batch.lines.text) for batch in batches)
 
 
 def _id(ending: Ending) -> int:

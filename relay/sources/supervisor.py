@@ -33,6 +33,9 @@ AHEAD_BYTES = 1536 * 1024
 """Text that a source which reads ahead may have on its way to readers: some turns, so that it
 reads, and readers are given what is stored, while a group is committed."""
 
+CROWDED_BYTES = 256 * 1024
+"""The same while many sources do: a quiet channel's next line comes after all of it."""
+
 MAX_REFUSED = 10_000
 """Refused channels whose losses are remembered: names may come from outside."""
 
@@ -151,7 +154,8 @@ class Supervisor:
             self._under_way.append((published, sum(len(batch.lines.text) for batch in taken)))
             # What a source does after a position alone is to begin there.
             is_ahead = self._source.reads_ahead and all(batch.lines.count for batch in batches)
-            await self._wait(AHEAD_BYTES if is_ahead else 0)
+            ahead_bytes = CROWDED_BYTES if self._hub.is_crowded else AHEAD_BYTES
+            await self._wait(ahead_bytes if is_ahead else 0)
 
     async def _wait(self, most_bytes: int) -> None:
         """Wait until no more text than this is on its way to readers."""

@@ -12,7 +12,7 @@ from relay.block import DeclaredLoss
 from relay.config.model import ChannelOptions
 from relay.entry import Batch, Gap, Loss, Origin, Position, Reason
 from relay.errors import SourceError
-from relay.hub import Hub
+from relay.hub import MAX_GROUP_BYTES, Hub
 from relay.query import Query
 from relay.run import Ending
 from relay.sources.base import Source, SourceOptions
@@ -196,6 +196,20 @@ async def test_a_source_reads_ahead_of_what_is_committed_by_some_text() -> None:
     await task
     assert (source.read, hub.channels["web"].last_seq) == (5, 5)
     assert source.status.state is SourceState.ENDED
+
+
+async def test_a_source_reads_less_far_ahead_where_more_waits_than_a_commit_takes() -> None:
+    """Else the lines of a quiet channel waited for what each of many has on its way."""
+    store = SlowStore()
+    source, hub = Ahead(text(), text(), [batch("web", "last")]), kept_hub(store)
+    for _ in range(2):
+        hub.hand_over([batch("other", ["x" * MAX_GROUP_BYTES])])
+    task = await read_until_it_waits(source, hub)
+    assert (source.read, len(store.groups)) == (1, 1)
+    store.let.set()
+    await task
+    assert (source.read, hub.channels["web"].last_seq) == (3, 3)
+    assert not hub.is_crowded
 
 
 async def test_a_position_alone_is_committed_before_its_source_reads_on() -> None:
