@@ -27,7 +27,7 @@ from relay.store.archive import Archive
 from relay.store.compression import CompressedText, compress
 from relay.store.index import NO_NEWEST_NS, NO_OLDEST_NS, ChannelRow, OpenSegment, SegmentRow
 from relay.store.parsing import Item
-from relay.store.segment import CHUNK_BYTES, Record, hole, render
+from relay.store.segment import CHUNK_BYTES, Record, hole, prepared, render, render_pieces
 from tests.building import block
 
 ALL = 10**15
@@ -54,6 +54,8 @@ class Disk:
     last_id: int = 0
     last_seq: int = 0
     rows: list[SegmentRow] = field(default_factory=list)
+    is_archived: bool = True
+    """Else lines are bundled; those of compressed segments were."""
 
     def __post_init__(self) -> None:
         self.index = index.connect(self.directory / "index.db", create=True)
@@ -66,7 +68,7 @@ class Disk:
         path = index.path_of(self.directory, row)
         path.parent.mkdir(parents=True, exist_ok=True)
         if chunk is None:
-            path.write_bytes(render(records))
+            path.write_bytes(self._text(records))
         else:
             starts = range(0, len(records), chunk)
             compress([render(records[k : k + chunk]) for k in starts], path)
@@ -97,6 +99,10 @@ class Disk:
             file.write(behind)
         return row
 
+    def _text(self, records: Sequence[Record]) -> bytes:
+        texts = prepared(records, 1 << 30, lambda name: self.is_archived)
+        return b"".join(render_pieces(records, texts))
+
     def _row(self, records: Sequence[Record]) -> SegmentRow:
         spans = [record for record in records if isinstance(record, Span)]
         first_seq, first_id = self.last_seq + 1, 0
@@ -116,8 +122,8 @@ class Disk:
             first_id=first_id,
             first_seq=first_seq,
             last_seq=self.last_seq,
-            length=len(render(records)),
-            entries=len(spans),
+            length=len(self._text(records)),
+            entries=sum(span.block.count for span in spans),
             oldest_ns=min([span.block.oldest_ns for span in spans], default=NO_OLDEST_NS),
             newest_ns=max([span.block.newest_ns for span in spans], default=NO_NEWEST_NS),
             date="2026-11-21",
@@ -679,12 +685,17 @@ def writings(draw: st.DrawFn) -> Written:
     pad = "x" * draw(st.sampled_from([0, 0, 0, 150_000]))
     for _ in range(draw(st.integers(1, 4))):
         records: list[Record] = []
-        for kind in draw(st.lists(st.sampled_from("eeeeelhr"), min_size=1, max_size=7)):
+        for kind in draw(st.lists(st.sampled_from("eeeebblhr"), min_size=1, max_size=7)):
             id_ += draw(st.integers(1, 3))
             if kind == "e":
                 records.append(line(id_, seq, pad))
                 written.entries.append((id_, seq))
                 seq += 1
+            elif kind == "b":
+                texts = [f"{seq + k}{pad[:20_000]}" for k in range(draw(st.integers(8, 11)))]
+                records.append(Span(block(texts, id_, seq), 0, len(texts)))
+                written.entries.extend((id_ + k, seq + k) for k in range(len(texts)))
+                id_, seq = id_ + len(texts) - 1, seq + len(texts)
             elif kind == "l":
                 records.append(DeclaredLoss(id_, "web", Loss(Reason.SOURCE, None, 2)))
                 written.losses.append(id_)
@@ -760,6 +771,7 @@ def test_any_cursor_any_damage(
     """Read on and back in any steps: nothing is lost in silence, and nothing is given twice."""
     written = data.draw(writings())
     disk = Disk(tmp_path_factory.mktemp("disk"), last_seq=written.first_seq - 1)
+    disk.is_archived = data.draw(st.booleans())
     for number, (records, chunk) in enumerate(written.segments):
         if number == len(written.segments) - 1 and data.draw(st.booleans()):
             disk.open(records)
