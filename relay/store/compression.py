@@ -57,6 +57,10 @@ class FrameError(RelayError):
         return f"{self.path}: the frame at byte {self.offset} is damaged: {self.reason}"
 
 
+UNKNOWN_BYTES = 1
+"""The least of a frame that cannot be read: it is not empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """
@@ -195,11 +199,15 @@ class CompressedText:
         return frames if offset == table_at - _HEADER.size else []
 
     def _found(self, size: int) -> Iterator[Frame]:
-        """Give the frames that are whole, frame by frame; reads all of the file."""
+        """
+        Give the frames that are whole, frame by frame; reads all of the file.
+
+        What cannot be read between them is a frame too, which cannot be read.
+        """
         data = memoryview(os.pread(self._descriptor, size, 0))
         whole = data.obj
         assert isinstance(whole, bytes)
-        start = whole.find(FRAME_MAGIC)
+        start, whole_until = whole.find(FRAME_MAGIC), 0
         while start >= 0:
             reader = zstandard.ZstdDecompressor().decompressobj()
             try:
@@ -208,7 +216,9 @@ class CompressedText:
                 length = 0
             end = start + 1
             if reader.eof and length:
-                end = size - len(reader.unused_data)
+                if start > whole_until:
+                    yield Frame(whole_until, start - whole_until, UNKNOWN_BYTES)
+                end = whole_until = size - len(reader.unused_data)
                 yield Frame(start, end - start, length)
             start = whole.find(FRAME_MAGIC, end)
 

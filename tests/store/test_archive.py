@@ -376,6 +376,21 @@ def test_a_compressed_segment_that_ends_early_and_had_losses(disk: Disk) -> None
     assert told(disk.all_back()) == ["1", "2", gap, "3"]
 
 
+def test_a_damaged_frame_of_losses_where_nothing_says_where_frames_are(disk: Disk) -> None:
+    """Frames are found by how they begin: between two that are whole something is missing."""
+    loss = DeclaredLoss(22, "web", Loss(Reason.RATE, 5, 5))
+    row = disk.seal([line(20, 1), line(21, 2), loss, line(23, 3)], chunk=1)
+    path = index.path_of(disk.directory, row)
+    text = CompressedText(path)
+    text.close()
+    data = bytearray(path.read_bytes())
+    data[text.frames[2].offset + 20] ^= 0xFF
+    path.write_bytes(data[:-9])
+    gap = Missing(22, 22, None, 0, Reason.STORAGE, is_placed=False)
+    assert told(disk.all()) == ["1", "2", gap, "3"]
+    assert told(disk.all_back()) == ["1", "2", gap, "3"]
+
+
 def test_a_segment_of_which_the_index_knows_nothing(disk: Disk) -> None:
     """What lies between two rows is missing too."""
     disk.seal(lines(2, 10, 1))

@@ -141,11 +141,16 @@ def test_a_damaged_frame_is_told(path: Path) -> None:
 
 
 def test_a_damaged_frame_and_no_table(path: Path) -> None:
-    """Frames behind the damage are found by how they begin."""
+    """Frames behind the damage are found by how they begin, and it has its place before them."""
     data = bytearray(path.read_bytes())
     data[40] ^= 0xFF
     path.write_bytes(data[:-9])
-    assert read(path) == CHUNKS[1:]
+    text = CompressedText(path)
+    with pytest.raises(FrameError):
+        text.read(0)
+    assert [text.read(index) for index in range(1, text.count)] == CHUNKS[1:]
+    text.close()
+    assert read_text(path) == b"".join(CHUNKS[1:])
 
 
 @given(st.data())
