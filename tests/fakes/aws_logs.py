@@ -57,6 +57,8 @@ class FakeLogs:
     groups: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     unlisted: set[str] = field(default_factory=set)
     """Groups that are there, but in no list."""
+    repeats_tokens: bool = False
+    """Whether the last page of a list has the token that it was asked for with."""
     behind_seconds: float = 0.0
     """How far its clock is behind ours."""
     port: int = 0
@@ -148,6 +150,8 @@ class FakeLogs:
             page["events"] = there[start : start + self.page_size]
         if place < 0 or there[start + self.page_size :]:
             page["nextToken"] = str(place + 1)
+        elif self.repeats_tokens and token is not None:
+            page["nextToken"] = token
         return _json(page)
 
 

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from relay.sources import cloudwatch_poller
 from tests.fakes.aws_logs import FakeLogs, Refusal, until
 from tests.sources.cloudwatch_running import Running, environment
+from tests.sources.committed import Committed
 
 EVENTS = 4000
 
@@ -85,3 +87,33 @@ async def test_each_event_is_read_once_whatever_aws_answers(
         read = Counter(running.texts())
     assert set(map(str, range(EVENTS))) - read.keys() == set()
     assert {text: times for text, times in read.items() if times > 1} == {}
+
+
+async def test_a_list_ends_where_its_token_comes_again(
+    fake: FakeLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As servers do that are not AWS: the next poll begins anew."""
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    fake.page_size, fake.repeats_tokens = 2, True
+    fake.put("/app", "s", *[(time.time_ns() // 1_000_000, text) for text in "abc"])
+    async with Running(fake.url) as running:
+        running.start()
+        await running.until_texts(list("abc"))
+        await until(lambda: sum("nextToken" not in one.body for one in fake.pages()) >= 3)
+        assert running.texts() == list("abc")
+
+
+async def test_where_reading_stands_is_noted_while_nothing_comes(
+    fake: FakeLogs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay that comes back need not ask for all that time again."""
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cloudwatch_poller, "POSITION_SECONDS", 0.1)
+    store, key = Committed(), ("aws", "eu-central-1:/app")
+    async with Running(fake.url, store) as running:
+        running.start()
+        await until(lambda: key in store.positions)
+        store.positions.clear()
+        await until(lambda: key in store.positions)
