@@ -21,6 +21,7 @@ Rules of this file:
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -45,10 +46,11 @@ MAX_COUNT = 1 << 20
 """Lines of one are far fewer: what a damaged head claims must not fill the memory."""
 
 MAX_NUMBER = 10**16
-MAX_NS = 1 << 63
+MAX_NS = (1 << 63) - 1
 
 _BEGIN = b'{"type":"lines",'
 _END = b'\t{"type":"end",'
+_NEWLINE = re.compile(rb"\n")
 _LINE_END = re.compile(rb"\n(?! )")
 
 _LETTERS = b"".join(level.word[:1].encode() for level in Level)
@@ -188,11 +190,13 @@ def _found(channel: str, text: bytes, start: int) -> Bundle:
     body = text[body_start:body_stop]
     length = _sound_length(body)
     count = body.count(b"\n", 0, length)
-    says_end = text[body_stop:stop] == _end(channel, head.id, head.seq, head.count)
-    is_sound = length == len(body)
-    is_whole = says_end and is_sound and count == head.count
-    if not is_whole and (count > head.count or (stop > body_stop and (is_sound or not says_end))):
-        length = count = 0  # Something is damaged, and nobody knows where.
+    has_end, is_sound = stop > body_stop, length == len(body)
+    agrees = text[body_stop:stop] == _end(channel, head.id, head.seq, head.count)
+    is_whole = agrees and is_sound and count == head.count
+    # What is cut, or damaged at a place that shows, is sound before that.
+    is_explained = not has_end or (agrees and not is_sound)
+    if not is_whole and (count > head.count or not is_explained):
+        length = count = 0
     sound = stop if is_whole else (body_start + length if count else start)
     return Bundle(start, stop, sound, list(_blocks(channel, head, body[:length])), is_whole)
 
@@ -258,7 +262,7 @@ def _are_numbers(id_: object, seq: object, count: object, timestamp_ns: object) 
     numbers = [(id_, MAX_NUMBER), (seq, MAX_NUMBER), (count, MAX_COUNT)]
     if any(type(one) is not int or not 0 < one < most for one, most in numbers):
         return False
-    return type(timestamp_ns) is int and -MAX_NS <= timestamp_ns < MAX_NS
+    return type(timestamp_ns) is int and -MAX_NS - 1 <= timestamp_ns <= MAX_NS
 
 
 def _blocks(channel: str, head: _Head, body: bytes) -> Iterator[Block]:
@@ -282,7 +286,5 @@ def _blocks(channel: str, head: _Head, body: bytes) -> Iterator[Block]:
 def _block_end(text: bytes, start: int) -> int:
     newline = text.rfind(b"\n", start, start + BLOCK_BYTES)
     end = (newline if newline >= 0 else text.find(b"\n", start)) + 1
-    for count, found in enumerate(re.finditer(rb"\n", text[start:end]), 1):
-        if count == BLOCK_ENTRIES:
-            return start + found.end()
-    return end
+    last = next(islice(_NEWLINE.finditer(text, start, end), BLOCK_ENTRIES - 1, None), None)
+    return end if last is None else last.end()

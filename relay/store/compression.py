@@ -138,9 +138,9 @@ class CompressedText:
         self._descriptor = os.open(path, os.O_RDONLY)
         try:
             size = os.fstat(self._descriptor).st_size
-            self.frames = self._table(size)
-            self._has_table = bool(self.frames)
-            self.frames = self.frames or list(self._found(size))
+            told = self._table(size)
+            self._has_table = bool(told)
+            self.frames = told or list(self._found(size))
         except BaseException:
             self.close()
             raise

@@ -76,10 +76,10 @@ def take_lock(directory: Path, before: Lock | None = None) -> Lock:
 def _lock_directory(directory: Path) -> int:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        _lock(descriptor, directory)
+    except StoreError:
         os.close(descriptor)
-        raise _used(directory) from None
+        raise
     except OSError:
         pass  # Some file systems know locks of files alone.
     return descriptor
@@ -88,10 +88,7 @@ def _lock_directory(directory: Path) -> int:
 def _lock_file(directory: Path) -> int:
     descriptor = _open(directory / "lock")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise _used(directory) from None
+        _lock(descriptor, directory)
     except BaseException:
         os.close(descriptor)
         raise
@@ -100,6 +97,13 @@ def _lock_file(directory: Path) -> int:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
     return descriptor
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _used(directory) from None
 
 
 def _used(directory: Path) -> StoreError:

@@ -330,7 +330,7 @@ def test_a_tail_that_is_cut_or_zeroed_at_any_byte_becomes_a_hole(
         zeros = b"\0" * (len(whole) - cut) if is_filled else b""
         (directory / SEGMENT).write_bytes(whole[:cut] + zeros)
         kept = sum(end <= cut for end in ends)
-        _check_cut(directory, fsync, kept)
+        _check_cut(directory, fsync, ENTRIES, kept, _news(6 - kept))
         shutil.rmtree(directory)
 
 
@@ -369,36 +369,26 @@ def test_bundles_that_are_cut_or_zeroed_at_any_byte_become_a_hole(
         zeros = b"\0" * (len(whole) - cut) if is_filled else b""
         (directory / SEGMENT).write_bytes(whole[:cut] + zeros)
         kept = sum(end <= cut for end in line_ends)
-        _check_bundles(directory, fsync, kept)
+        news = _news(24 - kept, is_cut=True)
+        _check_cut(directory, fsync, BUNDLED, kept, news)
         shutil.rmtree(directory)
 
 
-def _check_bundles(directory: Path, fsync: Fsync, kept: int) -> None:
+def _check_cut(
+    directory: Path, fsync: Fsync, entries: list[tuple[str, int, int]], kept: int, news: list[str]
+) -> None:
+    """Check that of entries some are kept, the rest is a hole, and seqs go on behind it."""
+    _, last_id, last_seq = entries[-1]
     writer, stored = opened(directory, fsync)
-    gap = [("restart", 1027, 24 - kept)] if kept < 24 else []
-    assert held(writer) == BUNDLED[:kept] + gap
-    assert stored.channels[0].last_seq == 24
-    assert stored.news == _news(24 - kept, is_cut=True)
-    writer.commit(Write([lines("g", 2000, 25)], age_ns=1))
+    gap = [("restart", last_id, last_seq - kept)] if kept < last_seq else []
+    assert held(writer) == entries[:kept] + gap
+    assert stored.channels[0].last_seq == last_seq
+    assert stored.news == news
+    writer.commit(Write([lines("g", 2000, last_seq + 1)], age_ns=1))
     kill(writer)
     writer, stored = opened(directory, fsync)
     assert stored.news == []
-    assert held(writer) == [*BUNDLED[:kept], *gap, ("entry", 2000, 25)]
-    kill(writer)
-
-
-def _check_cut(directory: Path, fsync: Fsync, kept: int) -> None:
-    writer, stored = opened(directory, fsync)
-    lost = 6 - kept
-    gap = [("restart", 1021, lost)] if lost else []
-    assert held(writer) == ENTRIES[:kept] + gap
-    assert stored.channels[0].last_seq == 6
-    assert stored.news == _news(lost)
-    writer.commit(Write([lines("g", 2000, 7)], age_ns=1))
-    kill(writer)
-    writer, stored = opened(directory, fsync)
-    assert stored.news == []
-    assert held(writer) == [*ENTRIES[:kept], *gap, ("entry", 2000, 7)]
+    assert held(writer) == [*entries[:kept], *gap, ("entry", 2000, last_seq + 1)]
     kill(writer)
 
 
